@@ -1,0 +1,20 @@
+"""Where faces come from: :class:`FaceSet`, one module per source, and splits."""
+
+from facelab.data.cards import card, cards
+from facelab.data.faceset import FaceSet, ImageFiles
+from facelab.data.folder import load_folder
+from facelab.data.images import read_image
+from facelab.data.orl import load_orl
+from facelab.data.splits import split_closed_set, split_identities
+
+__all__ = [
+    "FaceSet",
+    "ImageFiles",
+    "card",
+    "cards",
+    "load_folder",
+    "load_orl",
+    "read_image",
+    "split_closed_set",
+    "split_identities",
+]

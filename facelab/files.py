@@ -1,0 +1,43 @@
+"""Writing files so that a half-written one never replaces a good one."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from facelab.errors import FacelabError
+
+
+@contextlib.contextmanager
+def atomic_write(path: Path | str) -> Iterator[Path]:
+    """Give a temporary path beside ``path``; rename it to ``path`` when the block ends well, delete it otherwise.
+
+    The folder is made if it does not exist. A reader of ``path`` sees the old file or the whole new one, never a part,
+    also when the block is interrupted (Ctrl-C) or the disk is full.
+
+    Raises:
+        FacelabError: the folder cannot be written or the disk is full; the old file is untouched.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The suffix stays last: writers such as matplotlib and numpy choose the format by it.
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        os.close(handle)
+        temporary = Path(name)
+        temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; results are meant to be shared
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise FacelabError(f"cannot write {path}: {error.strerror or error}. Free space or choose another folder.") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

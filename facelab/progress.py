@@ -1,0 +1,53 @@
+"""One progress bar for every long job."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+
+class Bar(Protocol):
+    """What a long job tells its progress bar."""
+
+    def update(self, advance: float = 1, note: str = "") -> None: ...
+
+
+class _Silent:
+    def update(self, advance: float = 1, note: str = "") -> None:
+        pass
+
+
+class _Rich:
+    def __init__(self, progress, task):
+        self._progress, self._task = progress, task
+
+    def update(self, advance: float = 1, note: str = "") -> None:
+        self._progress.update(self._task, advance=advance, note=note)
+
+
+@contextmanager
+def progress_bar(description: str, total: float, *, show: bool = True, completed: float = 0) -> Iterator[Bar]:
+    """Show a bar with rate, elapsed time and time left on standard error while the block runs.
+
+    Args:
+        description: what the job does, in a few words.
+        total: the number of steps; ``bar.update(n)`` counts n of them as done.
+        show: False gives a bar that stays silent (libraries and notebooks).
+        completed: steps that an earlier run has already done.
+    """
+    if not show:
+        yield _Silent()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield _Rich(progress, progress.add_task(description, total=total, completed=completed, note=""))
