@@ -21,5 +21,7 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         resolved = torch.device(device)
         torch.empty(0, device=resolved)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise FacelabError(f"device {str(device)!r} cannot be used here; use 'cpu', or 'auto' to let facelab choose.") from error
+        raise FacelabError(
+            f"device {str(device)!r} cannot be used here; use 'cpu', or 'auto' to let facelab choose."
+        ) from error
     return resolved

@@ -31,7 +31,9 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise FacelabError(f"cannot write {path}: {error.strerror or error}. Free space or choose another folder.") from error
+        raise FacelabError(
+            f"cannot write {path}: {error.strerror or error}. Free space or choose another folder."
+        ) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

@@ -101,5 +101,7 @@ class FaceSet:
         images = [self[i][0] for i in range(len(self))]
         shapes = {image.shape for image in images}
         if len(shapes) > 1:
-            raise FacelabError(f"FaceSet {self.name!r}: images of {len(shapes)} sizes, such as {sorted(shapes)[:2]}; align them first.")
+            raise FacelabError(
+                f"FaceSet {self.name!r}: images of {len(shapes)} sizes, such as {sorted(shapes)[:2]}; align them first."
+            )
         return np.stack(images) if images else np.empty((0, 0, 0, 3), np.uint8)

@@ -33,7 +33,9 @@ def read_image(path: Path | str) -> np.ndarray:
     except cv2.error:
         image = None
     if image is None:
-        raise ImageError(f"cannot decode {path}: {len(data)} bytes that are not a whole image. Replace the file or leave it out.")
+        raise ImageError(
+            f"cannot decode {path}: {len(data)} bytes that are not a whole image. Replace the file or leave it out."
+        )
     return to_rgb8(image, channels="bgr")
 
 
@@ -56,7 +58,9 @@ def to_rgb8(image: np.ndarray, *, channels: str = "rgb") -> np.ndarray:
         image = np.round(image / 257).astype(np.uint8)  # 65535 / 257 = 255
     elif np.issubdtype(image.dtype, np.floating):
         if not (np.nanmin(image) >= 0 and np.nanmax(image) <= 1) or np.isnan(image).any():
-            raise ImageError("a floating-point image with values outside [0, 1]: divide it by its largest possible value first.")
+            raise ImageError(
+                "a floating-point image with values outside [0, 1]: divide it by its largest possible value first."
+            )
         image = np.round(image * 255).astype(np.uint8)
     elif image.dtype != np.uint8:
         raise ImageError(f"an image of dtype {image.dtype}: expected uint8, uint16, or floating point in [0, 1].")

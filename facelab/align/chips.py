@@ -1,0 +1,99 @@
+"""From a set of photographs to a set of chips: the first half of the chain in one call."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from facelab.align.similarity import TEMPLATE_SIZE
+from facelab.align.warp import align, default_landmarks
+from facelab.data.faceset import FaceSet
+from facelab.detect.detection import Detection, largest
+from facelab.errors import FacelabError
+from facelab.progress import progress_bar
+
+BATCH = 32  # photographs decoded at a time
+
+
+class Detector(Protocol):
+    """Anything that finds faces, such as :class:`facelab.detect.MTCNN`."""
+
+    detect: Callable[[list[np.ndarray]], list[list[Detection]]]
+
+
+@dataclass(frozen=True)
+class ChipReport:
+    """What happened on the way from photographs to chips: ``photographs`` = ``found`` + ``missing``."""
+
+    photographs: int
+    found: int
+    missing: tuple[int, ...]  # positions of the photographs in which no face was found
+    several: int  # photographs with more than one face, of which the largest was taken
+
+    def __str__(self) -> str:
+        return f"{self.found} of {self.photographs} faces found, {len(self.missing)} missing, {self.several} photographs with several"
+
+
+def make_chips(
+    faces: FaceSet,
+    detector: Detector,
+    *,
+    size: int = TEMPLATE_SIZE,
+    missing: Literal["raise", "skip", "default"] = "raise",
+    show_progress: bool = False,
+) -> tuple[FaceSet, ChipReport]:
+    """Detect the largest face of each photograph and align it.
+
+    Args:
+        faces: photographs with one identity each.
+        detector: finds the faces.
+        size: width and height of the chips in pixels.
+        missing: what to do where no face is found: ``"raise"`` an error, ``"skip"`` the photograph, or take the ``"default"``
+            crop, see :func:`facelab.align.default_landmarks`. The report counts them.
+        show_progress: show a progress bar.
+
+    Returns:
+        The chips, with the table of ``faces`` and the new columns ``found`` (bool), ``detection_score``, ``box`` (x0, y0, x1, y1)
+        and ``landmarks`` (five x, y; pixels of the photograph), and the report.
+
+    Raises:
+        FacelabError: no face in a photograph where ``missing="raise"``, or in none at all.
+    """
+    if missing not in ("raise", "skip", "default"):
+        raise FacelabError(f"missing={missing!r}: choose 'raise', 'skip' or 'default'.")
+    chips, rows, records, absent, several = [], [], [], [], 0
+    with progress_bar(f"detect and align {faces.name}", len(faces), show=show_progress) as bar:
+        for start in range(0, len(faces), BATCH):
+            positions = range(start, min(start + BATCH, len(faces)))
+            images = [faces[position][0] for position in positions]
+            for position, image, detections in zip(positions, images, detector.detect(images), strict=True):
+                face = largest(detections)
+                several += len(detections) > 1
+                if face is None:
+                    absent.append(position)
+                    if missing == "raise":
+                        row = faces.table.iloc[position].to_dict()
+                        raise FacelabError(
+                            f"FaceSet {faces.name!r}: no face found in photograph {position} ({row}); missing='skip' leaves it out, "
+                            "missing='default' takes the central square."
+                        )
+                    if missing == "skip":
+                        continue
+                landmarks = face.landmarks if face else default_landmarks(*image.shape[:2])
+                box = face.box.tolist() if face else [np.nan] * 4
+                chips.append(align(image, landmarks, size))
+                rows.append(position)
+                records.append((face is not None, face.score if face else np.nan, box, landmarks.tolist()))
+            bar.update(len(images))
+    if not chips:
+        raise FacelabError(
+            f"FaceSet {faces.name!r}: no face found in any of {len(faces)} photographs; are they photographs of faces?"
+        )
+    table = faces.table.iloc[rows].reset_index(drop=True)
+    for column, values in zip(
+        ("found", "detection_score", "box", "landmarks"), zip(*records, strict=True), strict=True
+    ):
+        table[column] = values
+    report = ChipReport(len(faces), len(faces) - len(absent), tuple(absent), several)
+    return FaceSet(f"{faces.name}/chips", np.stack(chips), table), report

@@ -1,0 +1,62 @@
+"""Similarity scores of pairs of images, and who is on them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facelab.errors import FacelabError
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """Scores of n pairs; higher means more alike.
+
+    Attributes:
+        values: the scores, shape (n,), float64.
+        first, second: the identity on each side, shape (n,), int64. A pair is genuine where they are equal, else impostor.
+    """
+
+    values: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+
+    @property
+    def genuine(self) -> np.ndarray:
+        """Which pairs show one identity twice; shape (n,), bool."""
+        return self.first == self.second
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def check_embeddings(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the embeddings normalised, in float64, and the labels.
+
+    Raises:
+        FacelabError: shapes that do not fit, a value that is not finite, or an embedding of length 0; the message names the row.
+    """
+    embeddings, labels = np.asarray(embeddings, dtype=np.float64), np.asarray(labels)
+    if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
+        raise FacelabError(f"embeddings {embeddings.shape} and labels {labels.shape}: expected (n, d) and (n,).")
+    lengths = np.linalg.norm(embeddings, axis=1)
+    for what, bad in (("not finite", ~np.isfinite(lengths)), ("zero", lengths == 0)):
+        if bad.any():
+            raise FacelabError(
+                f"embedding {np.flatnonzero(bad)[0]} is {what}, so it has no direction; check its image and the network."
+            )
+    return embeddings / lengths[:, None], labels
+
+
+def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> Scores:
+    """Compare every image with every other one by cosine similarity; each pair once, no image with itself.
+
+    Args:
+        embeddings: shape (n, d).
+        labels: identity of each, shape (n,).
+
+    Raises:
+        FacelabError: see :func:`check_embeddings`.
+    """
+    embeddings, labels = check_embeddings(embeddings, labels)
+    i, j = np.triu_indices(len(embeddings), k=1)
+    return Scores((embeddings @ embeddings.T)[i, j], labels[i], labels[j])

@@ -1,0 +1,24 @@
+"""Softmax cross entropy, the starting point."""
+
+import torch
+from torch import Tensor, nn
+
+from facelab.losses.base import CentreLoss
+
+
+class Softmax(CentreLoss):
+    r"""Softmax cross entropy (CE) on :math:`z_j = W_j \cdot x + b_j`: nothing is normalised, there is no margin.
+
+    The centres start with the spread of ``torch.nn.Linear``, :math:`1/\sqrt{3D}`.
+    """
+
+    def __init__(self, num_identities: int, embedding_dim: int):
+        super().__init__(num_identities, embedding_dim)
+        self.bias = nn.Parameter(torch.zeros(num_identities))
+        bound = embedding_dim**-0.5
+        nn.init.uniform_(self.centres, -bound, bound)
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        with torch.autocast(embeddings.device.type, enabled=False):
+            embeddings, centres = self._at_least_float32(embeddings)
+            return embeddings @ centres.T + self.bias.to(embeddings.dtype)
