@@ -32,7 +32,10 @@ class ChipReport:
     several: int  # photographs with more than one face, of which the largest was taken
 
     def __str__(self) -> str:
-        return f"{self.found} of {self.photographs} faces found, {len(self.missing)} missing, {self.several} photographs with several"
+        return (
+            f"{self.found} of {self.photographs} faces found, {len(self.missing)} missing, "
+            f"{self.several} photographs with several"
+        )
 
 
 def make_chips(
@@ -49,13 +52,13 @@ def make_chips(
         faces: photographs with one identity each.
         detector: finds the faces.
         size: width and height of the chips in pixels.
-        missing: what to do where no face is found: ``"raise"`` an error, ``"skip"`` the photograph, or take the ``"default"``
-            crop, see :func:`facelab.align.default_landmarks`. The report counts them.
+        missing: what to do where no face is found: ``"raise"`` an error, ``"skip"`` the photograph, or take the
+            ``"default"`` crop, see :func:`facelab.align.default_landmarks`. The report counts them.
         show_progress: show a progress bar.
 
     Returns:
-        The chips, with the table of ``faces`` and the new columns ``found`` (bool), ``detection_score``, ``box`` (x0, y0, x1, y1)
-        and ``landmarks`` (five x, y; pixels of the photograph), and the report.
+        The chips, with the table of ``faces`` and the new columns ``found`` (bool), ``detection_score``, ``box`` (x0,
+        y0, x1, y1) and ``landmarks`` (five x, y; pixels of the photograph), and the report.
 
     Raises:
         FacelabError: no face in a photograph where ``missing="raise"``, or in none at all.
@@ -75,8 +78,8 @@ def make_chips(
                     if missing == "raise":
                         row = faces.table.iloc[position].to_dict()
                         raise FacelabError(
-                            f"FaceSet {faces.name!r}: no face found in photograph {position} ({row}); missing='skip' leaves it out, "
-                            "missing='default' takes the central square."
+                            f"FaceSet {faces.name!r}: no face found in photograph {position} ({row}); "
+                            "missing='skip' leaves it out, missing='default' takes the central square."
                         )
                     if missing == "skip":
                         continue

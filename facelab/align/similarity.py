@@ -5,7 +5,8 @@ import numpy as np
 from facelab.errors import FacelabError
 
 TEMPLATE_SIZE = 112
-# ArcFace template for 112 x 112 chips (InsightFace, face_align): x, y of left eye, right eye, nose, left and right mouth corner.
+# ArcFace template for 112 x 112 chips (InsightFace, face_align): x, y of left eye, right eye, nose, left and right
+# mouth corner.
 TEMPLATE = np.array(
     [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]],
     dtype=np.float64,
@@ -30,10 +31,11 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     r"""Return the similarity that maps ``source`` closest to ``target`` in the sense of least squares.
 
     Rotation :math:`R`, one scale :math:`c > 0` and translation :math:`t` that minimise
-    :math:`\sum_i \lVert c R\,x_i + t - y_i \rVert^2`. With :math:`\Sigma = U D V^\top` the covariance of the centred points,
-    :math:`R = U S V^\top`, :math:`c = \operatorname{tr}(D S) / \sigma_x^2`, where :math:`S = \operatorname{diag}(1, \pm 1)`
-    has the sign that makes :math:`\det R = 1`: reflections are excluded. Source: S. Umeyama, "Least-squares estimation of
-    transformation parameters between two point patterns", IEEE TPAMI 13(4), 1991, equations 38 to 43.
+    :math:`\sum_i \lVert c R\,x_i + t - y_i \rVert^2`. With :math:`\Sigma = U D V^\top` the covariance of the centred
+    points, :math:`R = U S V^\top` and :math:`c = \operatorname{tr}(D S) / \sigma_x^2`, where
+    :math:`S = \operatorname{diag}(1, \pm 1)` has the sign that makes :math:`\det R = 1`: reflections are excluded.
+    Source: S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", IEEE TPAMI
+    13(4), 1991, equations 38 to 43.
 
     Args:
         source: points, shape (n, 2), n >= 2.

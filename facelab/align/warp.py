@@ -27,8 +27,8 @@ def align(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) -
 def default_landmarks(height: int, width: int) -> np.ndarray:
     """Return the landmarks of a face assumed to fill the largest square in the middle of the image; shape (5, 2).
 
-    The fall-back for portraits in which the detector finds no face: the chip is then the central square. Use it only where a
-    wrong crop is better than none, and count how often.
+    The fall-back for portraits in which the detector finds no face: the chip is then the central square. Use it only
+    where a wrong crop is better than none, and count how often.
     """
     side = min(height, width)
     corner = np.array([(width - side) / 2, (height - side) / 2])

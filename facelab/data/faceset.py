@@ -30,11 +30,11 @@ class FaceSet:
 
     Args:
         name: says in error messages and figures which set this is.
-        images: a sequence of RGB uint8 arrays, each (height, width, 3): an array of shape (n, height, width, 3), a list, or
-            a lazy sequence such as :class:`ImageFiles`.
+        images: a sequence of RGB uint8 arrays, each (height, width, 3): an array of shape (n, height, width, 3), a
+            list, or a lazy sequence such as :class:`ImageFiles`.
         table: one row per image with at least the column ``identity``. Other columns are attributes (landmarks, pose,
-            light, ...). The index of the table is the position of the row's image in ``images``; a table with fewer rows
-            than ``images`` is a selection.
+            light, ...). The index of the table is the position of the row's image in ``images``; a table with fewer
+            rows than ``images`` is a selection.
 
     Raises:
         FacelabError: a column ``identity`` is missing or has gaps, or the table points outside ``images``.
@@ -46,7 +46,7 @@ class FaceSet:
         if table["identity"].isna().any():
             row = table.index[table["identity"].isna()][0]
             raise FacelabError(f"FaceSet {name!r}: row {row} has no identity; give one or drop the row.")
-        if len(table) and not (0 <= table.index.min() and table.index.max() < len(images)):
+        if len(table) and (table.index.min() < 0 or table.index.max() >= len(images)):
             raise FacelabError(
                 f"FaceSet {name!r}: the table's index runs from {table.index.min()} to {table.index.max()}, "
                 f"but there are {len(images)} images."

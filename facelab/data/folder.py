@@ -28,8 +28,8 @@ def find_images(folder: Path | str) -> list[Path]:
 def load_folder(folder: Path | str) -> tuple[FaceSet, list[ImageError]]:
     """Load a folder with one sub-folder per identity, its name the identity; files of the picture formats are read.
 
-    Every file is decoded once, so that a bad one is known now and not in the middle of a long job. A bad file is left out
-    and reported, never fatal. The table has the columns ``identity`` and ``file`` (relative to ``folder``).
+    Every file is decoded once, so that a bad one is known now and not in the middle of a long job. A bad file is left
+    out and reported, never fatal. The table has the columns ``identity`` and ``file`` (relative to ``folder``).
 
     Returns:
         The FaceSet of the good files, and one :class:`ImageError` for each bad one.

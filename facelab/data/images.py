@@ -12,8 +12,8 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".pgm", ".ppm", ".bmp", ".tif", "
 def read_image(path: Path | str) -> np.ndarray:
     """Read a picture as an RGB array, shape (height, width, 3), dtype uint8.
 
-    Greyscale is repeated over the three channels, 16-bit values are scaled to 8 bits, an alpha channel is laid over white,
-    and the orientation written by a camera (EXIF) is applied.
+    Greyscale is repeated over the three channels, 16-bit values are scaled to 8 bits, an alpha channel is laid over
+    white, and the orientation written by a camera (EXIF) is applied.
 
     Raises:
         ImageError: the file is missing, or is not a whole image; the message names it.
@@ -25,7 +25,8 @@ def read_image(path: Path | str) -> np.ndarray:
         data = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise ImageError(f"cannot read {path}: {error.strerror}. Check the path.") from error
-    # IMREAD_UNCHANGED keeps alpha but ignores EXIF orientation, so it is used only where there is alpha or depth to keep.
+    # IMREAD_UNCHANGED keeps alpha but ignores EXIF orientation, so it is used only where there is alpha or depth to
+    # keep.
     try:
         image = cv2.imdecode(data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR) if len(data) else None
         if image is not None and (raw := cv2.imdecode(data, cv2.IMREAD_UNCHANGED)).ndim == 3 and raw.shape[2] == 4:

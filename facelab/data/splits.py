@@ -17,8 +17,8 @@ def split_closed_set(faces: FaceSet, *, train: int, seed: int) -> tuple[FaceSet,
     counts = faces.table["identity"].value_counts()
     if train < 1 or counts.min() < train + 1:
         raise FacelabError(
-            f"FaceSet {faces.name!r}: identity {counts.idxmin()!r} has {counts.min()} image(s), but train={train} needs at least "
-            f"{max(train, 1) + 1}, so that one is left for the test. Leave the identity out or choose a smaller train."
+            f"FaceSet {faces.name!r}: identity {counts.idxmin()!r} has {counts.min()} image(s), but train={train} needs "
+            f"at least {max(train, 1) + 1}, so that one is left to test. Leave the identity out or choose a smaller train."
         )
     generator = np.random.default_rng(seed)
     in_train = np.zeros(len(faces), dtype=bool)
@@ -39,7 +39,8 @@ def split_identities(faces: FaceSet, *, held_out: int, seed: int) -> tuple[FaceS
     """
     if not 1 <= held_out < len(faces.identities):
         raise FacelabError(
-            f"FaceSet {faces.name!r}: held_out={held_out}, but it has {len(faces.identities)} identities; 1 or more must stay."
+            f"FaceSet {faces.name!r}: held_out={held_out} of {len(faces.identities)} identities; "
+            "at least 1 must be held out and 1 must stay."
         )
     order = np.random.default_rng(seed).permutation(len(faces.identities))
     is_held_out = np.isin(faces.labels, order[:held_out])

@@ -8,12 +8,14 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Detection:
-    """One face found in an image. Coordinates are pixels, x to the right, y down; a pixel's centre has whole coordinates.
+    """One face found in an image. Coordinates are pixels, x to the right, y down; a pixel's centre has whole
+    coordinates.
 
     Attributes:
         box: x0, y0, x1, y1; shape (4,), float32. It may reach beyond the image, as a face may.
         score: the detector's confidence, 0 to 1.
-        landmarks: left eye, right eye, nose, left mouth corner, right mouth corner, left meaning image left; (5, 2), float32.
+        landmarks: left eye, right eye, nose, left mouth corner, right mouth corner, left meaning image left; (5, 2),
+            float32.
     """
 
     box: np.ndarray

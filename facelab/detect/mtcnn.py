@@ -23,9 +23,9 @@ MAX_PIXELS = 4_000_000  # images of one size are stacked up to this many pixels,
 class MTCNN:
     """Find faces and their five landmarks (Zhang et al., 2016), pretrained.
 
-    P-Net looks at every 12 x 12 window of an image pyramid, R-Net looks again at what P-Net proposes, O-Net decides and places the
-    landmarks. Images of one size go through P-Net together; the windows of all images and all pyramid levels go through R-Net and
-    O-Net together.
+    P-Net looks at every 12 x 12 window of an image pyramid, R-Net looks again at what P-Net proposes, O-Net decides and
+    places the landmarks. Images of one size go through P-Net together; the windows of all images and all pyramid levels
+    go through R-Net and O-Net together.
 
     Args:
         min_face: the smallest face to look for, in pixels. Twice the value is about four times as fast.
@@ -61,7 +61,8 @@ class MTCNN:
 
         Args:
             images: RGB uint8 arrays (height, width, 3), of any sizes; other layouts as in
-                :func:`facelab.data.images.to_rgb8`. An image smaller than ``min_face`` has no face to be found: its list is empty.
+                :func:`facelab.data.images.to_rgb8`. An image smaller than ``min_face`` has no face to be found: its
+                list is empty.
 
         Raises:
             ImageError: something that is not an image.
@@ -97,11 +98,12 @@ class MTCNN:
         return self._decide(pixels, boxes, owner)
 
     def _propose(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """P-Net over the pyramid. Returns square boxes (n, 4) and the position in the batch that each belongs to (n,)."""
+        """P-Net over the pyramid. Returns square boxes (n, 4) and the position in the batch of each one's image (n,)."""
         all_boxes, all_scores, all_owners = [], [], []
         for scale in self.pyramid(*pixels.shape[-2:]):
             size = [max(WINDOW, round(side * scale)) for side in pixels.shape[-2:]]
-            # Area averaging, as the reference does: a triangle filter blurs more and brings false alarms with these weights.
+            # Area averaging, as the reference does: a triangle filter blurs more and brings false alarms with these
+            # weights.
             level = functional.interpolate(pixels, size=size, mode="area")
             probability, offsets = self.pnet(level)
             owner, row, column = torch.nonzero(probability > self.thresholds[0], as_tuple=True)
@@ -135,7 +137,8 @@ class MTCNN:
         faces: list[list[Detection]] = [[] for _ in range(len(pixels))]
         rows = (boxes[keep].cpu().numpy(), scores[keep].tolist(), landmarks[keep].cpu().numpy(), owner[keep].tolist())
         for box, score, points, image in zip(*rows, strict=True):
-            # In here, whole coordinates are the edges of pixels, which scale cleanly; outside, the centres, as OpenCV has it.
+            # In here, whole coordinates are the edges of pixels, which scale cleanly; outside, the centres, as OpenCV
+            # has it.
             faces[image].append(Detection(box - 0.5, score, points - 0.5))
         return faces
 

@@ -1,8 +1,8 @@
 """The three networks of MTCNN and their pretrained weights.
 
-K. Zhang, Z. Zhang, Z. Li, Y. Qiao, "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional Networks", IEEE
-Signal Processing Letters, 2016. Input of each network: (n, 3, h, w), values (x - 127.5) / 128. The weights come with the
-``mtcnn`` package as lists of Keras arrays; they are read without TensorFlow.
+K. Zhang, Z. Zhang, Z. Li, Y. Qiao, "Joint Face Detection and Alignment Using Multitask Cascaded Convolutional
+Networks", IEEE Signal Processing Letters, 2016. Input of each network: (n, 3, h, w), values (x - 127.5) / 128. The
+weights come with the ``mtcnn`` package as lists of Keras arrays; they are read without TensorFlow.
 """
 
 import hashlib
@@ -117,7 +117,8 @@ def load_pretrained(network: nn.Module, folder: Path | None = None) -> nn.Module
         data = path.read_bytes()
     except OSError as error:
         raise FacelabError(
-            f"cannot read the MTCNN weights {path}: {error.strerror}. Reinstall: pip install --force-reinstall mtcnn"
+            f"cannot read the MTCNN weights {path}: {error.strerror}. "
+            "Reinstall: pip install --force-reinstall 'mtcnn==1.0.0'"
         ) from error
     digest = hashlib.sha256(data).hexdigest()
     if digest != SHA256[path.name]:

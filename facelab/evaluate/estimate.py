@@ -30,8 +30,8 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
 
     .. math:: \frac{\hat p + z^2/2n \pm z \sqrt{\hat p (1 - \hat p)/n + z^2/4n^2}}{1 + z^2/n}
 
-    Unlike :math:`\hat p \pm z\,\mathrm{se}`, it stays inside [0, 1] and keeps a width when all n succeed. Source: E. B. Wilson,
-    "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
+    Unlike :math:`\hat p \pm z\,\mathrm{se}`, it stays inside [0, 1] and keeps a width when all n succeed. Source: E. B.
+    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
 
     Raises:
         FacelabError: n is not positive, or successes lie outside [0, n].

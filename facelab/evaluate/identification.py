@@ -8,7 +8,8 @@ from facelab.evaluate.scores import check_embeddings
 
 
 def nearest_centroid(gallery: np.ndarray, gallery_labels: np.ndarray, probes: np.ndarray) -> np.ndarray:
-    """Name each probe after the nearest gallery centroid by cosine; the same scorer for every loss, cross entropy included.
+    """Name each probe after the nearest gallery centroid by cosine; the same scorer for every loss, cross entropy
+    included.
 
     The centroid of an identity is the mean of its normalised gallery embeddings.
 
@@ -31,9 +32,11 @@ def nearest_centroid(gallery: np.ndarray, gallery_labels: np.ndarray, probes: np
 def closed_set_accuracy(
     gallery: np.ndarray, gallery_labels: np.ndarray, probes: np.ndarray, probe_labels: np.ndarray
 ) -> Estimate:
-    """Return the share of probes that :func:`nearest_centroid` names rightly, with its Wilson interval; n counts probes.
+    """Return the share of probes that :func:`nearest_centroid` names rightly, with its Wilson interval; n counts
+    probes.
 
-    In a closed set the identities are given, and the images are what is drawn at random: so the interval is over images.
+    In a closed set the identities are given, and the images are what is drawn at random: so the interval is over
+        images.
 
     Raises:
         FacelabError: a probe's identity is not in the gallery; the set is then not closed.

@@ -13,7 +13,8 @@ class Scores:
 
     Attributes:
         values: the scores, shape (n,), float64.
-        first, second: the identity on each side, shape (n,), int64. A pair is genuine where they are equal, else impostor.
+        first, second: the identity on each side, shape (n,), int64. A pair is genuine where they are equal, else
+            impostor.
     """
 
     values: np.ndarray
@@ -33,7 +34,8 @@ def check_embeddings(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.nda
     """Return the embeddings normalised, in float64, and the labels.
 
     Raises:
-        FacelabError: shapes that do not fit, a value that is not finite, or an embedding of length 0; the message names the row.
+        FacelabError: shapes that do not fit, a value that is not finite, or an embedding of length 0; the message names
+            the row.
     """
     embeddings, labels = np.asarray(embeddings, dtype=np.float64), np.asarray(labels)
     if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
@@ -42,7 +44,7 @@ def check_embeddings(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.nda
     for what, bad in (("not finite", ~np.isfinite(lengths)), ("zero", lengths == 0)):
         if bad.any():
             raise FacelabError(
-                f"embedding {np.flatnonzero(bad)[0]} is {what}, so it has no direction; check its image and the network."
+                f"embedding {np.flatnonzero(bad)[0]} is {what}, so it has no direction; check image and network."
             )
     return embeddings / lengths[:, None], labels
 

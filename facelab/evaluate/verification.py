@@ -14,8 +14,8 @@ from facelab.evaluate.scores import Scores, pair_scores
 class Roc:
     """Receiver operating characteristic: what happens if pairs with a score >= threshold are accepted.
 
-    The last axis runs over the thresholds, from +inf (nobody accepted) to the lowest score (all accepted). Axes before it, if any,
-    are bootstrap replicates.
+    The last axis runs over the thresholds, from +inf (nobody accepted) to the lowest score (all accepted). Axes before
+    it, if any, are bootstrap replicates.
 
     Attributes:
         threshold: shape (k,); +inf, then every distinct score, falling.
@@ -60,12 +60,12 @@ def roc(scores: Scores, weights: np.ndarray | None = None) -> Roc:
 
 
 def auc(curve: Roc) -> np.ndarray:
-    """Return the area under the ROC: the chance that a genuine pair scores above an impostor pair, ties counting one half."""
+    """Return the area under the ROC: the chance that a genuine pair scores above an impostor pair (a tie is one half)."""
     return (np.diff(curve.far) * (curve.tar[..., 1:] + curve.tar[..., :-1]) / 2).sum(axis=-1)
 
 
 def eer(curve: Roc) -> np.ndarray:
-    """Return the equal error rate: FAR where it equals FRR = 1 - TAR, on the straight line between two points of the ROC."""
+    """Return the equal error rate: FAR where it equals FRR = 1 - TAR, on a straight line between points of the ROC."""
     gap = curve.far + curve.tar - 1  # FAR - FRR, rises from -1 to 1
     after = np.argmax(gap >= 0, axis=-1)[..., None]
 
@@ -107,9 +107,10 @@ def verification(
 ) -> dict[str, Estimate]:
     """Measure verification over all pairs of images, with 95 % intervals from an identity bootstrap.
 
-    Pairs share people: one identity with a poor image spoils many pairs at once. So identities are drawn with replacement, not
-    pairs, and the interval is the 2.5 % to 97.5 % range over ``replicates`` draws. An identity drawn twice counts its genuine pairs
-    twice and its impostor pairs with every other identity; it is never an impostor to itself.
+    Pairs share people: one identity with a poor image spoils many pairs at once. So identities are drawn with
+    replacement, not pairs, and the interval is the 2.5 % to 97.5 % range over ``replicates`` draws. An identity drawn
+    twice counts its genuine pairs twice and its impostor pairs with every other identity; it is never an impostor to
+    itself.
 
     Args:
         embeddings: shape (n, d).
@@ -144,7 +145,7 @@ def verification(
 
 
 def identity_bootstrap(scores: Scores, replicates: int, generator: np.random.Generator, block: int = 100):
-    """Draw identities with replacement and yield what each pair then counts, in blocks of shape (up to ``block``, n)."""
+    """Draw identities with replacement; yield how often each pair then counts, in blocks of shape (<= block, n)."""
     identities, codes = np.unique(np.concatenate([scores.first, scores.second]), return_inverse=True)
     first, second = codes[: len(scores)], codes[len(scores) :]
     share = np.full(len(identities), 1 / len(identities))

@@ -1,7 +1,7 @@
 """Embeddings and labels -> loss: one file per loss, one interface.
 
-``loss = ArcFace(num_identities, embedding_dim)``; ``loss(embeddings, labels)`` is the scalar to minimise, with the margin;
-``loss.logits(embeddings)`` are the logits without it, for evaluation.
+``loss = ArcFace(num_identities, embedding_dim)``; ``loss(embeddings, labels)`` is the scalar to minimise, with the
+margin; ``loss.logits(embeddings)`` are the logits without it, for evaluation.
 """
 
 from facelab.losses.arcface import ArcFace

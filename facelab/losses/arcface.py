@@ -15,8 +15,8 @@ def arcface_target(cos_theta: Tensor, margin: float) -> Tensor:
     .. math:: f(θ) = \cos(θ + m) \text{ for } θ \le π - m, \qquad \cos θ - m \sin m \text{ beyond}
 
     It falls strictly with θ on [0, π]; at the seam it drops from -1 to :math:`-\cos m - m \sin m`. The gradient is
-    :math:`\partial f / \partial \cos θ = \sin(θ + m) / \sin θ`. It grows without bound towards θ = 0, where an embedding equals its
-    centre; so sin² θ is held at 16 machine epsilons or more, and the gradient stays finite.
+    :math:`\partial f / \partial \cos θ = \sin(θ + m) / \sin θ`. It grows without bound towards θ = 0, where an
+    embedding equals its centre; so sin² θ is held at 16 machine epsilons or more, and the gradient stays finite.
     """
     cos_theta = cos_theta.clamp(-1, 1)
     floor = 16 * torch.finfo(cos_theta.dtype).eps
@@ -29,7 +29,8 @@ def arcface_target(cos_theta: Tensor, margin: float) -> Tensor:
 
 
 class ArcFace(CentreLoss):
-    r"""ArcFace (Deng et al., 2019, equation 3): the target logit is :math:`s\cos(θ_y + m)`, the others :math:`s\cos θ_j`.
+    r"""ArcFace (Deng et al., 2019, equation 3): the target logit is :math:`s\cos(θ_y + m)`, the others :math:`s\cos
+    θ_j`.
 
     The embedding must come closer to its own class centre by the angle m than to any other one.
 

@@ -12,8 +12,8 @@ class CentreLoss(nn.Module):
 
     .. math:: L = -\frac1n \sum_i \log \frac{e^{z_{i,y_i}}}{\sum_j e^{z_{ij}}}
 
-    Logits and loss are computed in float32 also under autocast: at scale 64, one bfloat16 step near cos θ = 0.9 is a quarter of a
-    logit. Parameters keep their dtype.
+    Logits and loss are computed in float32 also under autocast: at scale 64, one bfloat16 step near cos θ = 0.9 is a
+    quarter of a logit. Parameters keep their dtype.
 
     Args:
         num_identities: C, the number of identities.
@@ -27,7 +27,8 @@ class CentreLoss(nn.Module):
         super().__init__()
         if num_identities < 2 or embedding_dim < 1:
             raise FacelabError(
-                f"num_identities={num_identities}, embedding_dim={embedding_dim}: need at least 2 identities and 1 dimension."
+                f"num_identities={num_identities}, embedding_dim={embedding_dim}: "
+                "need at least 2 identities and 1 dimension."
             )
         self.centres = nn.Parameter(torch.empty(num_identities, embedding_dim))
         nn.init.normal_(self.centres, std=0.01)
@@ -62,10 +63,9 @@ class CentreLoss(nn.Module):
             )
         if labels.dtype != torch.int64:
             raise FacelabError(f"labels are {labels.dtype}; convert them with labels.long().")
-        if len(labels) and not (0 <= (low := int(labels.min())) and (high := int(labels.max())) < identities):
-            raise FacelabError(
-                f"label {low if low < 0 else high} is outside [0, {identities}): the loss was made for {identities} identities."
-            )
+        outside = labels[(labels < 0) | (labels >= identities)]
+        if len(outside):
+            raise FacelabError(f"label {int(outside[0])} is outside [0, {identities}), the identities of this loss.")
 
     def _at_least_float32(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
         dtype = torch.promote_types(embeddings.dtype, torch.float32)

@@ -10,10 +10,10 @@ def resnet34(
 ) -> nn.Sequential:
     """Return torchvision's ResNet34 with an embedding head in the place of its classifier.
 
-    Head: 512 pooled features -> dropout -> linear to ``embedding_dim`` (no bias) -> batch normalisation without a learned scale or
-    shift. The last step centres the embeddings and gives every dimension the same spread, so that their directions can use the
-    whole sphere; ArcFace (Deng et al., 2019, section 3.1) ends in BN-Dropout-FC-BN for the same reason. Without it
-    (``batch_norm=False``) the linear layer has a bias.
+    Head: 512 pooled features -> dropout -> linear to ``embedding_dim`` (no bias) -> batch normalisation without a
+    learned scale or shift. The last step centres the embeddings and gives every dimension the same spread, so that
+    their directions can use the whole sphere; ArcFace (Deng et al., 2019, section 3.1) ends in BN-Dropout-FC-BN for the
+    same reason. Without it (``batch_norm=False``) the linear layer has a bias.
 
     Input (n, 3, h, w) with h, w >= 32, values in [-1, 1]. Output (n, embedding_dim), not normalised.
 
@@ -21,7 +21,8 @@ def resnet34(
         embedding_dim: the number of dimensions of the embedding.
         dropout: the probability that a pooled feature is dropped in training.
         batch_norm: end with batch normalisation.
-        pretrained: start from ImageNet weights, which torchvision downloads once (about 83 MB; needs a network connection).
+        pretrained: start from ImageNet weights, which torchvision downloads once (about 83 MB; needs a network
+            connection).
     """
     from torchvision.models import ResNet34_Weights
     from torchvision.models import resnet34 as backbone

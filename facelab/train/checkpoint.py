@@ -28,8 +28,8 @@ class Checkpoint:
         total_steps: optimiser steps of the whole training.
         network, loss: parameters and buffers.
         optimizer: its state; empty once the training is complete.
-        history: one row per finished epoch: ``epoch``, ``loss``, ``accuracy`` (on the training images as they were augmented,
-            without margin), ``learning_rate``, ``seconds``.
+        history: one row per finished epoch: ``epoch``, ``loss``, ``accuracy`` (on the training images as they were
+            augmented, without margin), ``learning_rate``, ``seconds``.
         running: sums over the epoch that is not finished yet.
     """
 

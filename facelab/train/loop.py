@@ -32,22 +32,24 @@ def fit(
 ) -> Checkpoint:
     """Train a network on chips.
 
-    All that is random (order, augmentation, dropout) is a function of the recipe's seed and the step, so a training that was
-    interrupted at any step and resumed ends with the same bits as one that was not (on the same machine).
+    All that is random (order, augmentation, dropout) is a function of the recipe's seed and the step, so a training
+    that was interrupted at any step and resumed ends with the same bits as one that was not (on the same machine).
 
     Args:
         recipe: what to train.
         faces: the chips; all of one size, or of ``recipe.size`` after resizing.
         device: see :func:`facelab.device.resolve_device`.
         precision: ``"bf16"`` runs the network under autocast; losses stay in float32.
-        checkpoint: where to save, every ``checkpoint_seconds`` and at the end. If the file exists, the training goes on from it.
+        checkpoint: where to save, every ``checkpoint_seconds`` and at the end. If the file exists, the training goes on
+            from it.
         show_progress: show a bar with the loss and the time left.
 
     Returns:
         The complete :class:`Checkpoint`.
 
     Raises:
-        FacelabError: the checkpoint belongs to another recipe or data set, the set is too small, or the loss is not finite.
+        FacelabError: the checkpoint belongs to another recipe or data set, the set is too small, or the loss is not
+            finite.
     """
     device = resolve_device(device)
     batch_size = min(recipe.batch_size, len(faces))
@@ -134,8 +136,8 @@ def _apply_schedule(recipe: Recipe, state: Checkpoint, optimizer: torch.optim.Op
 def _count(state: Checkpoint, value: float, correct: int, n: int) -> None:
     if not math.isfinite(value):
         raise FacelabError(
-            f"the loss is {value} at step {state.step}: the training has diverged. Try a lower learning_rate, a longer warmup, "
-            "a smaller scale or margin."
+            f"the loss is {value} at step {state.step}: the training has diverged. "
+            "Try a lower learning_rate, a longer warmup, a smaller scale or margin."
         )
     state.step += 1
     for name, amount in (("loss", value * n), ("correct", correct), ("seen", n)):

@@ -16,7 +16,7 @@ class _Strict(BaseModel):
 
 
 class LossRecipe(_Strict):
-    """Which loss, and its arguments; ``margin``, ``scale`` and ``margin_warmup`` are used by losses that have a margin."""
+    """Which loss, and its arguments; margin, scale and margin_warmup concern losses that have a margin."""
 
     name: Literal["cross_entropy", "arcface"] = "cross_entropy"
     margin: float = Field(0.5, ge=0)
@@ -27,7 +27,8 @@ class LossRecipe(_Strict):
 
 
 class Recipe(_Strict):
-    """One training: network, loss, optimiser (SGD with momentum, cosine schedule with linear warm-up), augmentation, seed.
+    """One training: network, loss, optimiser (SGD with momentum, cosine schedule with linear warm-up), augmentation,
+    seed.
 
     A wrong field or value raises one clear error; see :meth:`parse`.
     """
