@@ -17,8 +17,8 @@ def split_closed_set(faces: FaceSet, *, train: int, seed: int) -> tuple[FaceSet,
     counts = faces.table["identity"].value_counts()
     if train < 1 or counts.min() < train + 1:
         raise FacelabError(
-            f"FaceSet {faces.name!r}: identity {counts.idxmin()!r} has {counts.min()} image(s), but train={train} needs "
-            f"at least {max(train, 1) + 1}, so that one is left to test. Leave the identity out or choose a smaller train."
+            f"FaceSet {faces.name!r}: identity {counts.idxmin()!r} has {counts.min()} image(s), train={train} needs "
+            f"at least {max(train, 1) + 1}, so that one is left to test. Leave it out or choose a smaller train."
         )
     generator = np.random.default_rng(seed)
     in_train = np.zeros(len(faces), dtype=bool)

@@ -98,7 +98,7 @@ class MTCNN:
         return self._decide(pixels, boxes, owner)
 
     def _propose(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        """P-Net over the pyramid. Returns square boxes (n, 4) and the position in the batch of each one's image (n,)."""
+        """P-Net over the pyramid. Returns square boxes (n, 4) and each one's owner: the position of its image (n,)."""
         all_boxes, all_scores, all_owners = [], [], []
         for scale in self.pyramid(*pixels.shape[-2:]):
             size = [max(WINDOW, round(side * scale)) for side in pixels.shape[-2:]]

@@ -123,8 +123,9 @@ def load_pretrained(network: nn.Module, folder: Path | None = None) -> nn.Module
     digest = hashlib.sha256(data).hexdigest()
     if digest != SHA256[path.name]:
         raise FacelabError(
-            f"{path} is not the weight file of mtcnn 1.0.0 (SHA-256 {digest[:12]}..., expected {SHA256[path.name][:12]}...), "
-            "so it is not opened. Reinstall: pip install --force-reinstall 'mtcnn==1.0.0'"
+            f"{path} is not the weight file of mtcnn 1.0.0 (SHA-256 {digest[:12]}..., expected "
+            f"{SHA256[path.name][:12]}...), so it is not opened. "
+            "Reinstall: pip install --force-reinstall 'mtcnn==1.0.0'"
         )
     arrays = joblib.load(io.BytesIO(data))
     with torch.no_grad():

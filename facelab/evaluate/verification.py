@@ -60,7 +60,7 @@ def roc(scores: Scores, weights: np.ndarray | None = None) -> Roc:
 
 
 def auc(curve: Roc) -> np.ndarray:
-    """Return the area under the ROC: the chance that a genuine pair scores above an impostor pair (a tie is one half)."""
+    """Return the area under the ROC: the chance that a genuine pair scores above an impostor pair (a tie is half)."""
     return (np.diff(curve.far) * (curve.tar[..., 1:] + curve.tar[..., :-1]) / 2).sum(axis=-1)
 
 

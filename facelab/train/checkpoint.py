@@ -25,24 +25,27 @@ class Checkpoint:
         identities: whom the class centres stand for, in the order of the labels.
         data: a fingerprint of the training set; resuming on another set is an error.
         step: optimiser steps done.
-        total_steps: optimiser steps of the whole training.
+        steps_per_epoch: optimiser steps in one pass over the training set.
         network, loss: parameters and buffers.
         optimizer: its state; empty once the training is complete.
-        history: one row per finished epoch: ``epoch``, ``loss``, ``accuracy`` (on the training images as they were
-            augmented, without margin), ``learning_rate``, ``seconds``.
-        running: sums over the epoch that is not finished yet.
+        history: one row per epoch: ``epoch``, ``loss``, ``accuracy`` (on the augmented training images, without
+            margin), ``learning_rate`` (at the end), ``seconds``.
     """
 
     recipe: Recipe
     identities: list[str]
     data: str
     step: int
-    total_steps: int
-    network: dict[str, Tensor]
-    loss: dict[str, Tensor]
+    steps_per_epoch: int
+    network: dict[str, Tensor] = field(default_factory=dict)
+    loss: dict[str, Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
-    running: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimiser steps of the whole training."""
+        return self.recipe.epochs * self.steps_per_epoch
 
     @property
     def complete(self) -> bool:
