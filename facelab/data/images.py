@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from facelab.errors import ImageError
+from facelab.files import atomic_write
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -40,6 +41,15 @@ def read_image(path: Path | str) -> np.ndarray:
     return to_rgb8(image, channels="bgr")
 
 
+def write_image(path: Path | str, image: np.ndarray) -> None:
+    """Write an RGB uint8 image, (height, width, 3), in the format that the suffix of ``path`` names."""
+    import cv2
+
+    with atomic_write(path) as temporary:
+        if not cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR)):
+            raise ImageError(f"cannot write {path}: the disk is full or the folder cannot be written.")
+
+
 def to_rgb8(image: np.ndarray, *, channels: str = "rgb") -> np.ndarray:
     """Turn a decoded image of any usual layout into RGB, uint8, shape (height, width, 3).
 
@@ -58,7 +68,7 @@ def to_rgb8(image: np.ndarray, *, channels: str = "rgb") -> np.ndarray:
     if image.dtype == np.uint16:
         image = np.round(image / 257).astype(np.uint8)  # 65535 / 257 = 255
     elif np.issubdtype(image.dtype, np.floating):
-        if not (np.nanmin(image) >= 0 and np.nanmax(image) <= 1) or np.isnan(image).any():
+        if not (image.min() >= 0 and image.max() <= 1):  # false for NaN too
             raise ImageError(
                 "a floating-point image with values outside [0, 1]: divide it by its largest possible value first."
             )

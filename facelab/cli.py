@@ -1,0 +1,126 @@
+"""One verb per stage; no logic of its own. Heavy imports wait until a verb needs them."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from facelab import __version__
+from facelab.errors import FacelabError
+
+typer_app = typer.Typer(
+    help="Face recognition, step by step: detect, align, embed, match. Start with: facelab quickstart",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+
+Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
+
+
+@typer_app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if version:
+        console.print(f"facelab {__version__}")
+        raise typer.Exit
+
+
+@typer_app.command()
+def quickstart(
+    out: Annotated[Path, typer.Option(help="Folder for report, results and figures.")] = Path("runs/quickstart"),
+    seed: Annotated[int, typer.Option(min=0, help="Of splits, networks and training.")] = 0,
+    device: Device = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of reusing what is there.")] = False,
+) -> None:
+    """Run the whole chain on real photographs (about 3 minutes on two cores)."""
+    from facelab.study import run_quickstart
+    from facelab.study.report import COLUMNS, table_rows
+
+    outcome = run_quickstart(out, seed=seed, device=device, fresh=fresh, show_progress=True)
+    console.print(f"\nMTCNN: {outcome.chips}.")
+    table = Table(title="Closed set: 30 identities. Verification: 10 identities never seen in training.")
+    table.add_column("model")
+    for column in COLUMNS.values():
+        table.add_column(column, justify="right")
+    for row in table_rows(outcome.estimates):
+        table.add_row(*(cell.replace(" [", "\n[") for cell in row), end_section=True)
+    console.print(table)
+    console.print(
+        "[dim]Below each value: its 95 % interval. One seed on a small, easy data set; the course compares fairly."
+    )
+    console.print(f"Report: {outcome.folder / 'report.html'} ({outcome.seconds:.0f} s)", soft_wrap=True)
+
+
+@typer_app.command()
+def data(name: Annotated[str | None, typer.Argument(help="A data set; leave it out to list them.")] = None) -> None:
+    """List the data sets, or show the card of one: source, licence, consent, withdrawal."""
+    from rich.markdown import Markdown
+
+    from facelab.data import card, cards
+
+    if name is None:
+        for known in cards():
+            console.print(f"{known}: {card(known).splitlines()[0].removeprefix('# ')}")
+    else:
+        console.print(Markdown(card(name)))
+
+
+@typer_app.command()
+def detect(
+    photos: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
+    out: Annotated[Path, typer.Option(help="Folder for one JSON file and one marked picture per photograph.")],
+    min_face: Annotated[int, typer.Option(help="Smallest face to look for, in pixels.")] = 20,
+    device: Device = "auto",
+) -> None:
+    """Find faces and five landmarks in photographs."""
+    from facelab.detect.files import detect_files
+
+    faces, errors = detect_files(photos, out, min_face=min_face, device=device, show_progress=True)
+    for photo, count in faces.items():
+        console.print(f"{photo}: {count} face{'' if count == 1 else 's'}", soft_wrap=True)
+    _finish(errors, f"{sum(faces.values())} faces in {len(faces)} photographs, written to {out}")
+
+
+@typer_app.command()
+def align(
+    folder: Annotated[Path, typer.Argument(help="One sub-folder of photographs per identity.")],
+    out: Annotated[Path, typer.Option(help="Folder for the chips, one sub-folder per identity.")],
+    size: Annotated[int, typer.Option(min=1, help="Width and height of a chip, in pixels.")] = 112,
+    missing: Annotated[
+        Literal["skip", "default"],
+        typer.Option(help="Where no face is found: skip the photograph, or take its central square (default)."),
+    ] = "skip",
+    device: Device = "auto",
+) -> None:
+    """Turn a folder of photographs into aligned chips."""
+    from facelab.align.files import align_folder
+
+    report, errors = align_folder(folder, out, size=size, missing=missing, device=device, show_progress=True)
+    _finish(errors, f"{report}; chips written to {out}")
+
+
+def _finish(errors: Sequence[FacelabError], summary: str) -> None:
+    """Report files that were skipped; the exit code says whether there were any."""
+    for error in errors:
+        console.print(f"[yellow]skipped:[/] {error}", soft_wrap=True)
+    console.print(summary, soft_wrap=True)
+    if errors:
+        raise typer.Exit(1)
+
+
+def app(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line: a mistake that the user can mend is one line, not a traceback."""
+    try:
+        typer_app(arguments)
+    except FacelabError as error:
+        Console(stderr=True).print(f"[bold red]facelab:[/] {error}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("\nfacelab: interrupted. What was finished is kept; run the same command to go on.")
+        sys.exit(130)

@@ -1,0 +1,58 @@
+"""Photographs, detections and chips."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from facelab.data.faceset import FaceSet
+from facelab.detect.detection import Detection
+from facelab.plots.style import BLUE, ORANGE, SKY, YELLOW, new_figure, show_image, styled
+
+
+def _mark(axes: Axes, box: np.ndarray, landmarks: np.ndarray) -> None:
+    corner, size = box[:2], box[2:] - box[:2]
+    axes.add_patch(Rectangle(tuple(corner), *size, fill=False, edgecolor=SKY, linewidth=1.5))
+    axes.scatter(*np.asarray(landmarks).T, s=14, c=YELLOW, edgecolors="black", linewidths=0.5, zorder=3)
+
+
+@styled
+def draw_detections(image: np.ndarray, detections: Sequence[Detection], *, title: str = "") -> Figure:
+    """Draw the box, the score and the five landmarks of each face over the photograph.
+
+    Args:
+        image: RGB uint8, (height, width, 3).
+        detections: faces in pixels of the image.
+    """
+    height, width = image.shape[:2]
+    figure, axes = new_figure(width=min(7.0, 5.0 * width / height), height=min(5.0, 7.0 * height / width))
+    show_image(axes[0, 0], image, title)
+    for face in detections:
+        _mark(axes[0, 0], face.box, face.landmarks)
+        axes[0, 0].text(
+            *face.box[:2], f"{face.score:.2f}", color="white", fontsize=8, va="bottom", backgroundcolor=BLUE
+        )
+    return figure
+
+
+@styled
+def photographs_and_chips(photographs: FaceSet, chips: FaceSet, rows: Sequence[int]) -> Figure:
+    """Show photographs with box and landmarks in the upper row, and the chips made of them below.
+
+    Args:
+        photographs: the set that the chips were made of.
+        chips: as made by :func:`facelab.align.make_chips` with no photograph skipped: row i shows photograph i.
+        rows: which to show.
+    """
+    figure, axes = new_figure(2, len(rows), width=max(3.0, 1.15 * len(rows)), height=2.9)
+    for column, row in enumerate(rows):
+        record = chips.table.iloc[row]
+        show_image(axes[0, column], photographs[row][0], record["identity"])
+        if record["found"]:
+            _mark(axes[0, column], np.array(record["box"]), np.array(record["landmarks"]))
+        else:
+            axes[0, column].text(2, 2, "not found", color=ORANGE, va="top")
+        show_image(axes[1, column], chips[row][0])
+    return figure

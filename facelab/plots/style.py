@@ -1,0 +1,72 @@
+"""One look for all figures: readable on a light and a dark page, and to colour-blind readers."""
+
+import functools
+from collections.abc import Callable
+from typing import ParamSpec
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito, "Color Universal Design", 2008: eight colours that colour-blind readers can tell apart.
+BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#1a1a1a", "#767676"
+CYCLE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, BLACK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+
+NAMES = {"cross_entropy": "cross entropy", "arcface": "ArcFace", "pixels": "raw pixels"}
+
+_RC = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.edgecolor": GREY,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+}
+
+
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Give a function that draws a figure the common look; the user's own matplotlib settings stay as they are."""
+
+    @functools.wraps(draw)
+    def with_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with rc_context(_RC):
+            return draw(*args, **kwargs)
+
+    return with_style
+
+
+def new_figure(
+    rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, **subplots
+) -> tuple[Figure, np.ndarray]:
+    """Return a figure on an opaque white page and its axes, always as an array of shape (rows, columns).
+
+    Args:
+        width, height: in inches.
+        subplots: passed on to ``Figure.subplots``, for example ``sharey=True``.
+    """
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained", facecolor="white")
+    return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
+
+
+def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
+    """Show an RGB image without ticks or frame."""
+    axes.imshow(image)
+    axes.set_axis_off()
+    if title:
+        axes.set_title(title, fontsize=9, loc="center")
+
+
+def display_name(model: str) -> str:
+    """Return how a model is called in figures and tables."""
+    return NAMES.get(model, model)

@@ -1,0 +1,57 @@
+"""A report as one HTML file that can be mailed: figures are inside."""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
+
+from facelab import __version__
+from facelab.data.orl import CREDIT
+from facelab.evaluate import Estimate
+from facelab.files import atomic_write
+from facelab.plots.style import display_name
+
+COLUMNS = {
+    "closed_set_accuracy": "closed-set accuracy",
+    "auc": "AUC",
+    "eer": "EER",
+    "tar_at_far_0.01": "TAR at FAR = 1 %",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading, a paragraph (HTML), and perhaps a table of estimates or a figure with its alternative text."""
+
+    title: str
+    text: str
+    table: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    figure: Path | None = None
+    alt: str = ""
+
+
+def table_rows(estimates: Mapping[str, Mapping[str, Estimate]]) -> list[list[str]]:
+    """Return the table of results as text: a row per model, first its name, then a cell for each of ``COLUMNS``."""
+    return [[display_name(name), *(f"{values[key]:.3f}" for key in COLUMNS)] for name, values in estimates.items()]
+
+
+def write_report(path: Path, title: str, sections: Sequence[Section]) -> None:
+    """Write a report to ``path``; figures are read from their files and put inside the page."""
+    from jinja2 import Environment
+
+    template = files("facelab.study").joinpath("report.html.j2").read_text(encoding="utf-8")
+    page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    html = page.render(
+        title=title,
+        sections=sections,
+        columns=list(COLUMNS.values()),
+        rows=table_rows,
+        embed=lambda figure: base64.b64encode(figure.read_bytes()).decode(),
+        credit=CREDIT,
+        version=__version__,
+        date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
+    )
+    with atomic_write(path) as temporary:
+        temporary.write_text(html, encoding="utf-8")

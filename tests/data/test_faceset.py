@@ -1,0 +1,69 @@
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from facelab.data import FaceSet, ImageFiles
+from facelab.data.images import write_image
+from facelab.errors import FacelabError
+
+IMAGES = np.arange(6 * 2 * 2 * 3, dtype=np.uint8).reshape(6, 2, 2, 3)
+TABLE = pd.DataFrame({"identity": list("bbaacc"), "yaw": [0.0, 0.1, 0.2, 0.3, 0.4, 0.5]})
+
+
+def test_labels_are_positions_in_sorted_identities():
+    faces = FaceSet("six", IMAGES, TABLE)
+    assert faces.identities == ["a", "b", "c"]
+    assert faces.labels.tolist() == [1, 1, 0, 0, 2, 2]
+    assert faces.labels.dtype == np.int64
+    image, label = faces[4]
+    np.testing.assert_array_equal(image, IMAGES[4])
+    assert label == 2
+
+
+def test_select_by_mask_and_position_keeps_images_and_attributes_together():
+    faces = FaceSet("six", IMAGES, TABLE)
+    some = faces.select(faces.table["yaw"] > 0.15).select([3, 0])
+    assert some.table["yaw"].tolist() == [0.5, 0.2]
+    np.testing.assert_array_equal(some.array(), IMAGES[[5, 2]])
+    assert len(faces.select([])) == 0
+
+
+def test_images_are_decoded_lazily(tmp_path):
+    paths = [tmp_path / f"{i}.png" for i in range(6)]
+    faces = FaceSet("files", ImageFiles(paths), TABLE)  # no file exists yet
+    write_image(paths[3], IMAGES[3])
+    np.testing.assert_array_equal(faces.select([3])[0][0], IMAGES[3])
+
+
+def test_is_a_pytorch_dataset():
+    chips, labels = next(iter(DataLoader(FaceSet("six", IMAGES, TABLE), batch_size=4)))
+    assert chips.shape == (4, 2, 2, 3)
+    assert chips.dtype == torch.uint8
+    assert labels.dtype == torch.int64
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (pd.DataFrame({"name": ["a"]}), "no column 'identity'"),
+        (pd.DataFrame({"identity": ["a", None]}), "row 1 has no identity"),
+        (pd.DataFrame({"identity": ["a"]}, index=[6]), "6 images"),
+    ],
+)
+def test_bad_table_is_named(table, message):
+    with pytest.raises(FacelabError, match=message):
+        FaceSet("six", IMAGES, table)
+
+
+@pytest.mark.parametrize("rows", [[6], [-7], [True, False]])
+def test_bad_selection_is_an_error(rows):
+    with pytest.raises(FacelabError, match="six"):
+        FaceSet("six", IMAGES, TABLE).select(rows)
+
+
+def test_array_of_unequal_sizes_is_an_error():
+    faces = FaceSet("mixed", [IMAGES[0], IMAGES[1, :1]], pd.DataFrame({"identity": ["a", "a"]}))
+    with pytest.raises(FacelabError, match="align them first"):
+        faces.array()

@@ -1,0 +1,176 @@
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from facelab.errors import FacelabError
+from facelab.evaluate import Scores, auc, eer, pair_scores, roc, tar_at_far, verification
+from facelab.evaluate.verification import identity_bootstrap
+
+
+def random_scores(n: int = 400, ties: bool = False, seed: int = 0) -> Scores:
+    generator = np.random.default_rng(seed)
+    first, second = generator.integers(0, 6, (2, n))
+    values = generator.normal(first == second, 1)
+    return Scores(values.round(1) if ties else values, first, second)
+
+
+def random_embeddings(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    labels = np.repeat(np.arange(8), 5)
+    return generator.normal(0, 1, (8, 16))[labels] + generator.normal(0, 1.2, (40, 16)), labels
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_roc_and_auc_agree_with_scikit_learn(ties, seed):
+    scores = random_scores(ties=ties, seed=seed)
+    curve = roc(scores)
+    far, tar, threshold = roc_curve(scores.genuine, scores.values, drop_intermediate=False)
+    np.testing.assert_allclose(curve.far, far, atol=1e-12)
+    np.testing.assert_allclose(curve.tar, tar, atol=1e-12)
+    np.testing.assert_allclose(curve.threshold, threshold)
+    assert auc(curve) == pytest.approx(roc_auc_score(scores.genuine, scores.values), abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_eer_is_where_far_and_frr_cross(seed):
+    """Against scikit-learn's curve, solved by bisection on the interpolated polyline."""
+    scores = random_scores(seed=seed)
+    far, tar, _ = roc_curve(scores.genuine, scores.values, drop_intermediate=False)
+    position = np.linspace(0, len(far) - 1, 2_000_001)
+    index = np.arange(len(far))
+    gap = np.interp(position, index, far) + np.interp(position, index, tar) - 1
+    expected = np.interp(position, index, far)[np.abs(gap).argmin()]
+    assert eer(roc(scores)) == pytest.approx(expected, abs=1e-4)
+
+
+def brute_force_tar(scores: Scores, far: float) -> float:
+    best = 0.0
+    for threshold in scores.values:
+        accepted = scores.values >= threshold
+        if accepted[~scores.genuine].mean() <= far:
+            best = max(best, accepted[scores.genuine].mean())
+    return best
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("far", [0.01, 0.05, 0.1, 0.5, 1.0])
+def test_tar_at_far_agrees_with_a_brute_force_loop(far, ties):
+    scores = random_scores(ties=ties)
+    assert tar_at_far(roc(scores), far, int((~scores.genuine).sum())) == pytest.approx(brute_force_tar(scores, far))
+
+
+def test_tar_at_a_far_of_exactly_one_pair():
+    """100 impostor pairs: FAR 0.01 lets exactly one through."""
+    scores = Scores(np.r_[np.arange(100.0), 98.5, 97.5], np.r_[np.zeros(100), 1, 1], np.r_[np.ones(100), 1, 1])
+    assert tar_at_far(roc(scores), 0.01, 100) == 0.5
+
+
+def test_far_that_the_pairs_cannot_show_is_nan_with_a_reason():
+    scores = random_scores()
+    with pytest.warns(UserWarning, match="needs at least 100000 impostor pairs"):
+        assert np.isnan(tar_at_far(roc(scores), 1e-5, int((~scores.genuine).sum())))
+    with pytest.raises(FacelabError, match="far=0"):
+        tar_at_far(roc(scores), 0.0, 10)
+
+
+def test_perfect_random_and_inverted_scores():
+    first, second = np.array([0, 0, 1, 1, 0, 0]), np.array([0, 0, 1, 1, 1, 1])
+    genuine = first == second
+    for values, area, rate in ((genuine, 1, 0), (np.zeros(6), 0.5, 0.5), (~genuine, 0, 1)):
+        curve = roc(Scores(values.astype(float), first, second))
+        assert auc(curve) == pytest.approx(area)
+        assert eer(curve) == pytest.approx(rate)
+
+
+def test_monotone_transform_of_scores_and_order_of_pairs_change_nothing():
+    scores = random_scores()
+    order = np.random.default_rng(1).permutation(len(scores))
+    for other in (
+        Scores(np.exp(3 * scores.values), scores.first, scores.second),
+        Scores(scores.values[order], scores.first[order], scores.second[order]),
+    ):
+        for measure in (auc, eer):
+            assert measure(roc(other)) == pytest.approx(measure(roc(scores)), abs=1e-12)
+
+
+def test_pair_scores_are_cosines_of_each_pair_once():
+    embeddings, labels = random_embeddings()
+    scores = pair_scores(embeddings, labels)
+    assert len(scores) == 40 * 39 // 2
+    assert scores.genuine.sum() == 8 * 10
+    k = 7
+    i, j = [(i, j) for i in range(40) for j in range(i + 1, 40)][k]
+    cosine = embeddings[i] @ embeddings[j] / np.linalg.norm(embeddings[i]) / np.linalg.norm(embeddings[j])
+    assert scores.values[k] == pytest.approx(cosine)
+    assert (scores.first[k], scores.second[k]) == (labels[i], labels[j])
+
+
+def test_rotation_of_all_embeddings_changes_nothing():
+    embeddings, labels = random_embeddings()
+    rotation, _ = np.linalg.qr(np.random.default_rng(1).normal(size=(16, 16)))
+    before, after = (verification(x, labels, replicates=50) for x in (embeddings, embeddings @ rotation))
+    for name in before:
+        assert after[name].value == pytest.approx(before[name].value, abs=1e-9)
+
+
+def test_bootstrap_weights_equal_explicit_resampling_of_identities():
+    """Copy the drawn identities' images, compare all pairs within a copy and across identities: the same AUC."""
+    embeddings, labels = random_embeddings()
+    scores = pair_scores(embeddings, labels)
+    weights = next(identity_bootstrap(scores, 5, np.random.default_rng(3)))
+    counts = np.random.default_rng(3).multinomial(8, [1 / 8] * 8, size=5)
+    for row, count in zip(weights, counts, strict=True):
+        images = [
+            (image, copy)
+            for label in range(8)
+            for copy in range(count[label])
+            for image in range(label * 5, label * 5 + 5)
+        ]
+        unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+        genuine, values = [], []
+        for a, (i, copy_i) in enumerate(images):
+            for j, copy_j in images[a + 1 :]:
+                if labels[i] == labels[j] and copy_i != copy_j:
+                    continue  # two copies of one identity are neither a genuine pair nor impostors
+                genuine.append(labels[i] == labels[j])
+                values.append(unit[i] @ unit[j])
+        assert auc(roc(scores, row)) == pytest.approx(roc_auc_score(genuine, values), abs=1e-9)
+
+
+def test_interval_holds_the_value_and_shrinks_with_more_identities():
+    widths = []
+    for identities in (10, 80):
+        generator = np.random.default_rng(0)
+        labels = np.repeat(np.arange(identities), 4)
+        embeddings = generator.normal(0, 1, (identities, 8))[labels] + generator.normal(0, 1, (len(labels), 8))
+        estimate = verification(embeddings, labels, replicates=300)["auc"]
+        assert estimate.low < estimate.value < estimate.high
+        widths.append(estimate.high - estimate.low)
+    assert widths[1] < 0.6 * widths[0]
+
+
+def test_counts():
+    embeddings, labels = random_embeddings()
+    estimates = verification(embeddings, labels, fars=(0.01, 0.1), replicates=20)
+    assert {name: estimate.n for name, estimate in estimates.items()} == {
+        "auc": 780,
+        "eer": 780,
+        "tar_at_far_0.01": 80,
+        "tar_at_far_0.1": 80,
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda x, y: (np.where(np.arange(40)[:, None] == 7, np.nan, x), y), "embedding 7 is not finite"),
+        (lambda x, y: (np.where(np.arange(40)[:, None] == 9, 0, x), y), "embedding 9 is zero"),
+        (lambda x, y: (x, y * 0), "no impostor pairs"),
+        (lambda x, y: (x, np.arange(40)), "no genuine pairs"),
+        (lambda x, y: (x, y[:5]), r"\(5,\)"),
+    ],
+)
+def test_bad_embeddings_are_named(change, message):
+    with pytest.raises(FacelabError, match=message):
+        verification(*change(*random_embeddings()), replicates=2)

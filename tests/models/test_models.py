@@ -1,0 +1,99 @@
+import urllib.error
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision.models import resnet34 as torchvision_resnet34
+
+from facelab.errors import FacelabError
+from facelab.models import Embedder, resnet34, to_input
+
+CHIPS = np.random.default_rng(0).integers(0, 256, (7, 40, 40, 3), dtype=np.uint8)
+
+
+def test_input_is_in_minus_one_to_one_and_resized():
+    chips = torch.tensor([0, 255], dtype=torch.uint8)[:, None, None, None].expand(2, 16, 16, 3)
+    for size in (16, 8, 24):
+        x = to_input(chips, size)
+        assert x.shape == (2, 3, size, size)
+        torch.testing.assert_close(x[0], torch.full_like(x[0], -1))
+        torch.testing.assert_close(x[1], torch.full_like(x[1], 1))
+    with pytest.raises(FacelabError, match=r"\(2, 3, 8, 8\)"):
+        to_input(x[:, :, :8, :8], 8)
+
+
+@pytest.mark.parametrize(("size", "dim"), [(64, 128), (112, 512)])
+def test_network_maps_chips_to_embeddings(size, dim):
+    network = resnet34(dim)
+    assert network(torch.zeros(2, 3, size, size)).shape == (2, dim)
+
+
+def test_head_centres_and_scales_each_dimension():
+    network = resnet34(16).train()
+    embeddings = network(torch.randn(32, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    torch.testing.assert_close(embeddings.mean(dim=0), torch.zeros(16), atol=1e-4, rtol=0)
+    torch.testing.assert_close(embeddings.var(dim=0, unbiased=False), torch.ones(16), atol=1e-2, rtol=0)
+    assert not any(isinstance(module, nn.BatchNorm1d) for module in resnet34(16, batch_norm=False).modules())
+
+
+def test_pretrained_weights_are_loaded_from_torch_home(tmp_path, monkeypatch):
+    """A file of the layout that torchvision downloads, made here from a random network."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None, raising=False)
+    original = torchvision_resnet34()
+    (tmp_path / "hub" / "checkpoints").mkdir(parents=True)
+    torch.save(original.state_dict(), tmp_path / "hub" / "checkpoints" / "resnet34-b627a593.pth")
+    loaded = resnet34(8, pretrained=True)[0]
+    for name, tensor in loaded.state_dict().items():
+        torch.testing.assert_close(tensor, original.state_dict()[name])
+
+
+def test_pretrained_weights_offline_are_a_clear_error(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+    def offline(*args, **kwargs):
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setattr("torch.hub.urlopen", offline)
+    with pytest.raises(FacelabError, match="pretrained=False"):
+        resnet34(8, pretrained=True)
+
+
+@pytest.fixture(scope="module")
+def embedder():
+    torch.manual_seed(0)
+    return Embedder(resnet34(8), size=32)
+
+
+def test_embeddings_have_length_one_or_their_own(embedder):
+    embeddings = embedder(CHIPS)
+    assert embeddings.shape == (7, 8)
+    assert embeddings.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(embeddings, axis=1), 1, atol=1e-6)
+    raw = embedder(CHIPS, normalize=False)
+    np.testing.assert_allclose(raw / np.linalg.norm(raw, axis=1, keepdims=True), embeddings, atol=1e-6)
+
+
+def test_batch_size_does_not_matter(embedder):
+    small = Embedder(embedder.network, size=32, batch_size=2)
+    np.testing.assert_allclose(small(CHIPS), embedder(CHIPS), atol=1e-5)
+
+
+def test_a_face_set_gives_what_its_array_gives(embedder, toy_chips):
+    np.testing.assert_array_equal(embedder(toy_chips), embedder(toy_chips.array()))
+
+
+def test_evaluation_mode_is_kept(embedder):
+    before = embedder(CHIPS)
+    embedder.network.train()
+    np.testing.assert_array_equal(embedder(CHIPS), before)
+
+
+def test_nothing_to_embed_and_nan_are_errors(embedder):
+    with pytest.raises(FacelabError, match="no chips"):
+        embedder(CHIPS[:0])
+    broken = resnet34(8)
+    nn.init.constant_(broken[2].weight, float("nan"))
+    with pytest.raises(FacelabError, match="chip 0 is not finite"):
+        Embedder(broken, size=32)(CHIPS)

@@ -1,0 +1,115 @@
+"""The main job, run for real: the command that the README names first."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from facelab.study import run_quickstart
+
+COMMAND = [sys.executable, "-c", "from facelab.cli import app; app()", "quickstart", "--out"]
+
+
+def run(folder: Path, *options: str) -> str:
+    result = subprocess.run([*COMMAND, str(folder), *options], capture_output=True, text=True, timeout=1500)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "quickstart"
+    table = run(folder)
+    for word in ("cross entropy", "ArcFace", "raw pixels", "AUC", "EER", "report.html"):
+        assert word in table
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder) -> dict:
+    return json.loads((folder / "results.json").read_text())
+
+
+@pytest.mark.parametrize("model", ["cross_entropy", "arcface"])
+def test_both_models_learn_to_name_and_to_verify(results, model):
+    measured = results["models"][model]
+    estimates = {"closed_set_accuracy": measured["closed_set_accuracy"], **measured["verification"]}
+    assert set(estimates) == {"closed_set_accuracy", "auc", "eer", "tar_at_far_0.01"}
+    for estimate in estimates.values():
+        assert set(estimate) == {"value", "low", "high", "n"}
+        assert 0 <= estimate["low"] <= estimate["value"] <= estimate["high"] <= 1
+    assert estimates["closed_set_accuracy"]["value"] > 0.7
+    assert estimates["closed_set_accuracy"]["n"] == 90
+    assert estimates["auc"]["value"] > results["baselines"]["pixels"]["verification"]["auc"]["value"]
+    assert estimates["auc"]["n"] == 100 * 99 // 2
+    assert estimates["tar_at_far_0.01"]["n"] == 10 * 45
+
+
+def test_results_say_how_they_were_made(results):
+    data = results["data"]
+    assert (data["photographs"], data["faces_found"], data["default_crops"]) == (400, 400, 0)
+    assert (data["closed_set_identities"], data["train_images"], data["test_images"]) == (30, 210, 90)
+    assert data["unseen_identities"] == 10
+    assert results["seed"] == 0
+    assert results["seconds"] > 0
+    assert {"python", "torch", "facelab"} <= set(results["versions"])
+    recipes = [model["recipe"] for model in results["models"].values()]
+    assert [{**recipe, "loss": None} for recipe in recipes[:1]] == [{**recipe, "loss": None} for recipe in recipes[1:]]
+
+
+def test_report_is_one_page_with_its_figures_inside(folder):
+    html = (folder / "report.html").read_text()
+    figures = list((folder / "figures").glob("*.png"))
+    assert {figure.stem for figure in figures} == {"chips", "training", "scores", "roc", "projection"}
+    assert all(0 < figure.stat().st_size < 400_000 for figure in figures)
+    assert html.count('<img src="data:image/png;base64,') == len(figures)
+    assert len(re.findall(r'alt="[^"]{20,}"', html)) == len(figures)
+    assert not re.findall(r'(?:src|href)="http', html)
+    assert "AT&amp;T Laboratories Cambridge" in html
+
+
+def test_a_second_run_trains_nothing_and_agrees(folder, results):
+    checkpoints = {path: path.stat().st_mtime_ns for path in (folder / "checkpoints").iterdir()}
+    assert len(checkpoints) == 2
+    run(folder)
+    assert {path: path.stat().st_mtime_ns for path in checkpoints} == checkpoints
+    again = json.loads((folder / "results.json").read_text())
+    assert again["models"] == results["models"]
+
+
+def test_ctrl_c_leaves_no_half_written_file(tmp_path):
+    process = subprocess.Popen([*COMMAND, str(tmp_path / "q")], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 300
+    os.set_blocking(process.stderr.fileno(), False)
+    seen = ""
+    while "train cross_entropy" not in seen and time.monotonic() < deadline and process.poll() is None:
+        seen += process.stderr.read() or ""
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    assert "Traceback" not in seen + (process.stderr.read() or "")
+    left = [path for path in (tmp_path / "q").rglob("*") if path.is_file()] if (tmp_path / "q").exists() else []
+    assert not [path for path in left if path.name.startswith(".")]
+
+
+def test_fresh_forgets_what_was_there_and_nothing_else(tmp_path, monkeypatch):
+    for name in ("checkpoints/arcface-seed0.pt", "results.json", "report.html", "notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("old")
+
+    class Stop(Exception):
+        pass
+
+    def stop(*args, **kwargs):
+        raise Stop
+
+    monkeypatch.setattr("facelab.study.quickstart.load_orl", stop)
+    with pytest.raises(Stop):
+        run_quickstart(tmp_path, fresh=True)
+    assert [path.name for path in tmp_path.rglob("*")] == ["notes.txt"]

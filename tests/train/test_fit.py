@@ -1,0 +1,158 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from facelab.data import FaceSet
+from facelab.errors import FacelabError
+from facelab.train import Checkpoint, Recipe, fit
+from facelab.train import loop as loop_module
+
+RECIPE = Recipe.parse(
+    {"size": 32, "embedding_dim": 8, "epochs": 4, "batch_size": 5, "learning_rate": 0.02, "dropout": 0.2}
+    | {"loss": {"name": "arcface", "scale": 8, "margin": 0.2, "margin_warmup": 0.5}}
+)
+
+
+def assert_same(a: Checkpoint, b: Checkpoint) -> None:
+    """Bit for bit, times excepted."""
+    assert (a.step, a.recipe, a.identities) == (b.step, b.recipe, b.identities)
+    for mine, other in ((a.network, b.network), (a.loss, b.loss)):
+        assert mine.keys() == other.keys()
+        for name in mine:
+            assert torch.equal(mine[name], other[name]), name
+    for row, other_row in zip(a.history, b.history, strict=True):
+        assert {**row, "seconds": 0} == {**other_row, "seconds": 0}
+
+
+class Interrupted(KeyboardInterrupt):
+    pass
+
+
+@pytest.fixture
+def interrupt_after(monkeypatch):
+    """Make a training stop, as by Ctrl-C, after a number of steps."""
+
+    def arrange(steps: int) -> None:
+        record, count = loop_module._record, iter(range(10_000))
+
+        def stop(*args):
+            if next(count) == steps:
+                raise Interrupted
+            record(*args)
+
+        monkeypatch.setattr(loop_module, "_record", stop)
+
+    return arrange
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_resume_equals_an_uninterrupted_run_bit_for_bit(toy_chips, tmp_path, monkeypatch, interrupt_after, steps):
+    """12 images in batches of 5 are 2 steps an epoch: interrupted within an epoch (1, 5) and between two (2)."""
+    whole = fit(RECIPE, toy_chips, device="cpu")
+    path = tmp_path / "a.pt"
+    interrupt_after(steps)
+    with pytest.raises(Interrupted):
+        fit(RECIPE, toy_chips, device="cpu", checkpoint=path, checkpoint_seconds=0)
+    monkeypatch.undo()
+    assert Checkpoint.load(path).step == steps
+    assert [p.name for p in tmp_path.iterdir()] == ["a.pt"]  # no half-written file
+    resumed = fit(RECIPE, toy_chips, device="cpu", checkpoint=path)
+    assert_same(resumed, whole)
+    assert_same(Checkpoint.load(path), whole)
+    assert whole.complete
+    assert len(whole.history) == 4
+
+
+def test_a_complete_training_is_used_again(toy_chips, tmp_path):
+    first = fit(RECIPE, toy_chips, checkpoint=tmp_path / "a.pt")
+    modified = (tmp_path / "a.pt").stat().st_mtime_ns
+    assert_same(fit(RECIPE, toy_chips, checkpoint=tmp_path / "a.pt"), first)
+    assert (tmp_path / "a.pt").stat().st_mtime_ns == modified
+
+
+def test_the_seed_decides_and_the_global_random_state_does_not(toy_chips):
+    torch.manual_seed(1)
+    first = fit(RECIPE, toy_chips)
+    torch.manual_seed(2)
+    state = torch.get_rng_state()
+    assert_same(fit(RECIPE, toy_chips), first)
+    assert torch.equal(torch.get_rng_state(), state)  # nor is it disturbed
+    other = fit(RECIPE.model_copy(update={"seed": 1}), toy_chips)
+    assert not torch.equal(other.loss["centres"], first.loss["centres"])
+
+
+@pytest.mark.parametrize("loss", [{"name": "cross_entropy"}, {"name": "arcface", "scale": 8, "margin": 0.2}])
+def test_learns_what_can_be_learned(toy_chips, loss):
+    recipe = Recipe.parse({"size": 32, "embedding_dim": 8, "epochs": 20, "batch_size": 12, "loss": loss})
+    checkpoint = fit(recipe.model_copy(update={"learning_rate": 0.05, "augment": False}), toy_chips)
+    assert checkpoint.history[-1]["loss"] < 0.5 * checkpoint.history[0]["loss"]
+    assert checkpoint.history[-1]["accuracy"] > 0.9
+    assert checkpoint.embedder()(toy_chips).shape == (12, 8)
+
+
+def test_every_image_is_used_once_in_an_epoch_and_the_order_changes(toy_chips):
+    state = Checkpoint(RECIPE.model_copy(update={"batch_size": 4}), [], "", step=0, steps_per_epoch=3)
+    batches = list(loop_module._batches(state, 12))
+    epochs = np.reshape(batches, (4, 12)).tolist()
+    assert all(sorted(epoch) == list(range(12)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+
+
+def test_schedule_warms_up_and_falls_as_a_cosine():
+    recipe = RECIPE.model_copy(update={"epochs": 100, "warmup": 0.1, "learning_rate": 1.0})
+    state, loss = Checkpoint(recipe, [], "", step=0, steps_per_epoch=1), recipe.build_loss(3)
+    optimizer = torch.optim.SGD(loss.parameters(), lr=1.0)
+    rates, margins = [], []
+    for state.step in range(100):
+        loop_module._set_schedule(state, optimizer, loss)
+        rates.append(optimizer.param_groups[0]["lr"])
+        margins.append(loss.margin)
+    np.testing.assert_allclose(rates[:9], np.arange(1, 10) / 10)
+    np.testing.assert_allclose(rates[9:], [(1 + math.cos(math.pi * k / 90)) / 2 for k in range(91)], atol=1e-12)
+    np.testing.assert_allclose(margins, np.minimum(np.arange(1, 101) / 50, 1) * 0.2)
+
+
+def test_another_recipe_or_other_images_do_not_go_on_from_a_checkpoint(toy_chips, tmp_path):
+    path = tmp_path / "a.pt"
+    short = RECIPE.model_copy(update={"epochs": 1})
+    fit(short, toy_chips, checkpoint=path)
+    with pytest.raises(FacelabError, match="epochs = 1, not 4"):
+        fit(RECIPE, toy_chips, checkpoint=path)
+    others = FaceSet("others", 255 - toy_chips.images, toy_chips.table)
+    with pytest.raises(FacelabError, match="other images"):
+        fit(short, others, checkpoint=path)
+
+
+def test_damaged_checkpoint_is_named_and_kept(toy_chips, tmp_path):
+    path = tmp_path / "a.pt"
+    fit(RECIPE.model_copy(update={"epochs": 1}), toy_chips, checkpoint=path)
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(FacelabError, match=r"a\.pt is damaged"):
+        fit(RECIPE, toy_chips, checkpoint=path)
+    assert path.stat().st_size == 5000
+    torch.save({"weights": 1}, path)
+    with pytest.raises(FacelabError, match="not a checkpoint"):
+        Checkpoint.load(path)
+    with pytest.raises(FacelabError, match="there is no checkpoint"):
+        Checkpoint.load(tmp_path / "none.pt")
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(toy_chips, monkeypatch):
+    recipe = RECIPE.model_copy(update={"clip_norm": 1e30, "learning_rate": 1e30, "warmup": 0.0})
+    with pytest.raises(FacelabError, match="diverged"):
+        fit(recipe.model_copy(update={"loss": Recipe().loss}), toy_chips)
+
+
+def test_too_small_a_set_is_an_error():
+    images = np.zeros((3, 32, 32, 3), np.uint8)
+    with pytest.raises(FacelabError, match="too small"):
+        fit(RECIPE, FaceSet("one", images, pd.DataFrame({"identity": ["a"] * 3})))
+
+
+def test_bf16_trains_and_keeps_parameters_in_float32(toy_chips):
+    checkpoint = fit(RECIPE.model_copy(update={"epochs": 1}), toy_chips, precision="bf16")
+    assert all(tensor.dtype != torch.bfloat16 for tensor in (*checkpoint.network.values(), *checkpoint.loss.values()))
+    assert math.isfinite(checkpoint.history[0]["loss"])
