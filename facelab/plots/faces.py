@@ -46,7 +46,7 @@ def photographs_and_chips(photographs: FaceSet, chips: FaceSet, rows: Sequence[i
         chips: as made by :func:`facelab.align.make_chips` with no photograph skipped: row i shows photograph i.
         rows: which to show.
     """
-    figure, axes = new_figure(2, len(rows), width=max(3.0, 1.15 * len(rows)), height=2.9)
+    figure, axes = new_figure(2, len(rows), width=max(3.0, 1.15 * len(rows)), height=2.9, dpi=85)
     for column, row in enumerate(rows):
         record = chips.table.iloc[row]
         show_image(axes[0, column], photographs[row][0], record["identity"])

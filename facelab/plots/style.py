@@ -47,7 +47,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def new_figure(
-    rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, **subplots
+    rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, dpi: int = 120, **subplots
 ) -> tuple[Figure, np.ndarray]:
     """Return a figure on an opaque white page and its axes, always as an array of shape (rows, columns).
 
@@ -55,7 +55,7 @@ def new_figure(
         width, height: in inches.
         subplots: passed on to ``Figure.subplots``, for example ``sharey=True``.
     """
-    figure = Figure(figsize=(width, height), dpi=120, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained", facecolor="white")
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
