@@ -1,0 +1,76 @@
+"""The book's own Sphinx extension: carried mathematics, one repository address, and the page of execution times."""
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+import notebook_runs
+
+# One file with every TeX extension and its glyphs as SVG paths: no font files, nothing more to load, works from file://.
+MATHJAX_FILE = "tex-svg-full.js"
+
+
+def mathjax_source() -> Path:
+    """The MathJax 3 bundle (Apache-2.0) inside the package ``sphinx-mathjax-offline``, found without importing it."""
+    spec = find_spec("sphinx-mathjax-offline")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("the book carries its own MathJax from the package sphinx-mathjax-offline: uv sync --extra book")
+    return Path(spec.submodule_search_locations[0]) / "static" / "mathjax" / MATHJAX_FILE
+
+
+def configure(app: Sphinx, config: Any) -> None:
+    """Point pages to the carried MathJax and give them the repository's address, which stands in ``_config.yml`` only."""
+    config.mathjax_path = f"mathjax/{MATHJAX_FILE}"
+    repository = config.html_theme_options["repository_url"]
+    config.myst_substitutions = {**config.myst_substitutions, "repository": f"[{repository}]({repository})"}
+
+
+def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
+    if exception is None and app.builder.format == "html":
+        target = Path(app.outdir) / "_static" / "mathjax" / MATHJAX_FILE
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(mathjax_source(), target)
+
+
+class NotebookRuns(SphinxDirective):
+    """``{notebook-runs}``: a table of the stored runs of all notebooks. ``{notebook-runs} versions``: of the packages."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        root = Path(self.env.srcdir)
+        if self.arguments == ["versions"]:
+            return [_table(notebook_runs.versions(), "Package versions of the environment that built this book")]
+        for path in notebook_runs.notebook_paths(root):
+            self.env.note_dependency(str(path))
+        return [_table(notebook_runs.runs(root), "Last stored run of each notebook")]
+
+
+def _table(rows: list[dict[str, str]], title: str) -> nodes.table:
+    table = nodes.table("", nodes.title(title, title))
+    group = nodes.tgroup(cols=len(rows[0]))
+    group += [nodes.colspec(colwidth=1) for _ in rows[0]]
+    head, body = nodes.thead(), nodes.tbody()
+    head += _row(list(rows[0]))
+    body += [_row(list(row.values())) for row in rows]
+    table += group
+    group += [head, body]
+    return table
+
+
+def _row(cells: list[str]) -> nodes.row:
+    row = nodes.row()
+    row += [nodes.entry("", nodes.paragraph("", cell)) for cell in cells]
+    return row
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("config-inited", configure, priority=100)  # before MyST reads its substitutions
+    app.connect("build-finished", copy_mathjax)
+    app.add_directive("notebook-runs", NotebookRuns)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
