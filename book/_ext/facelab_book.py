@@ -30,6 +30,20 @@ def configure(app: Sphinx, config: Any) -> None:
     config.myst_substitutions = {**config.myst_substitutions, "repository": f"[{repository}]({repository})"}
 
 
+def leave_out_thebe(app: Sphinx, config: Any) -> None:
+    """Jupyter Book always loads sphinx-thebe, whose script names a CDN and is declared twice on the search page."""
+    for listeners in app.events.listeners.values():
+        for listener in [each for each in listeners if each.handler.__module__ == "sphinx_thebe"]:
+            app.disconnect(listener.id)
+    app.registry.css_files[:] = [entry for entry in app.registry.css_files if "thebe" not in entry[0]]
+
+
+def mend_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """docutils calls a bibliography a list, but not its entries list items: a screen reader then announces an empty list."""
+    if "body" in context:
+        context["body"] = context["body"].replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+
+
 def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
     if exception is None and app.builder.format == "html":
         target = Path(app.outdir) / "_static" / "mathjax" / MATHJAX_FILE
@@ -71,6 +85,8 @@ def _row(cells: list[str]) -> nodes.row:
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", configure, priority=100)  # before MyST reads its substitutions
+    app.connect("config-inited", leave_out_thebe)
+    app.connect("html-page-context", mend_roles)
     app.connect("build-finished", copy_mathjax)
     app.add_directive("notebook-runs", NotebookRuns)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
