@@ -1,5 +1,6 @@
 """The book's own Sphinx extension: carried mathematics, one repository address, and the page of execution times."""
 
+import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -65,6 +66,18 @@ class NotebookRuns(SphinxDirective):
         return [_table(notebook_runs.runs(root), "Last stored run of each notebook")]
 
 
+class DataCards(SphinxDirective):
+    """``{data-cards}``: every card of the package, in the order of their names; a new card needs no change here."""
+
+    def run(self) -> list[nodes.Node]:
+        container = nodes.container()
+        for path in sorted((Path(self.env.srcdir) / "facelab" / "data" / "cards").glob("*.md")):
+            self.env.note_dependency(str(path))
+            text = re.sub(r"^#", "##", path.read_text("utf8"), flags=re.MULTILINE)  # a card's title is a section here
+            self.state.nested_parse(text.splitlines(), self.content_offset, container, match_titles=True)
+        return container.children
+
+
 def _table(rows: list[dict[str, str]], title: str) -> nodes.table:
     table = nodes.table("", nodes.title(title, title))
     group = nodes.tgroup(cols=len(rows[0]))
@@ -89,4 +102,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", mend_roles)
     app.connect("build-finished", copy_mathjax)
     app.add_directive("notebook-runs", NotebookRuns)
+    app.add_directive("data-cards", DataCards)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

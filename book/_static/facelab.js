@@ -1,5 +1,5 @@
 // A box that scrolls must be reachable with the keyboard (WCAG 2.1.1). Widths are known only when formulas stand.
-const BOXES = "mjx-container[display='true'], .cell_output .output, .pst-scrollable-table-container, .timeline, pre";
+const BOXES = "mjx-container[display='true'], .cell_output .output, .pst-scrollable-table-container, .cell_output figure, pre";
 
 function focusScrollableBoxes() {
   for (const box of document.querySelectorAll(BOXES)) {
