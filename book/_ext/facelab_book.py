@@ -6,11 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import notebook_runs
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
-
-import notebook_runs
 
 # One file with every TeX extension and its glyphs as SVG paths: no font files, nothing more to load, works from file://.
 MATHJAX_FILE = "tex-svg-full.js"
@@ -20,12 +19,12 @@ def mathjax_source() -> Path:
     """The MathJax 3 bundle (Apache-2.0) inside the package ``sphinx-mathjax-offline``, found without importing it."""
     spec = find_spec("sphinx-mathjax-offline")
     if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("the book carries its own MathJax from the package sphinx-mathjax-offline: uv sync --extra book")
+        raise RuntimeError("the book carries MathJax from the package sphinx-mathjax-offline: uv sync --extra book")
     return Path(spec.submodule_search_locations[0]) / "static" / "mathjax" / MATHJAX_FILE
 
 
 def configure(app: Sphinx, config: Any) -> None:
-    """Point pages to the carried MathJax and give them the repository's address, which stands in ``_config.yml`` only."""
+    """Point pages to the carried MathJax, and give them the repository's address, which only ``_config.yml`` holds."""
     config.mathjax_path = f"mathjax/{MATHJAX_FILE}"
     repository = config.html_theme_options["repository_url"]
     config.myst_substitutions = {**config.myst_substitutions, "repository": f"[{repository}]({repository})"}
@@ -39,10 +38,20 @@ def leave_out_thebe(app: Sphinx, config: Any) -> None:
     app.registry.css_files[:] = [entry for entry in app.registry.css_files if "thebe" not in entry[0]]
 
 
+def share_html_handlers(app: Sphinx) -> None:
+    """Let the single page, which becomes the PDF, use the node handlers of HTML.
+
+    Sphinx takes a builder's own handlers *instead of* those of its format, and one extension registers some for
+    ``singlehtml``, which hides all others.
+    """
+    handlers = app.registry.translation_handlers
+    handlers["singlehtml"] = {**handlers.get("html", {}), **handlers.get("singlehtml", {})}
+
+
 def mend_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """docutils calls a bibliography a list, but not its entries list items: a screen reader then announces an empty list."""
+    """docutils calls a bibliography a list, but not its entries list items: a screen reader announces an empty list."""
     if "body" in context:
-        context["body"] = context["body"].replace('<div role="list" class="citation-list">', '<div class="citation-list">')
+        context["body"] = context["body"].replace('<div role="list" class="citation-list', '<div class="citation-list')
 
 
 def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
@@ -53,7 +62,7 @@ def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
 
 
 class NotebookRuns(SphinxDirective):
-    """``{notebook-runs}``: a table of the stored runs of all notebooks. ``{notebook-runs} versions``: of the packages."""
+    """``{notebook-runs}``: a table of the stored runs of all notebooks; ``{notebook-runs} versions``: of packages."""
 
     optional_arguments = 1
 
@@ -99,6 +108,7 @@ def _row(cells: list[str]) -> nodes.row:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", configure, priority=100)  # before MyST reads its substitutions
     app.connect("config-inited", leave_out_thebe)
+    app.connect("builder-inited", share_html_handlers)
     app.connect("html-page-context", mend_roles)
     app.connect("build-finished", copy_mathjax)
     app.add_directive("notebook-runs", NotebookRuns)

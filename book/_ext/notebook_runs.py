@@ -6,8 +6,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("facelab", "torch", "torchvision", "opencv-python", "numpy", "pandas", "scikit-learn", "matplotlib", "nbval", "jupyter-book")
-START, END = "iopub.execute_input", "shell.execute_reply"  # written by `jupyter nbconvert --execute`, read by nobody else
+PACKAGES = [
+    "facelab",
+    "torch",
+    "torchvision",
+    "opencv-python",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "matplotlib",
+    "nbval",
+    "jupyter-book",
+]
+# stamps that `jupyter nbconvert --execute` writes into the metadata of a cell
+START, END = "iopub.execute_input", "shell.execute_reply"
 
 
 def notebook_paths(root: Path) -> list[Path]:

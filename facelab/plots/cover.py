@@ -1,6 +1,6 @@
 """The book's cover picture (the chain detect, align, embed, match), its logo and its favicon.
 
-No real face: heads are drawn as ovals with five landmarks. ``python -m facelab.plots.cover book/images`` writes the SVG files.
+No real face: heads are ovals with five landmarks. ``python -m facelab.plots.cover book/images`` writes the SVG files.
 """
 
 import sys
@@ -64,7 +64,8 @@ def logo_figure() -> Figure:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, 1), ylim=(1, 0), aspect="equal")
     axes.axis("off")
-    axes.add_patch(FancyBboxPatch((0.08, 0.08), 0.84, 0.84, boxstyle="round,pad=0,rounding_size=0.2", fc="#0072b2", ec="none"))
+    tile = "round,pad=0,rounding_size=0.2"
+    axes.add_patch(FancyBboxPatch((0.08, 0.08), 0.84, 0.84, boxstyle=tile, fc="#0072b2", ec="none"))
     axes.add_patch(Ellipse((0.5, 0.51), 0.54, 0.7, fc="#ffffff", ec="none"))
     points = 0.5 + (LANDMARKS - LANDMARKS.mean(0)) * 0.98
     axes.scatter(*points.T, s=34, color=["#0072b2", "#0072b2", "#b85000", "#007a5a", "#007a5a"])
@@ -74,7 +75,9 @@ def logo_figure() -> Figure:
 def write_images(folder: Path) -> list[Path]:
     """Write the SVG files that the book shows. Text becomes paths, so that no font is needed."""
     figures = {
-        f"chain-{'dark' if dark else 'light'}-{columns}": chain_figure(dark=dark, columns=columns) for dark in (False, True) for columns in (4, 2)
+        f"chain-{'dark' if dark else 'light'}-{columns}": chain_figure(dark=dark, columns=columns)
+        for dark in (False, True)
+        for columns in (4, 2)
     } | {"logo": logo_figure(), "favicon": logo_figure()}
     # a fixed salt and no date: the same drawing gives the same bytes
     with mpl.rc_context({"svg.hashsalt": "facelab", "svg.fonttype": "path", "font.family": "DejaVu Sans"}):
@@ -85,7 +88,7 @@ def write_images(folder: Path) -> list[Path]:
 
 
 def _head(axes: Axes, centre: tuple[float, float], size: float, tilt: float, ink: Ink, *, marks: bool) -> None:
-    """An oval head of the given height, tilted by ``tilt`` radians (clockwise on the page), with or without landmarks."""
+    """An oval head of the given height, tilted by ``tilt`` radians (clockwise on the page)."""
     axes.add_patch(Ellipse(centre, 0.74 * size, size, angle=np.degrees(tilt), fc=ink.skin, ec=ink.line, lw=1.8))
     if marks:
         rotation = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
@@ -94,19 +97,22 @@ def _head(axes: Axes, centre: tuple[float, float], size: float, tilt: float, ink
 
 
 def _detect(axes: Axes, ink: Ink) -> None:
-    axes.add_patch(FancyBboxPatch((0.05, 0.1), 0.9, 0.82, boxstyle="round,pad=0,rounding_size=0.04", fc="none", ec=ink.soft, lw=2.5))
+    frame = "round,pad=0,rounding_size=0.04"
+    axes.add_patch(FancyBboxPatch((0.05, 0.1), 0.9, 0.82, boxstyle=frame, fc="none", ec=ink.soft, lw=2.5))
     for centre, size, tilt in [((0.63, 0.46), 0.46, 0.42), ((0.25, 0.6), 0.27, -0.18)]:
         _shoulders(axes, centre, size, ink)
         _head(axes, centre, size, tilt, ink, marks=True)
         width, height = 0.98 * size, 1.12 * size
-        axes.add_patch(Rectangle((centre[0] - width / 2, centre[1] - height / 2), width, height, fc="none", ec=ink.orange, lw=2.6))
+        corner = centre[0] - width / 2, centre[1] - height / 2
+        axes.add_patch(Rectangle(corner, width, height, fc="none", ec=ink.orange, lw=2.6))
 
 
 def _shoulders(axes: Axes, centre: tuple[float, float], size: float, ink: Ink) -> None:
     top, base = centre[1] + 0.42 * size, 0.905
     x = np.linspace(-1, 1, 80)
     y = base - (base - top - 0.16 * size) * np.sqrt(1 - x**2)
-    axes.fill_between(centre[0] + np.clip(0.62 * size * x, 0.07 - centre[0], 0.93 - centre[0]), y, base, color=ink.soft, lw=0)
+    x = np.clip(centre[0] + 0.62 * size * x, 0.07, 0.93)  # inside the frame
+    axes.fill_between(x, y, base, color=ink.soft, lw=0)
 
 
 def _align(axes: Axes, ink: Ink) -> None:
@@ -122,19 +128,21 @@ CLUSTERS = {"blue": 0.55, "orange": 2.35, "green": 4.45}  # angle of each identi
 
 def _embed(axes: Axes, ink: Ink) -> None:
     axes.add_patch(Circle((0.5, 0.51), 0.39, fc="none", ec=ink.soft, lw=2.5))
-    spread = np.array([-0.25, -0.1, 0.03, 0.14, 0.27])  # radians around the centre; fixed, so that the picture is always the same
+    spread = np.array([-0.25, -0.1, 0.03, 0.14, 0.27])  # radians; fixed, so that the picture is always the same
     for name, angle in CLUSTERS.items():
-        points = _on_circle(angle + spread)
-        axes.plot([0.5, _on_circle(angle)[0]], [0.51, _on_circle(angle)[1]], color=getattr(ink, name), lw=1.6, ls=(0, (3, 2)))
-        axes.scatter(*points, s=62, color=getattr(ink, name), zorder=3)
+        colour, (x, y) = getattr(ink, name), _on_circle(angle)
+        axes.plot([0.5, x], [0.51, y], color=colour, lw=1.6, ls=(0, (3, 2)))
+        axes.scatter(*_on_circle(angle + spread), s=62, color=colour, zorder=3)
 
 
 def _match(axes: Axes, ink: Ink) -> None:
     axes.add_patch(Circle((0.5, 0.51), 0.39, fc="none", ec=ink.soft, lw=2.5))
     probe, genuine, impostor = 1.05, 0.38, 2.5
-    axes.add_patch(Wedge((0.5, 0.51), 0.39, -np.degrees(probe) - 45, -np.degrees(probe) + 45, fc=ink.blue, alpha=0.16, ec="none"))
+    middle = -np.degrees(probe)
+    axes.add_patch(Wedge((0.5, 0.51), 0.39, middle - 45, middle + 45, fc=ink.blue, alpha=0.16, ec="none"))
+    arrow = {"arrowstyle": "-|>", "mutation_scale": 17, "shrinkA": 0, "shrinkB": 0, "lw": 2.2}
     for angle, colour in [(probe, ink.line), (genuine, ink.blue), (impostor, ink.orange)]:
-        axes.add_patch(FancyArrowPatch((0.5, 0.51), tuple(_on_circle(angle)), arrowstyle="-|>", mutation_scale=17, shrinkA=0, shrinkB=0, lw=2.2, color=colour))
+        axes.add_patch(FancyArrowPatch((0.5, 0.51), tuple(_on_circle(angle)), color=colour, **arrow))
     axes.text(0.685, 0.355, r"$\theta$", color=ink.blue, fontsize=18, ha="center", va="center")
     axes.text(0.57, 0.6, "same", color=ink.blue, fontsize=14.5, ha="left", va="center")
     axes.text(0.49, 0.6, "different", color=ink.orange, fontsize=14.5, ha="right", va="center")
@@ -149,8 +157,9 @@ def _arrow_between(figure: Figure, left: Axes, right: Axes, ink: Ink) -> None:
     a, b = left.get_position(), right.get_position()
     y = a.y0 + 0.61 * a.height
     middle, half = (a.x1 + b.x0) / 2, 0.009 * 12 / figure.get_figwidth()
+    style = {"arrowstyle": "-|>", "mutation_scale": 22, "lw": 2.2, "color": ink.line}
     figure.patches.append(
-        FancyArrowPatch((middle - half, y), (middle + half, y), transform=figure.transFigure, arrowstyle="-|>", mutation_scale=22, lw=2.2, color=ink.line)
+        FancyArrowPatch((middle - half, y), (middle + half, y), transform=figure.transFigure, **style)
     )
 
 

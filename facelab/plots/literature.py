@@ -37,7 +37,18 @@ _STYLE = """<style>
 .timeline details p { margin: 0; padding: 0.2rem 0.6rem 0.4rem; }
 FILTERS
 </style>"""
-_COLOURS = ("#767676", "#1f77b4", "#56B4E9", "#009E73", "#D55E00", "#E69F00", "#CC79A7", "#8c564b", "#7f7fd5", "#b2b200")
+_COLOURS = [
+    "#767676",
+    "#1f77b4",
+    "#56B4E9",
+    "#009E73",
+    "#D55E00",
+    "#E69F00",
+    "#CC79A7",
+    "#8c564b",
+    "#7f7fd5",
+    "#b2b200",
+]
 
 
 def timeline(literature: pd.DataFrame) -> str:

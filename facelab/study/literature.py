@@ -1,4 +1,4 @@
-"""The published literature as two tidy tables, which ship with the package so that a notebook can read them anywhere."""
+"""The published literature as two tidy tables. They ship with the package, so a notebook can read them anywhere."""
 
 from importlib.resources import files
 

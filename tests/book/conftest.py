@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 # A container has no user namespaces, so no sandbox; the other flags keep Chromium itself from asking for the network.
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -32,7 +32,8 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not jupyter_book.exists():
         pytest.skip("the book's tools are not installed: uv sync --extra book")
     output = tmp_path_factory.mktemp("book")
-    command = [jupyter_book, "build", ROOT, "--toc", ROOT / "book/_toc.yml", "--path-output", output, "-n", "-W", "--keep-going"]
+    where = ["--toc", ROOT / "book/_toc.yml", "--path-output", output]
+    command = [jupyter_book, "build", ROOT, *where, "-n", "-W", "--keep-going"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
     return output / "_build" / "html"

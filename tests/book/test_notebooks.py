@@ -12,7 +12,9 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 KILOBYTE = 1000
 # A folder of somebody's machine: a home, a temporary folder, a site-packages, a drive letter.
-ABSOLUTE_PATH = re.compile(r"(?<![\w.:/])/(?:home|Users|root|tmp|work|usr|opt|var|mnt|content)/\w|\b[A-Z]:\\\\\w|site-packages")
+ABSOLUTE_PATH = re.compile(
+    r"(?<![\w.:/])/(?:home|Users|root|tmp|work|usr|opt|var|mnt|content)/\w|\b[A-Z]:\\\\\w|site-packages"
+)
 SECTIONS = ("What you will learn", "Before you start", "Time", "Take-aways", "Exercises", "Further reading")
 
 pytestmark = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -56,7 +58,9 @@ def test_every_picture_has_alt_text_and_caption(path: Path) -> None:
             assert len(said.get("figure", {}).get("caption", "")) > 20, f"caption: {_source(cell)[:80]}"
     for cell in _cells(path):
         if cell["cell_type"] == "markdown":
-            assert not re.search(r"!\[\s*\]\(|<img(?![^>]*\balt=)", _source(cell)), "a picture in the text has no alt text"
+            assert not re.search(r"!\[\s*\]\(|<img(?![^>]*\balt=)", _source(cell)), (
+                "a picture in the text has no alt text"
+            )
 
 
 def test_shape_of_the_chapter(path: Path) -> None:
@@ -73,7 +77,8 @@ def test_every_exercise_has_a_hidden_solution(path: Path) -> None:
     text = "\n".join(_source(cell) for cell in _cells(path) if cell["cell_type"] == "markdown")
     exercises = set(re.findall(r"\{exercise(?:-start)?\}[^\n]*\n:label: (\S+)", text))
     solutions = set(re.findall(r"\{solution(?:-start)?\} (\S+)\n:class: dropdown", text))
-    assert exercises and exercises == solutions
+    assert exercises
+    assert exercises == solutions
 
 
 def _cells(path: Path) -> list[dict[str, Any]]:
@@ -94,4 +99,6 @@ def _source(cell: dict[str, Any]) -> str:
 
 def _text(output: dict[str, Any]) -> str:
     data = output.get("data", {})
-    return "".join("".join(part) for part in (output.get("text", ""), data.get("text/plain", ""), data.get("text/html", "")))
+    return "".join(
+        "".join(part) for part in (output.get("text", ""), data.get("text/plain", ""), data.get("text/html", ""))
+    )

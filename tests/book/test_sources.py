@@ -17,7 +17,11 @@ TEXTS = sorted((ROOT / "book").glob("*.md")) + sorted((ROOT / "notebooks").glob(
 def _text(path: Path) -> str:
     if path.suffix == ".md":
         return path.read_text("utf8")
-    return "\n".join("".join(cell["source"]) for cell in json.loads(path.read_text("utf8"))["cells"] if cell["cell_type"] == "markdown")
+    return "\n".join(
+        "".join(cell["source"])
+        for cell in json.loads(path.read_text("utf8"))["cells"]
+        if cell["cell_type"] == "markdown"
+    )
 
 
 def cited() -> set[str]:
@@ -33,14 +37,18 @@ def test_every_citation_is_in_the_bibliography_and_every_entry_is_cited() -> Non
 def test_entry_is_complete(key: str) -> None:
     entry = BIBLIOGRAPHY[key]
     fields = entry.fields
-    assert entry.persons.get("author") and fields.get("title")
+    assert entry.persons.get("author")
+    assert fields.get("title")
     assert re.fullmatch(r"(19|20)\d\d", fields["year"])
     if "doi" in fields:
         assert re.fullmatch(r"10\.\d{4,9}/\S+", fields["doi"])
     elif "eprint" in fields:
-        assert fields["archiveprefix"] == "arXiv" and re.fullmatch(r"\d{4}\.\d{4,5}|cs/\d{7}", fields["eprint"])
+        assert fields["archiveprefix"] == "arXiv"
+        assert re.fullmatch(r"\d{4}\.\d{4,5}|cs/\d{7}", fields["eprint"])
     else:
-        assert fields.get("url", "").startswith("https://"), "a DOI, an arXiv number, or where neither exists an address"
+        assert fields.get("url", "").startswith("https://"), (
+            "a DOI, an arXiv number, or where neither exists an address"
+        )
 
 
 def test_every_notebook_and_page_is_in_the_table_of_contents() -> None:
