@@ -55,6 +55,7 @@ def print_pdf(page_file: Path, output: Path) -> None:
         page.pdf(
             path=output,
             format="A4",
+            scale=0.82,
             margin={"top": "16mm", "bottom": "18mm", "left": "15mm", "right": "15mm"},
             display_header_footer=True,
             header_template="<span></span>",
