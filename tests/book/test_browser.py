@@ -94,3 +94,16 @@ def test_search_works_offline(browser: Any, html: Path) -> None:
     assert "notation" in visit.page.inner_html("#search-results")
     assert not visit.said
     visit.context.close()
+
+
+def test_the_timeline_can_be_filtered_and_opened(browser: Any, html: Path) -> None:
+    visit = Visit(browser, 390, "dark")
+    visit.open(html / "notebooks" / "01_literature_review.html")
+    shown = ".timeline details:visible summary"
+    assert visit.page.locator(shown).count() > 40
+    visit.page.click(".timeline label:has-text('adaptive margin')")
+    assert set(visit.page.locator(shown).all_inner_texts()) >= {"CurricularFace", "MagFace", "AdaFace"}
+    assert "ArcFace" not in visit.page.locator(shown).all_inner_texts()
+    visit.page.click(".timeline summary:has-text('AdaFace')")
+    assert visit.page.locator(".timeline details[open] p:visible").count() == 1
+    visit.context.close()
