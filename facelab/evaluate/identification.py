@@ -1,10 +1,17 @@
-"""One to many: who of the gallery is this?"""
+"""One to many: who of the gallery is this, and is it anyone?"""
+
+import warnings
+from dataclasses import dataclass
 
 import numpy as np
 
 from facelab.errors import FacelabError
+from facelab.evaluate.curve import false_accepts_allowed
 from facelab.evaluate.estimate import Estimate, wilson
 from facelab.evaluate.scores import check_embeddings
+from facelab.evaluate.templates import make_templates
+
+_BLOCK_SCORES = 8_000_000  # 64 MB in float64
 
 
 def nearest_centroid(gallery: np.ndarray, gallery_labels: np.ndarray, probes: np.ndarray) -> np.ndarray:
@@ -21,12 +28,8 @@ def nearest_centroid(gallery: np.ndarray, gallery_labels: np.ndarray, probes: np
     Returns:
         The label of each probe, shape (m,).
     """
-    gallery, gallery_labels = check_embeddings(gallery, gallery_labels)
-    probes, _ = check_embeddings(probes, np.zeros(len(probes)))
-    labels = np.unique(gallery_labels)
-    centroids = np.stack([gallery[gallery_labels == label].mean(axis=0) for label in labels])
-    centroids, _ = check_embeddings(centroids, labels)
-    return labels[(probes @ centroids.T).argmax(axis=1)]
+    labels, scores = identity_scores(gallery, gallery_labels, probes)
+    return labels[scores.argmax(axis=1)]
 
 
 def closed_set_accuracy(
@@ -36,14 +39,12 @@ def closed_set_accuracy(
     probes.
 
     In a closed set the identities are given, and the images are what is drawn at random: so the interval is over
-        images.
+    images.
 
     Raises:
         FacelabError: a probe's identity is not in the gallery; the set is then not closed.
     """
-    strangers = np.setdiff1d(probe_labels, gallery_labels)
-    if len(strangers):
-        raise FacelabError(f"identity {strangers[0]} has probes but no gallery image; a closed set needs both.")
+    _check_closed(gallery_labels, probe_labels)
     right = nearest_centroid(gallery, gallery_labels, probes) == probe_labels
     return wilson(int(right.sum()), len(right))
 
@@ -51,7 +52,224 @@ def closed_set_accuracy(
 def leave_one_out_rank1(embeddings: np.ndarray, labels: np.ndarray) -> Estimate:
     """Return the share of images whose nearest other image by cosine shows the same identity, with its interval."""
     embeddings, labels = check_embeddings(embeddings, labels)
-    scores = embeddings @ embeddings.T
-    np.fill_diagonal(scores, -np.inf)
-    right = labels[scores.argmax(axis=1)] == labels
-    return wilson(int(right.sum()), len(right))
+    if len(labels) < 2:
+        raise FacelabError(f"{len(labels)} image(s): leaving one out needs at least 2.")
+    right = 0
+    step = max(1, _BLOCK_SCORES // len(labels))
+    for start in range(0, len(labels), step):
+        scores = embeddings[start : start + step] @ embeddings.T
+        rows = np.arange(len(scores))
+        scores[rows, start + rows] = -np.inf
+        right += int((labels[scores.argmax(axis=1)] == labels[start : start + step]).sum())
+    return wilson(right, len(labels))
+
+
+def identity_scores(
+    gallery: np.ndarray, gallery_labels: np.ndarray, probes: np.ndarray, *, templates: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Score each probe against each identity of the gallery by cosine.
+
+    Args:
+        gallery: embeddings of known identities, shape (n, d).
+        gallery_labels: shape (n,).
+        probes: shape (m, d).
+        templates: whether an identity is one template, the normalised mean of its normalised embeddings; if not, it is
+            its single images, and the best of them gives the score.
+
+    Returns:
+        (the K identities, rising, shape (K,); scores, shape (m, K), float64).
+    """
+    probes, _ = check_embeddings(probes, np.zeros(len(probes)))
+    if templates:
+        made = make_templates(gallery, gallery_labels, gallery_labels)
+        return made.labels, probes @ made.embeddings.T
+    gallery, gallery_labels = check_embeddings(gallery, gallery_labels)
+    order = np.argsort(gallery_labels, kind="stable")
+    labels, starts = np.unique(gallery_labels[order], return_index=True)
+    gallery = gallery[order]
+    scores = np.empty((len(probes), len(labels)))
+    step = max(1, _BLOCK_SCORES // len(gallery))
+    for start in range(0, len(probes), step):
+        part = slice(start, start + step)
+        np.maximum.reduceat(probes[part] @ gallery.T, starts, axis=1, out=scores[part])
+    return labels, scores
+
+
+def ranks(labels: np.ndarray, scores: np.ndarray, probe_labels: np.ndarray) -> np.ndarray:
+    """Return the rank of each probe's own identity: 1 + the number of others that score as much or more; shape (m,).
+
+    A tie counts against the system: where all scores are equal nobody has been recognised. The rank of a probe whose
+    identity is not in the gallery is 0.
+
+    Args:
+        labels: identities of the gallery, rising, shape (K,).
+        scores: shape (m, K).
+        probe_labels: shape (m,).
+    """
+    probe_labels = np.asarray(probe_labels)
+    mated = np.isin(probe_labels, labels)
+    own = np.searchsorted(labels, probe_labels[mated])
+    own_scores = scores[mated, own]
+    rank = np.zeros(len(probe_labels), dtype=np.int64)
+    rank[mated] = (scores[mated] >= own_scores[:, None]).sum(axis=1)  # its own score is one of them
+    return rank
+
+
+def cmc(
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    probes: np.ndarray,
+    probe_labels: np.ndarray,
+    *,
+    templates: bool = True,
+) -> np.ndarray:
+    """Return the cumulative match characteristic: entry k - 1 is the share of probes whose own identity is among the k
+    best; shape (K,), rises to 1.
+
+    Rank-1 is entry 0. Ties count against the system, see :func:`ranks`. Source: ISO/IEC 19795-1.
+
+    Raises:
+        FacelabError: a probe's identity is not in the gallery; the set is then not closed (see :func:`open_set`).
+    """
+    _check_closed(gallery_labels, probe_labels)
+    labels, scores = identity_scores(gallery, gallery_labels, probes, templates=templates)
+    rank = ranks(labels, scores, probe_labels)
+    return np.bincount(rank - 1, minlength=len(labels)).cumsum() / len(rank)
+
+
+@dataclass(frozen=True, eq=False)
+class OpenSet:
+    """Open-set searches: mated probes show an identity of the gallery, non-mated ones a stranger.
+
+    Attributes:
+        mated: score of each mated probe with its own identity where that is within the rank asked, else -inf; (m,).
+        strangers: best score of each non-mated probe with anyone, shape (q,).
+        rank: within how many of the best identities the own one must be.
+    """
+
+    mated: np.ndarray
+    strangers: np.ndarray
+    rank: int
+
+    def fpir(self, threshold: float) -> float:
+        """False positive identification rate: share of non-mated searches with any score >= threshold."""
+        return float((self.strangers >= threshold).mean())
+
+    def fnir(self, threshold: float) -> float:
+        """False negative identification rate: share of mated searches without the own identity within the rank asked and
+        at a score >= threshold."""
+        return float((self.mated < threshold).mean())
+
+    def dir_at_far(self, far: float) -> Estimate:
+        """Return the detection and identification rate, 1 - FNIR, at the best threshold with FPIR <= ``far``.
+
+        (IJB calls FPIR the false alarm rate, FAR.) n counts mated searches; the Wilson interval is over these searches at
+        the threshold found, and does not know that the threshold is itself an estimate. An FPIR below 1 / non-mated
+        searches cannot be measured: NaN, with a warning.
+
+        Raises:
+            FacelabError: ``far`` outside (0, 1].
+        """
+        allowed = false_accepts_allowed(far, len(self.strangers), unit="DIR at FAR", of="non-mated searches")
+        n = len(self.mated)
+        if allowed == 0:
+            return Estimate(np.nan, np.nan, np.nan, n)
+        refused = -np.inf
+        if allowed < len(self.strangers):
+            position = len(self.strangers) - allowed - 1
+            refused = np.partition(self.strangers, position)[position]
+        return wilson(int((self.mated > refused).sum()), n)
+
+
+def open_set(
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    probes: np.ndarray,
+    probe_labels: np.ndarray,
+    *,
+    templates: bool = True,
+    rank: int = 1,
+) -> OpenSet:
+    r"""Search each probe in a gallery that lacks some probes' identities.
+
+    .. math::
+
+        \mathrm{FPIR}(t) = \frac{\#\{\text{non-mated: } \max_k s_k \ge t\}}{\#\text{non-mated}}, \qquad
+        \mathrm{DIR}(t, R) = 1 - \mathrm{FNIR}
+        = \frac{\#\{\text{mated: rank} \le R \text{ and } s_\text{own} \ge t\}}{\#\text{mated}}
+
+    Source: ISO/IEC 19795-1; P. J. Phillips, P. Grother, R. Micheals, "Evaluation methods in face recognition", Handbook
+    of Face Recognition, 2011. Ties in rank count against the system, see :func:`ranks`.
+
+    Raises:
+        FacelabError: all probes are mated, or none is; the set is then not open.
+    """
+    probe_labels = np.asarray(probe_labels)
+    mated = np.isin(probe_labels, gallery_labels)
+    if mated.all() or not mated.any():
+        missing = "non-mated" if len(mated) and mated.all() else "mated"
+        raise FacelabError(f"there are no {missing} probes among {len(mated)}; an open set needs both kinds.")
+    if rank < 1:
+        raise FacelabError(f"rank={rank}: it must be at least 1.")
+    labels, scores = identity_scores(gallery, gallery_labels, probes, templates=templates)
+    position = ranks(labels, scores, probe_labels)[mated]
+    own = scores[mated, np.searchsorted(labels, probe_labels[mated])]
+    return OpenSet(np.where(position <= rank, own, -np.inf), scores[~mated].max(axis=1), rank)
+
+
+def identification_rate(
+    queries: np.ndarray, labels: np.ndarray, distractors: np.ndarray, fprs: tuple[float, ...] = (0.05, 0.1, 0.2)
+) -> dict[float, float]:
+    r"""Return TPR at each FPR as the CelebA-500 coursework defines the identification rate.
+
+    Positives are the cosines of all pairs of queries of one identity; negatives those of all pairs of queries of
+    different identities, and of every query with every distractor. With N negatives, sorted falling,
+
+    .. math:: t = \mathrm{negatives}[\lfloor \mathrm{fpr} \cdot N \rfloor], \qquad
+        \mathrm{TPR} = \mathrm{mean}(\mathrm{positives} > t)
+
+    The comparison is strict, so that at most fpr · N negatives lie above t. If fpr · N < 1 no negative may lie above:
+    the rate is then NaN, with a warning, as the set is too small to show it.
+
+    Args:
+        queries: embeddings, shape (n, d).
+        labels: identity of each query, shape (n,).
+        distractors: embeddings of other people, shape (m, d); m may be 0.
+        fprs: each in (0, 1).
+
+    Raises:
+        FacelabError: an embedding without direction, no positives, no negatives, an FPR outside (0, 1).
+    """
+    queries, labels = check_embeddings(queries, labels)
+    distractors = np.asarray(distractors, dtype=np.float64)
+    if len(distractors):
+        distractors, _ = check_embeddings(distractors, np.zeros(len(distractors)))
+    i, j = np.triu_indices(len(queries), k=1)
+    cosines, same = (queries @ queries.T)[i, j], labels[i] == labels[j]
+    positives, negatives = cosines[same], cosines[~same]
+    if len(distractors):
+        negatives = np.concatenate([negatives, (queries @ distractors.T).ravel()])
+    for kind, values in (("positive", positives), ("negative", negatives)):
+        if not len(values):
+            raise FacelabError(f"there are no {kind} pairs among {len(queries)} queries; see the definition.")
+    rates = {}
+    for fpr in fprs:
+        if not 0 < fpr < 1:
+            raise FacelabError(f"fpr={fpr}: it must lie in (0, 1).")
+        place = int(fpr * len(negatives))
+        if place == 0:
+            warnings.warn(
+                f"TPR at FPR {fpr:g} needs at least {1 / fpr:.0f} negative pairs, there are {len(negatives)}: NaN",
+                stacklevel=2,
+            )
+            rates[fpr] = float("nan")
+            continue
+        negatives.partition(len(negatives) - 1 - place)
+        rates[fpr] = float((positives > negatives[len(negatives) - 1 - place]).mean())
+    return rates
+
+
+def _check_closed(gallery_labels: np.ndarray, probe_labels: np.ndarray) -> None:
+    strangers = np.setdiff1d(probe_labels, gallery_labels)
+    if len(strangers):
+        raise FacelabError(f"identity {strangers[0]} has probes but no gallery image; a closed set needs both.")

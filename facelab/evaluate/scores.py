@@ -62,3 +62,31 @@ def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> Scores:
     embeddings, labels = check_embeddings(embeddings, labels)
     i, j = np.triu_indices(len(embeddings), k=1)
     return Scores((embeddings @ embeddings.T)[i, j], labels[i], labels[j])
+
+
+def listed_scores(embeddings: np.ndarray, labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> Scores:
+    """Compare listed pairs of images, or of templates, by cosine similarity; as in LFW and in IJB 1:1.
+
+    Args:
+        embeddings: shape (n, d).
+        labels: identity of each, shape (n,).
+        first, second: rows of the two sides of each pair, shape (p,).
+
+    Raises:
+        FacelabError: see :func:`check_embeddings`; or a pair points outside the embeddings.
+    """
+    embeddings, labels = check_embeddings(embeddings, labels)
+    first, second = np.asarray(first), np.asarray(second)
+    if first.shape != second.shape or first.ndim != 1:
+        raise FacelabError(f"first {first.shape} and second {second.shape}: expected two lists of the same length.")
+    for rows in (first, second):
+        outside = (rows < 0) | (rows >= len(embeddings))
+        if outside.any():
+            pair = outside.argmax()
+            raise FacelabError(f"pair {pair} points to row {rows[pair]} of {len(embeddings)} embeddings.")
+    values = np.empty(len(first))
+    step = max(1, 4_000_000 // embeddings.shape[1])  # two blocks of 32 MB
+    for start in range(0, len(first), step):
+        part = slice(start, start + step)
+        values[part] = np.einsum("nd,nd->n", embeddings[first[part]], embeddings[second[part]])
+    return Scores(values, labels[first], labels[second])

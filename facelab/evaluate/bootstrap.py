@@ -1,0 +1,87 @@
+"""Intervals that know that pairs share people: identities are drawn again, not pairs."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from facelab.evaluate.curve import Roc, check_pairs, curve_from_counts
+from facelab.evaluate.scores import Scores
+
+_BLOCK_VALUES = 4_000_000  # numbers held at once, 32 MB in float64
+
+
+def draw_identities(identities: int, replicates: int, generator: np.random.Generator, block: int = 100):
+    """Draw identities with replacement; yield how often each was drawn, in blocks of shape (<= block, identities).
+
+    The draws do not depend on the size of the blocks.
+    """
+    share = np.full(identities, 1 / identities)
+    for start in range(0, replicates, block):
+        size = min(block, replicates - start)
+        yield generator.multinomial(identities, share, size=size).astype(np.float64)
+
+
+def identity_bootstrap(
+    scores: Scores, replicates: int, generator: np.random.Generator, block: int = 100
+) -> Iterator[np.ndarray]:
+    """Draw identities with replacement; yield how often each pair then counts, in blocks of shape (<= block, n).
+
+    An identity drawn c times counts its genuine pairs c times and its impostor pairs with an identity drawn d times
+    c * d times; it is never an impostor to itself. This is the plain way, in memory block * n;
+    :func:`bootstrap_curves` computes the same curves in less.
+    """
+    identities, first, second = _codes(scores)
+    for counts in draw_identities(identities, replicates, generator, block):
+        yield np.where(scores.genuine, counts[:, first], counts[:, first] * counts[:, second])
+
+
+def bootstrap_curves(scores: Scores, replicates: int, generator: np.random.Generator) -> Iterator[Roc]:
+    """Yield the exact ROC of each draw of identities, in blocks of replicates (the first axis of the rates).
+
+    Vectorised over replicates and, in blocks, over pairs: with m distinct genuine scores, memory is bounded by a few
+    blocks of 32 MB, or 40 bytes * m if that is more. A replicate without a genuine or an impostor pair has NaN rates.
+
+    Source: R. M. Bolle, N. K. Ratha, S. Pankanti, "Error analysis of pattern recognition systems: the subsets
+    bootstrap", CVIU 93, 2004 (draw people, because their matches depend on each other).
+
+    Raises:
+        FacelabError: there are no genuine or no impostor pairs, or a score is NaN.
+    """
+    genuine = check_pairs(scores)
+    identities, first, second = _codes(scores)
+    vertices, vertex = np.unique(-scores.values[genuine], return_inverse=True)
+    m = len(vertices)
+    # Bins of impostor scores, falling: 2k lies between vertex k - 1 and k, 2k + 1 at vertex k, 2m below the last.
+    falling = -scores.values[~genuine]
+    bins = np.searchsorted(vertices, falling, "left") + np.searchsorted(vertices, falling, "right")
+    order = np.argsort(bins, kind="stable")
+    bins, i, j = bins[order], first[~genuine][order], second[~genuine][order]
+    own = first[genuine][np.argsort(vertex, kind="stable")]
+    vertex = np.sort(vertex)
+    block = int(np.clip(_BLOCK_VALUES // (2 * m + 1), 1, 100))
+    for counts in draw_identities(identities, replicates, generator, block):
+        drawn = np.ascontiguousarray(counts.T)  # one row per identity, so that picking pairs copies whole rows
+        genuine_counts = _sum_by_bin(lambda a, b, drawn=drawn: drawn[own[a:b]], vertex, m, len(counts))
+        impostors = _sum_by_bin(lambda a, b, drawn=drawn: drawn[i[a:b]] * drawn[j[a:b]], bins, 2 * m + 1, len(counts))
+        impostors = np.cumsum(impostors, axis=0).T
+        curve = curve_from_counts(
+            -vertices, scores.values.min(), genuine_counts.T, impostors[:, ::2], impostors[:, 1::2]
+        )
+        yield Roc(curve.threshold, curve.far, curve.tar, len(own), len(bins))
+
+
+def _codes(scores: Scores) -> tuple[int, np.ndarray, np.ndarray]:
+    """Return the number of identities and the two sides of each pair as 0 .. number - 1."""
+    identities, codes = np.unique(np.concatenate([scores.first, scores.second]), return_inverse=True)
+    return len(identities), codes[: len(scores)], codes[len(scores) :]
+
+
+def _sum_by_bin(rows, bins: np.ndarray, number: int, width: int) -> np.ndarray:
+    """Add up ``rows(start, stop)``, shape (stop - start, width), by their bin (sorted); return shape (number, width)."""
+    total = np.zeros((number, width))
+    step = max(1, _BLOCK_VALUES // width)
+    for start in range(0, len(bins), step):
+        part = bins[start : start + step]
+        starts = np.flatnonzero(np.diff(part, prepend=-1))
+        total[part[starts]] += np.add.reduceat(rows(start, start + len(part)), starts, axis=0)
+    return total

@@ -1,0 +1,199 @@
+"""The ROC and what is read from it: AUC, EER, TAR@FAR, DET. Exact, from sorted scores."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from facelab.errors import FacelabError
+from facelab.evaluate.scores import Scores
+
+
+@dataclass(frozen=True, eq=False)
+class Roc:
+    """Receiver operating characteristic: what happens if pairs with a score >= threshold are accepted.
+
+    The last axis runs over the thresholds, from +inf (nobody accepted) to the lowest score (all accepted). Axes before
+    it, if any, are bootstrap replicates.
+
+    Attributes:
+        threshold: shape (k,); +inf, then falling.
+        far: false accept rate, the share of impostor pairs accepted; shape (..., k), rises from 0 to 1.
+        tar: true accept rate, the share of genuine pairs accepted; shape (..., k), rises from 0 to 1.
+        genuine_pairs, impostor_pairs: how many pairs were measured.
+    """
+
+    threshold: np.ndarray
+    far: np.ndarray
+    tar: np.ndarray
+    genuine_pairs: int | None = None
+    impostor_pairs: int | None = None
+
+    @property
+    def frr(self) -> np.ndarray:
+        """False reject rate, 1 - TAR; shape (..., k), falls from 1 to 0."""
+        return 1 - self.tar
+
+
+def check_pairs(scores: Scores) -> np.ndarray:
+    """Return which pairs are genuine, shape (n,), bool.
+
+    Raises:
+        FacelabError: there are no genuine or no impostor pairs, or a score is NaN.
+    """
+    genuine = scores.genuine
+    check_pair_counts(int(np.count_nonzero(genuine)), len(scores))
+    unclear = np.isnan(scores.values)
+    if unclear.any():
+        raise FacelabError(
+            f"score {unclear.argmax()} is NaN; check the embeddings of identities "
+            f"{scores.first[unclear][0]} and {scores.second[unclear][0]}."
+        )
+    return genuine
+
+
+def check_pair_counts(genuine_pairs: int, pairs: int) -> None:
+    """Raise a FacelabError if there are no genuine or no impostor pairs."""
+    if genuine_pairs == 0:
+        raise FacelabError(f"there are no genuine pairs among {pairs}; add a second image of an identity.")
+    if genuine_pairs == pairs:
+        raise FacelabError(f"there are no impostor pairs among {pairs}; add a second identity.")
+
+
+def roc(scores: Scores, weights: np.ndarray | None = None) -> Roc:
+    """Return the exact ROC, from sorted scores, one point for each distinct score; equal scores are accepted together.
+
+    Args:
+        scores: the pairs.
+        weights: how often each pair counts, shape (..., n); once if not given.
+
+    Raises:
+        FacelabError: there are no genuine or no impostor pairs, or a score is NaN.
+    """
+    genuine = check_pairs(scores)
+    weights = np.ones(len(scores)) if weights is None else weights
+    order = np.argsort(-scores.values, kind="stable")
+    values = scores.values[order]
+    last = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)  # the last pair of each distinct score
+    rates = []
+    for pairs in (~genuine, genuine):
+        accepted = np.cumsum((weights * pairs)[..., order], axis=-1)[..., last]
+        with np.errstate(invalid="ignore"):  # a bootstrap replicate may have no such pair: NaN
+            rate = accepted / accepted[..., -1:]
+        rates.append(np.concatenate([np.zeros((*rate.shape[:-1], 1)), rate], axis=-1))
+    accepted_genuine = int(np.count_nonzero(genuine))
+    return Roc(np.append(np.inf, values[last]), *rates, accepted_genuine, len(scores) - accepted_genuine)
+
+
+def auc(curve: Roc) -> np.ndarray:
+    """Return the area under the ROC: the chance that a genuine pair scores above an impostor pair (a tie is half)."""
+    return (np.diff(curve.far) * (curve.tar[..., 1:] + curve.tar[..., :-1]) / 2).sum(axis=-1)
+
+
+def eer(curve: Roc) -> np.ndarray:
+    """Return the equal error rate: FAR where it equals FRR = 1 - TAR, on a straight line between points of the ROC."""
+    gap = curve.far + curve.tar - 1  # FAR - FRR, rises from -1 to 1
+    after = np.argmax(gap >= 0, axis=-1)[..., None]
+
+    def at(values: np.ndarray, index: np.ndarray) -> np.ndarray:
+        return np.take_along_axis(values, index, axis=-1)[..., 0]
+
+    gap0, gap1 = at(gap, after - 1), at(gap, after)
+    far0, far1 = at(curve.far, after - 1), at(curve.far, after)
+    return far0 + (far1 - far0) * -gap0 / (gap1 - gap0)
+
+
+def tar_at_far(curve: Roc, far: float, impostor_pairs: int | None = None) -> np.ndarray:
+    """Return the best TAR at a threshold whose FAR is ``far`` or less; no interpolation.
+
+    A FAR below 1 / impostor pairs cannot be measured: the result is NaN, with a warning.
+
+    Args:
+        curve: of any number of replicates.
+        far: in (0, 1].
+        impostor_pairs: how many were measured; the curve's own count if not given.
+
+    Raises:
+        FacelabError: ``far`` outside (0, 1], or the number of impostor pairs is not known.
+    """
+    impostor_pairs = curve.impostor_pairs if impostor_pairs is None else impostor_pairs
+    if impostor_pairs is None:
+        raise FacelabError("tar_at_far: this curve does not know its number of impostor pairs; give impostor_pairs.")
+    if false_accepts_allowed(far, impostor_pairs) == 0:
+        return np.full(curve.tar.shape[:-1], np.nan)
+    allowed = curve.far <= far * _ROUNDING
+    return np.where(np.isnan(curve.tar[..., -1]), np.nan, np.where(allowed, curve.tar, 0).max(axis=-1))
+
+
+_ROUNDING = 1 + 1e-12  # 0.01 of 4500 pairs is 45 pairs, also in floating point
+
+
+def false_accepts_allowed(
+    far: float, impostor_pairs: int, *, unit: str = "TAR at FAR", of: str = "impostor pairs"
+) -> int:
+    """Return how many of the impostor pairs may be accepted at ``far``.
+
+    0 means that so low a FAR cannot be measured with so few pairs; a warning says how many it takes.
+
+    Raises:
+        FacelabError: ``far`` outside (0, 1].
+    """
+    if not 0 < far <= 1:
+        raise FacelabError(f"far={far}: it must lie in (0, 1].")
+    allowed = int(far * _ROUNDING * impostor_pairs)
+    if allowed == 0:
+        needed = int(np.ceil(1 / far - 1e-6))
+        warnings.warn(f"{unit} {far:g} needs at least {needed} {of}, there are {impostor_pairs}: NaN", stacklevel=3)
+    return allowed
+
+
+def det(curve: Roc) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return the detection error trade-off: FAR and FRR on the normal-deviate scale :math:`\Phi^{-1}`.
+
+    On these axes the scores of two normal distributions give a straight line. Only points where both rates lie strictly
+    between 0 and 1 can be shown. Source: A. Martin et al., "The DET curve in assessment of detection task performance",
+    Eurospeech 1997; ISO/IEC 19795-1.
+
+    Args:
+        curve: one curve, not replicates.
+
+    Returns:
+        (deviate of FAR, deviate of FRR), each of shape (points,).
+    """
+    from scipy.special import ndtri
+
+    shown = (curve.far > 0) & (curve.far < 1) & (curve.tar > 0) & (curve.tar < 1)
+    return ndtri(curve.far[shown]), ndtri(1 - curve.tar[shown])
+
+
+def curve_from_counts(
+    vertices: np.ndarray, lowest: float, genuine: np.ndarray, impostor_above: np.ndarray, impostor_from: np.ndarray
+) -> Roc:
+    """Return the exact ROC of one or many samples, given counts at the genuine scores only.
+
+    Between two genuine scores the TAR stands still, so the curve runs level; its corners are just above and at each
+    genuine score. The points between that :func:`roc` also lists lie on the same line, so AUC, EER and TAR@FAR agree.
+
+    Args:
+        vertices: the m distinct genuine scores, falling.
+        lowest: the lowest score of all pairs.
+        genuine: how many genuine pairs have each of these scores; shape (..., m).
+        impostor_above: how many impostor pairs score more than each, and in the end how many there are; (..., m + 1).
+        impostor_from: how many impostor pairs score as much or more; shape (..., m).
+    """
+    m = len(vertices)
+    far, tar = (np.zeros((*genuine.shape[:-1], 2 * m + 2)) for _ in range(2))
+    accepted = np.cumsum(genuine, axis=-1)
+    tar[..., 2::2] = accepted  # points: nobody; then above and at each genuine score in turn; then everybody
+    tar[..., 3::2] = accepted
+    far[..., 1::2] = impostor_above
+    far[..., 2::2] = impostor_from
+    threshold = np.empty(2 * m + 2)
+    threshold[0] = np.inf
+    threshold[1:-1:2] = np.nextafter(vertices, np.inf)
+    threshold[2::2] = vertices
+    threshold[-1] = lowest
+    with np.errstate(invalid="ignore"):  # a bootstrap replicate may have no such pair: NaN
+        far /= impostor_above[..., -1:]
+        tar /= accepted[..., -1:]
+    return Roc(threshold, far, tar)
