@@ -1,10 +1,85 @@
 """Verification, identification, and how sure we are."""
 
 from facelab.evaluate.bootstrap import bootstrap_curves, identity_bootstrap
+from facelab.evaluate.calibration import Calibration, calibrate, cllr
+from facelab.evaluate.comparison import Comparison, compare_by_identity, compare_scores, holm
 from facelab.evaluate.curve import Roc, auc, det, eer, roc, tar_at_far
 from facelab.evaluate.estimate import Estimate, wilson
-from facelab.evaluate.identification import closed_set_accuracy, leave_one_out_rank1, nearest_centroid
+from facelab.evaluate.folds import FoldAccuracy, fold_accuracy
+from facelab.evaluate.groups import GroupAudit, GroupErrors, WorstToBest, errors_by_group
+from facelab.evaluate.identification import (
+    OpenSet,
+    closed_set_accuracy,
+    cmc,
+    identification_rate,
+    identity_scores,
+    leave_one_out_rank1,
+    nearest_centroid,
+    open_set,
+    ranks,
+)
 from facelab.evaluate.scores import Scores, listed_scores, pair_scores
 from facelab.evaluate.streaming import streamed_roc
 from facelab.evaluate.templates import Templates, make_templates
+from facelab.evaluate.thresholds import (
+    OperatingPoint,
+    Transfer,
+    apply_threshold,
+    chance_of_a_false_match,
+    false_matches_per_day,
+    operating_point,
+    threshold_at_far,
+    transfer_threshold,
+)
 from facelab.evaluate.verification import verification, verification_of_pairs
+
+__all__ = [
+    "Calibration",
+    "Comparison",
+    "Estimate",
+    "FoldAccuracy",
+    "GroupAudit",
+    "GroupErrors",
+    "OpenSet",
+    "OperatingPoint",
+    "Roc",
+    "Scores",
+    "Templates",
+    "Transfer",
+    "WorstToBest",
+    "apply_threshold",
+    "auc",
+    "bootstrap_curves",
+    "calibrate",
+    "chance_of_a_false_match",
+    "cllr",
+    "closed_set_accuracy",
+    "cmc",
+    "compare_by_identity",
+    "compare_scores",
+    "det",
+    "eer",
+    "errors_by_group",
+    "false_matches_per_day",
+    "fold_accuracy",
+    "holm",
+    "identification_rate",
+    "identity_bootstrap",
+    "identity_scores",
+    "leave_one_out_rank1",
+    "listed_scores",
+    "make_templates",
+    "nearest_centroid",
+    "open_set",
+    "operating_point",
+    "pair_scores",
+    "ranks",
+    "roc",
+    "streamed_roc",
+    "tar_at_far",
+    "threshold_at_far",
+    "transfer_threshold",
+    "verification",
+    "verification_of_pairs",
+    "wilson",
+]

@@ -77,7 +77,7 @@ def _codes(scores: Scores) -> tuple[int, np.ndarray, np.ndarray]:
 
 
 def _sum_by_bin(rows, bins: np.ndarray, number: int, width: int) -> np.ndarray:
-    """Add up ``rows(start, stop)``, shape (stop - start, width), by their bin (sorted); return shape (number, width)."""
+    """Add up ``rows(start, stop)``, shape (stop - start, width), by their bins (sorted) to shape (number, width)."""
     total = np.zeros((number, width))
     step = max(1, _BLOCK_VALUES // width)
     for start in range(0, len(bins), step):

@@ -56,14 +56,16 @@ def calibrate(scores: Scores) -> Calibration:
     detection", Computer Speech & Language 20, 2006.
 
     Raises:
-        FacelabError: no genuine or no impostor pairs, a NaN score, or the scores of the two kinds do not overlap: then no
-            finite slope fits best.
+        FacelabError: no genuine or no impostor pairs, a NaN score, all scores equal, or the scores of the two kinds do not overlap: then
+            no finite slope fits best.
     """
     from sklearn.linear_model import LogisticRegression
 
     genuine = check_pairs(scores)
     values = scores.values
     low, high = values[genuine].min(), values[~genuine].max()
+    if values.min() == values.max():
+        raise FacelabError(f"all {len(values)} scores are {low:.3f}; there is nothing to calibrate.")
     if low >= high or values[genuine].max() <= values[~genuine].min():
         raise FacelabError(
             f"genuine scores start at {low:.3f} and impostor scores end at {high:.3f}, they do not overlap: "
@@ -82,8 +84,8 @@ def cllr(log_likelihood_ratios: np.ndarray, genuine: np.ndarray) -> float:
     .. math:: C_\mathrm{llr} = \tfrac12 \Big(\operatorname{mean}_{g} \log_2(1 + e^{-\ell})
         + \operatorname{mean}_{i} \log_2(1 + e^{\ell})\Big)
 
-    over genuine pairs g and impostor pairs i. It is large where scores are good but badly calibrated. Source: Brümmer and
-    du Preez 2006.
+    over genuine pairs g and impostor pairs i. It is large where scores are good but badly calibrated. Source: Brümmer
+    and du Preez 2006.
 
     Args:
         log_likelihood_ratios: natural units, shape (n,).

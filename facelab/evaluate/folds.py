@@ -49,10 +49,10 @@ def consecutive_folds(pairs: int, folds: int = 10) -> np.ndarray:
 def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
     r"""Return the accuracy over folds; a fold's threshold is the best one on the other folds.
 
-    Exact: the candidates are all thresholds that tell the training scores apart, not a grid. The best threshold is placed
-    midway between the training scores on its two sides; of several equally good ones the highest is taken. (A threshold
-    *at* a training score would refuse half of the gap for no reason: of perfectly separable pairs one would always be
-    wrong.) With :math:`s_{(1)} \ge s_{(2)} \ge \dots`, accepting the first i training pairs gets
+    Exact: the candidates are all thresholds that tell the training scores apart, not a grid. The best threshold is
+    placed midway between the training scores on its two sides; of several equally good ones the highest is taken. (A
+    threshold *at* a training score would refuse half of the gap for no reason: of perfectly separable pairs one would
+    always be wrong.) With :math:`s_{(1)} \ge s_{(2)} \ge \dots`, accepting the first i training pairs gets
 
     .. math:: \mathrm{impostors} + \sum_{j \le i} (1 \text{ if genuine}, -1 \text{ if impostor})
 
@@ -65,7 +65,7 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
             LFW share no identity; folds of your own should not either.
 
     Raises:
-        FacelabError: fewer than two folds, a NaN score, or training folds that lack genuine or impostor pairs.
+        FacelabError: fewer than two folds, a score that is not finite, or training folds that lack genuine or impostor pairs.
     """
     values, genuine = scores.values, scores.genuine
     if np.isscalar(folds):
@@ -76,8 +76,8 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
     names = np.unique(folds)
     if len(names) < 2:
         raise FacelabError(f"{len(names)} fold(s): at least 2 are needed, one to choose the threshold and one to test.")
-    if np.isnan(values).any():
-        raise FacelabError(f"score {np.flatnonzero(np.isnan(values))[0]} is NaN.")
+    if not np.isfinite(values).all():
+        raise FacelabError(f"score {np.flatnonzero(~np.isfinite(values))[0]} is not finite.")
     order = np.argsort(-values, kind="stable")
     sorted_values, sorted_folds = values[order], folds[order]
     gain = np.where(genuine[order], 1, -1)
@@ -91,7 +91,9 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
         last = np.flatnonzero(np.append(kept[1:] != kept[:-1], True))  # equal scores are accepted together
         right = np.append(0, np.cumsum(steps)[last])  # plus the impostors, which do not matter for the best
         best = right.argmax()
-        cuts = np.concatenate([[np.inf], (kept[last[:-1]] + kept[last[:-1] + 1]) / 2, [-np.inf]])
+        upper, lower = kept[last[:-1]], kept[last[:-1] + 1]
+        middle = (upper + lower) / 2
+        cuts = np.concatenate([[np.inf], np.where(middle > lower, middle, upper), [-np.inf]])
         thresholds[k] = cuts[best]
         test = folds == name
         accuracies[k] = ((values[test] >= thresholds[k]) == genuine[test]).mean()

@@ -156,15 +156,15 @@ class OpenSet:
         return float((self.strangers >= threshold).mean())
 
     def fnir(self, threshold: float) -> float:
-        """False negative identification rate: share of mated searches without the own identity within the rank asked and
-        at a score >= threshold."""
+        """False negative identification rate: share of mated searches without the own identity within the rank asked
+        and at a score >= threshold."""
         return float((self.mated < threshold).mean())
 
     def dir_at_far(self, far: float) -> Estimate:
         """Return the detection and identification rate, 1 - FNIR, at the best threshold with FPIR <= ``far``.
 
-        (IJB calls FPIR the false alarm rate, FAR.) n counts mated searches; the Wilson interval is over these searches at
-        the threshold found, and does not know that the threshold is itself an estimate. An FPIR below 1 / non-mated
+        (IJB calls FPIR the false alarm rate, FAR.) n counts mated searches; the Wilson interval is over these searches
+        at the threshold found, and does not know that the threshold is itself an estimate. An FPIR below 1 / non-mated
         searches cannot be measured: NaN, with a warning.
 
         Raises:

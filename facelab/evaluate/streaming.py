@@ -19,8 +19,8 @@ def streamed_roc(
     What is exact: the scores are dot products in ``precision`` (float32: rounding of about 1e-7). Of these scores the
     ROC is exact, ties included: no histogram, no sampling. All genuine scores are kept; the impostor scores come in
     blocks, are sorted, and are counted above and at every genuine score. An ROC turns only at genuine scores, so these
-    counts give AUC, EER and TAR@FAR as :func:`facelab.evaluate.roc` would. Thresholds are listed at (and just above) the
-    genuine scores only.
+    counts give AUC, EER and TAR@FAR as :func:`facelab.evaluate.roc` would. Thresholds are listed at (and just above)
+    the genuine scores only.
 
     Memory: the embeddings, some 20 bytes * ``block_pairs``, and about 100 bytes per genuine pair.
 

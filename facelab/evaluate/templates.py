@@ -46,8 +46,8 @@ def make_templates(
     .. math:: t = \frac{\sum_i \hat x_i}{\lVert \sum_i \hat x_i \rVert}
 
     With ``media``, the frames of one video are averaged first, so that a long video counts as much as one photograph.
-    Source: the template protocol of IJB-A (Klare et al., CVPR 2015) with the averages of N. Crosswhite et al., "Template
-    adaptation for face verification and identification", FG 2017.
+    Source: the template protocol of IJB-A (Klare et al., CVPR 2015) with the averages of N. Crosswhite et al.,
+    "Template adaptation for face verification and identification", FG 2017.
 
     Args:
         embeddings: one for each image, shape (n, d).

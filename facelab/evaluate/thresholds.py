@@ -36,9 +36,9 @@ class OperatingPoint:
 def threshold_at_far(scores: Scores, far: float) -> float:
     """Return the lowest score that, used as threshold, keeps FAR at ``far`` or less.
 
-    Exact, by selection instead of sorting: with k false accepts allowed, everything above the (k + 1)-th highest impostor
-    score is accepted. A FAR below 1 / impostor pairs cannot be measured: NaN, with a warning. If the highest score of
-    all is an impostor's and shared by more pairs than allowed, the threshold is +inf.
+    Exact, by selection instead of sorting: with k false accepts allowed, everything above the (k + 1)-th highest
+    impostor score is accepted. A FAR below 1 / impostor pairs cannot be measured: NaN, with a warning. If the highest
+    score of all is an impostor's and shared by more pairs than allowed, the threshold is +inf.
 
     Raises:
         FacelabError: ``far`` outside (0, 1], a NaN score, no genuine or no impostor pairs.

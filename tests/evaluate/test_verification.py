@@ -3,8 +3,7 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from facelab.errors import FacelabError
-from facelab.evaluate import Scores, auc, eer, pair_scores, roc, tar_at_far, verification
-from facelab.evaluate.verification import identity_bootstrap
+from facelab.evaluate import Scores, auc, eer, identity_bootstrap, pair_scores, roc, tar_at_far, verification
 
 
 def random_scores(n: int = 400, ties: bool = False, seed: int = 0) -> Scores:

@@ -1,0 +1,190 @@
+"""Is one model better than another? Paired over seeds and identities, with many comparisons corrected for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from facelab.errors import FacelabError
+from facelab.evaluate.bootstrap import bootstrap_curves
+from facelab.evaluate.curve import Roc, roc
+from facelab.evaluate.estimate import Estimate
+from facelab.evaluate.scores import Scores
+
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The difference between two models, first minus second, measured under the same seeds on the same identities.
+
+    Attributes:
+        difference: mean over seeds with its 95 % interval; n counts identities.
+        p_value: two-sided, of no difference.
+        seeds: trainings of each model. With one seed the interval says nothing about other trainings.
+    """
+
+    difference: Estimate
+    p_value: float
+    seeds: int
+
+    @property
+    def shown(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.difference.low > 0 or self.difference.high < 0
+
+    def sentence(self, first: str, second: str, *, points: bool = True) -> str:
+        """Say it in words: "ArcFace is higher by 2.1 points, 95 % interval 0.4 to 3.9, five seeds".
+
+        The interval is turned to the direction that the sentence speaks of.
+
+        Args:
+            first, second: names of the models; ``second`` is named where no difference is shown.
+            points: whether the values are shares, to be told in percentage points.
+        """
+        factor, digits = (100, 1) if points else (1, 3)
+        unit = " points" if points else ""
+        d = self.difference
+        value, low, high = d.value * factor, d.low * factor, d.high * factor
+        if self.shown and value < 0:
+            value, low, high = -value, -high, -low
+        low, value, high = (f"{x:.{digits}f}".replace("-", "−") for x in (low, value, high))
+        if self.shown:
+            start = f"{first} is {'higher' if d.value > 0 else 'lower'} by {value}{unit}"
+        else:
+            start = f"no difference shown, {first} minus {second} is {value}{unit}"
+        number = _NUMBERS[self.seeds] if self.seeds < len(_NUMBERS) else str(self.seeds)
+        seeds = "one seed only, so other trainings may differ more" if self.seeds == 1 else f"{number} seeds"
+        return f"{start}, 95 % interval {low} to {high}, {seeds}"
+
+
+def compare_by_identity(first: np.ndarray, second: np.ndarray) -> Comparison:
+    r"""Compare two models whose measure is a mean over identities (such as the share of probes named rightly).
+
+    Seeds and identities are both drawn from many, and crossed: every seed meets every identity. With
+    :math:`d_{si}` the difference for seed s and identity i, the variance of their mean is estimated by
+
+    .. math:: V = V_S + V_I - V_{SI}, \quad
+        V_S = \frac{\operatorname{var}_s(\bar d_{s\cdot})}{S}, \quad
+        V_I = \frac{\operatorname{var}_i(\bar d_{\cdot i})}{I}, \quad
+        V_{SI} = \frac{\sum_{si} (d_{si} - \bar d_{s\cdot} - \bar d_{\cdot i} + \bar d)^2}{S I (S-1)(I-1)}
+
+    and never taken to be less than the larger of :math:`V_S, V_I`. The interval is Student's, with Satterthwaite's
+    degrees of freedom. This is the two-way random-effects analysis that reader studies use (readers are our seeds,
+    cases our identities): N. A. Obuchowski, H. E. Rockette, Comm. Statist. Simulation 24, 1995; S. L. Hillis, Statist.
+    Med. 26, 2007.
+
+    Args:
+        first, second: value of each model for each seed and identity, shape (seeds, identities); row s of both comes
+            from the same seed, column i from the same identity.
+
+    Raises:
+        FacelabError: shapes differ, fewer than two identities, or a value that is not finite.
+    """
+    first, second = (np.asarray(x, dtype=np.float64) for x in (first, second))
+    if first.shape != second.shape or first.ndim != 2 or not len(first):
+        raise FacelabError(f"first {first.shape}, second {second.shape}: expected (seeds, identities) for both.")
+    d = first - second
+    if not np.isfinite(d).all():
+        seed, identity = np.argwhere(~np.isfinite(d))[0]
+        raise FacelabError(f"seed {seed}, identity {identity}: a value is not finite, so there is no pair to compare.")
+    seeds, identities = d.shape
+    if identities < 2:
+        raise FacelabError(f"{identities} identities: at least 2 are needed to know how much they differ.")
+    v_seed = d.mean(axis=1).var(ddof=1) / seeds if seeds > 1 else 0.0
+    v_identity = d.mean(axis=0).var(ddof=1) / identities
+    rest = d - d.mean(axis=1, keepdims=True) - d.mean(axis=0) + d.mean()
+    v_both = (rest**2).sum() / (d.size * (seeds - 1) * (identities - 1)) if seeds > 1 else 0.0
+    return _comparison(float(d.mean()), v_seed, v_identity, v_both, seeds, identities)
+
+
+def compare_scores(
+    first: Sequence[Scores],
+    second: Sequence[Scores],
+    measure: Callable[[Roc], np.ndarray],
+    *,
+    replicates: int = 2000,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two models by any measure of the ROC (``auc``, ``lambda curve: tar_at_far(curve, 0.01)``).
+
+    As :func:`compare_by_identity`, with the two variances over identities estimated by the identity bootstrap: every
+    model and every training meets the same draws, so what is hard about an identity cancels.
+
+    Args:
+        first, second: scores of the same pairs, one for each seed; position s of both comes from the same seed.
+        measure: from a curve of shape (..., k) to values of shape (...).
+        replicates, seed: of the bootstrap.
+
+    Raises:
+        FacelabError: the pairs or the numbers of seeds differ, or see :func:`facelab.evaluate.roc`.
+    """
+    if len(first) != len(second) or not len(first):
+        raise FacelabError(f"{len(first)} and {len(second)} trainings: expected the same seeds for both.")
+    everyone = [*first, *second]
+    for scores in everyone[1:]:
+        if not (np.array_equal(scores.first, first[0].first) and np.array_equal(scores.second, first[0].second)):
+            raise FacelabError("the scores are not of the same pairs; compare models on one list of pairs.")
+    points = np.array([float(measure(roc(scores))) for scores in everyone])
+    draws = np.array([_draws(scores, measure, replicates, seed) for scores in everyone])
+    seeds = len(first)
+    difference, drawn = points[:seeds] - points[seeds:], draws[:seeds] - draws[seeds:]
+    if not np.isfinite(difference).all():
+        raise FacelabError(f"the measure is not finite for seed {np.flatnonzero(~np.isfinite(difference))[0]}.")
+    drawn = drawn[:, np.isfinite(drawn).all(axis=0)]  # a draw may lack genuine pairs
+    if drawn.shape[1] < 2:
+        raise FacelabError("hardly any draw of identities has genuine and impostor pairs; add identities.")
+    v_seed = difference.var(ddof=1) / seeds if seeds > 1 else 0.0
+    v_identity = drawn.mean(axis=0).var(ddof=1)
+    v_both = max(0.0, (drawn.var(axis=1, ddof=1).mean() - v_identity) / (seeds - 1)) if seeds > 1 else 0.0
+    identities = len(np.union1d(first[0].first, first[0].second))
+    return _comparison(float(difference.mean()), v_seed, v_identity, v_both, seeds, identities)
+
+
+def _draws(scores: Scores, measure: Callable[[Roc], np.ndarray], replicates: int, seed: int) -> np.ndarray:
+    curves = bootstrap_curves(scores, replicates, np.random.default_rng(seed))
+    return np.concatenate([measure(curve) for curve in curves])
+
+
+def _comparison(
+    value: float, v_seed: float, v_identity: float, v_both: float, seeds: int, identities: int
+) -> Comparison:
+    from scipy.special import stdtr, stdtrit
+
+    variance = max(v_seed + v_identity - v_both, v_seed, v_identity)
+    if variance == 0:
+        return Comparison(Estimate(value, value, value, identities), float(value == 0), seeds)
+    free_seeds, free_identities = max(seeds - 1, 1), identities - 1
+    shares = np.array([v_seed, v_identity, v_both]) / variance
+    freedom = 1 / (shares**2 / [free_seeds, free_identities, free_seeds * free_identities]).sum()
+    half = stdtrit(freedom, 0.975) * np.sqrt(variance)
+    p_value = 2 * stdtr(freedom, -abs(value) / np.sqrt(variance))
+    return Comparison(Estimate(value, float(value - half), float(value + half), identities), float(p_value), seeds)
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    r"""Return the p values corrected for their number, so that the chance of *any* false finding stays below the level.
+
+    With :math:`p_{(1)} \le \dots \le p_{(m)}`:
+
+    .. math:: \tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1)\, p_{(j)})
+
+    Source: S. Holm, "A simple sequentially rejective multiple test procedure", Scand. J. Statist. 6, 1979.
+
+    Args:
+        p_values: by name of the comparison.
+
+    Returns:
+        The corrected values under the same names, in the same order.
+
+    Raises:
+        FacelabError: a value outside [0, 1].
+    """
+    for name, p in p_values.items():
+        if not 0 <= p <= 1:
+            raise FacelabError(f"p value {p} of {name!r}: it must lie in [0, 1].")
+    corrected, largest = {}, 0.0
+    for place, name in enumerate(sorted(p_values, key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[name]))
+        corrected[name] = largest
+    return {name: corrected[name] for name in p_values}
