@@ -56,8 +56,8 @@ def calibrate(scores: Scores) -> Calibration:
     detection", Computer Speech & Language 20, 2006.
 
     Raises:
-        FacelabError: no genuine or no impostor pairs, a NaN score, all scores equal, or the scores of the two kinds do not overlap: then
-            no finite slope fits best.
+        FacelabError: no genuine or no impostor pairs, a NaN score, all scores equal, or the scores of the two kinds do
+            not overlap: then no finite slope fits best.
     """
     from sklearn.linear_model import LogisticRegression
 

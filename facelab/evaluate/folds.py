@@ -65,7 +65,8 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
             LFW share no identity; folds of your own should not either.
 
     Raises:
-        FacelabError: fewer than two folds, a score that is not finite, or training folds that lack genuine or impostor pairs.
+        FacelabError: fewer than two folds, a score that is not finite, or training folds that lack genuine or impostor
+            pairs.
     """
     values, genuine = scores.values, scores.genuine
     if np.isscalar(folds):

@@ -208,7 +208,8 @@ def _worst_to_best(name: str, groups: list[Hashable], rates: list[Estimate], dra
     nothing = Estimate(np.nan, np.nan, np.nan, measured)
     if measured == 0:
         return WorstToBest(None, None, nothing)
-    worst, best = int(np.nanargmax(values)), int(np.nanargmin(values))
+    worst = int(np.nanargmax(values))
+    best = len(values) - 1 - int(np.nanargmin(values[::-1]))  # of equal groups not the same one twice
     if measured == 1:
         return WorstToBest(groups[worst], groups[best], nothing)
     if values[best] == 0:

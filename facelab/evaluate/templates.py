@@ -34,7 +34,7 @@ class Templates:
         ids = np.asarray(ids)
         missing = ~np.isin(ids, self.ids)
         if missing.any():
-            raise FacelabError(f"there is no template {ids[missing][0]!r} among {len(self)}.")
+            raise FacelabError(f"there is no template {ids[missing][0]} among {len(self)}.")
         return np.searchsorted(self.ids, ids)
 
 
@@ -68,7 +68,7 @@ def make_templates(
     if mixed.any():
         row = mixed.argmax()
         raise FacelabError(
-            f"template {ids[template[row]]!r} holds identities {labels[first][template[row]]} and {labels[row]}; "
+            f"template {ids[template[row]]} holds identities {labels[first][template[row]]} and {labels[row]}; "
             "a template shows one."
         )
     if media is not None:
@@ -79,7 +79,7 @@ def make_templates(
     lengths = np.linalg.norm(means, axis=1)
     cancelled = lengths < 1e-12  # a mean of unit vectors; rounding leaves about 1e-16
     if cancelled.any():
-        raise FacelabError(f"the embeddings of template {ids[cancelled][0]!r} cancel out, so it has no direction.")
+        raise FacelabError(f"the embeddings of template {ids[cancelled][0]} cancel out, so it has no direction.")
     return Templates(ids, means / lengths[:, None], labels[first])
 
 

@@ -1,0 +1,107 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from facelab.errors import FacelabError
+from facelab.evaluate import Scores, fold_accuracy
+from facelab.evaluate.folds import consecutive_folds
+
+
+def some_scores(n: int = 200, ties: bool = False, seed: int = 0) -> Scores:
+    generator = np.random.default_rng(seed)
+    genuine = np.arange(n) % 2
+    values = generator.normal(genuine * 1.5, 1)
+    return Scores(values.round(1) if ties else values, np.zeros(n), 1 - genuine)
+
+
+def brute_force(scores: Scores, folds: np.ndarray) -> list[float]:
+    """Try a threshold in every gap of the training scores, the highest first."""
+    accuracies = []
+    for fold in np.unique(folds):
+        train, test = folds != fold, folds == fold
+        distinct = sorted(set(scores.values[train]), reverse=True)
+        candidates = [np.inf, *[(a + b) / 2 for a, b in pairwise(distinct)], -np.inf]
+        best, chosen = -1.0, None
+        for threshold in candidates:
+            accuracy = ((scores.values[train] >= threshold) == scores.genuine[train]).mean()
+            if accuracy > best:
+                best, chosen = accuracy, threshold
+        accuracies.append(((scores.values[test] >= chosen) == scores.genuine[test]).mean())
+    return accuracies
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_agrees_with_a_brute_force_loop(ties, seed):
+    scores = some_scores(ties=ties, seed=seed)
+    result = fold_accuracy(scores)
+    np.testing.assert_allclose(result.accuracies, brute_force(scores, consecutive_folds(200)))
+    assert result.mean == pytest.approx(np.mean(result.accuracies))
+    # LFW's definition, written out
+    mu = sum(result.accuracies) / 10
+    sigma = (sum((p - mu) ** 2 for p in result.accuracies) / 9) ** 0.5
+    assert result.standard_error == pytest.approx(sigma / 10**0.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_chosen_threshold_is_at_least_as_good_in_training_as_any_of_a_grid(seed):
+    scores = some_scores(seed=seed)
+    result, folds = fold_accuracy(scores), consecutive_folds(200)
+    for fold, threshold in enumerate(result.thresholds):
+        train = folds != fold
+
+        def right(t, train=train):
+            return ((scores.values[train] >= t) == scores.genuine[train]).mean()
+
+        assert right(threshold) >= max(right(t) for t in np.arange(-4, 6, 0.01))
+
+
+def test_separable_pairs_are_all_right():
+    genuine = np.arange(60) % 2
+    generator = np.random.default_rng(0)
+    scores = Scores(generator.uniform(0, 0.3, 60) + 0.6 * genuine, np.zeros(60), 1 - genuine)
+    result = fold_accuracy(scores)
+    assert result.mean == 1
+    assert result.standard_error == 0
+    assert str(result) == "100.00 ± 0.00 % (60 pairs, 10 folds)"
+
+
+def test_affine_transform_and_order_within_folds_change_nothing():
+    scores, folds = some_scores(), consecutive_folds(200)
+    before = fold_accuracy(scores)
+    order = np.random.default_rng(1).permutation(200)
+    moved = fold_accuracy(Scores(4 * scores.values + 8, scores.first, scores.second))
+    mixed = fold_accuracy(Scores(scores.values[order], scores.first[order], scores.second[order]), folds[order])
+    np.testing.assert_allclose(moved.accuracies, before.accuracies)
+    np.testing.assert_allclose(mixed.accuracies, before.accuracies)
+
+
+def test_constant_scores_are_as_good_as_a_coin():
+    scores = Scores(np.full(100, 0.5), np.zeros(100), np.arange(100) % 2)
+    assert fold_accuracy(scores).mean == 0.5
+
+
+def test_neighbouring_floating_point_scores_are_told_apart():
+    low = 0.5
+    high = np.nextafter(low, 1)
+    genuine = np.arange(40) % 2
+    assert fold_accuracy(Scores(np.where(genuine, high, low), np.zeros(40), 1 - genuine)).mean == 1
+
+
+def test_lfw_folds():
+    folds = consecutive_folds(6000)
+    np.testing.assert_array_equal(folds, np.repeat(np.arange(10), 600))
+
+
+def test_what_cannot_be_measured_is_named():
+    scores = some_scores()
+    with pytest.raises(FacelabError, match="at least 2"):
+        fold_accuracy(scores, 1)
+    with pytest.raises(FacelabError, match=r"\(3,\)"):
+        fold_accuracy(scores, np.arange(3))
+    with pytest.raises(FacelabError, match="no impostor pairs"):
+        fold_accuracy(Scores(scores.values, scores.first, scores.first))
+    broken = np.where(np.arange(200) == 5, np.nan, scores.values)
+    with pytest.raises(FacelabError, match="score 5 is not finite"):
+        fold_accuracy(Scores(broken, scores.first, scores.second))
