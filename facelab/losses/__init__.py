@@ -16,7 +16,7 @@ from facelab.losses.normface import NormFace
 from facelab.losses.softmax import Softmax
 from facelab.losses.sphereface import SphereFace
 from facelab.losses.spherefacer import SphereFaceR
-from facelab.losses.triplet import Triplet
+from facelab.losses.triplet import Mining, Triplet
 
 __all__ = [
     "AdaFace",
@@ -28,6 +28,7 @@ __all__ = [
     "Loss",
     "MagFace",
     "MarginLoss",
+    "Mining",
     "NormFace",
     "Softmax",
     "SphereFace",

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from facelab.errors import FacelabError
@@ -14,6 +15,13 @@ def check_range(low: float, high: float = math.inf, **values: float) -> None:
     for name, value in values.items():
         if not low <= value < high:
             raise FacelabError(f"{name}={value}: it must be in [{low:g}, {high:.4g}).")
+
+
+def check_positive(**values: float) -> None:
+    """Raise a :class:`FacelabError` that names the first value that is not positive and finite."""
+    for name, value in values.items():
+        if not 0 < value < math.inf:
+            raise FacelabError(f"{name}={value}: it must be positive.")
 
 
 def angle(cos_theta: Tensor) -> Tensor:
@@ -67,6 +75,33 @@ class Loss(nn.Module):
         return torch.promote_types(embeddings.dtype, torch.float32)
 
 
+class _Cosines(torch.autograd.Function):
+    r"""Cosines of unit vectors x, shape (n, D), with centres W of any length, shape (C, D).
+
+    For many identities, W is larger than all else. So no normalised copy of it is made or kept:
+
+    .. math:: C = X W^T N, \qquad N = \mathrm{diag}(1/\|W_j\|), \qquad \frac{\partial L}{\partial W} = P - N^2
+        \,\mathrm{diag}(P W^T)\,W, \qquad P = (G N)^T X
+
+    with G the gradient of C. This is the gradient through the normalisation: P without its part along W.
+    """
+
+    @staticmethod
+    def forward(ctx, unit: Tensor, centres: Tensor) -> Tensor:
+        inverse = centres.norm(dim=1).clamp(min=1e-12).reciprocal()  # 1e-12: as torch.nn.functional.normalize
+        ctx.save_for_backward(unit, centres, inverse)
+        return (unit @ centres.T).mul_(inverse)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        unit, centres, inverse = ctx.saved_tensors
+        gradient = gradient * inverse
+        grad_centres = gradient.T @ unit
+        along = torch.einsum("cd,cd->c", grad_centres, centres) * inverse.square()
+        return gradient @ centres, grad_centres.addcmul_(centres, along[:, None], value=-1)
+
+
 class CentreLoss(Loss):
     r"""Cross entropy over one logit per identity; subclasses say what the logits are.
 
@@ -111,7 +146,7 @@ class CentreLoss(Loss):
         """Return the cosine between each embedding and each class centre, shape (n, C), in [-1, 1] up to rounding."""
         with torch.autocast(embeddings.device.type, enabled=False):
             dtype = self._dtype(embeddings)
-            return functional.normalize(embeddings.to(dtype)) @ functional.normalize(self.centres.to(dtype)).T
+            return _Cosines.apply(functional.normalize(embeddings.to(dtype)), self.centres.to(dtype))
 
     def _dtype(self, embeddings: Tensor) -> torch.dtype:
         return torch.promote_types(super()._dtype(embeddings), self.centres.dtype)
@@ -150,8 +185,7 @@ class MarginLoss(CentreLoss):
 
     def __init__(self, num_identities: int, embedding_dim: int, *, scale: float, detach_margin: bool = False):
         super().__init__(num_identities, embedding_dim)
-        if not 0 < scale < math.inf:
-            raise FacelabError(f"scale={scale}: it must be positive.")
+        check_positive(scale=scale)
         self.scale, self.detach_margin = scale, detach_margin
         self.margin_factor = 1.0
 
@@ -188,5 +222,5 @@ class MarginLoss(CentreLoss):
         target = self.target(own, lengths)
         if self.detach_margin:
             target = own + (target - own).detach()
-        logits = self.others(cos_theta, target).scatter(1, labels[:, None], target[:, None])
-        return self.radius(lengths) * logits
+        logits = self.others(cos_theta, target)
+        return self.radius(lengths) * logits.scatter_(1, labels[:, None], target[:, None])  # in place: C may be large

@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from facelab.losses.base import MarginLoss
+from facelab.losses.base import CentreLoss, check_positive
 
 
-class NormFace(MarginLoss):
+class NormFace(CentreLoss):
     r"""NormFace (Wang et al., 2017): cross entropy on :math:`z_j = s\cos θ_j`, no margin, no bias.
 
     The scale decides much. The loss cannot come near 0 at a small one, since cosines end at ±1: for C identities whose
@@ -21,7 +21,9 @@ class NormFace(MarginLoss):
     """
 
     def __init__(self, num_identities: int, embedding_dim: int, *, scale: float = 30.0):
-        super().__init__(num_identities, embedding_dim, scale=scale)
+        super().__init__(num_identities, embedding_dim)
+        check_positive(scale=scale)
+        self.scale = scale
 
-    def target(self, cos_theta: Tensor, lengths: Tensor) -> Tensor:
-        return cos_theta
+    def logits(self, embeddings: Tensor) -> Tensor:
+        return self.scale * self.cos_theta(embeddings)

@@ -109,10 +109,10 @@ def test_schedule_warms_up_and_falls_as_a_cosine():
     for state.step in range(100):
         loop_module._set_schedule(state, optimizer, loss)
         rates.append(optimizer.param_groups[0]["lr"])
-        margins.append(loss.margin)
+        margins.append(loss.margin_factor)
     np.testing.assert_allclose(rates[:9], np.arange(1, 10) / 10)
     np.testing.assert_allclose(rates[9:], [(1 + math.cos(math.pi * k / 90)) / 2 for k in range(91)], atol=1e-12)
-    np.testing.assert_allclose(margins, np.minimum(np.arange(1, 101) / 50, 1) * 0.2)
+    np.testing.assert_allclose(margins, np.minimum(np.arange(1, 101) / 50, 1))
 
 
 def test_another_recipe_or_other_images_do_not_go_on_from_a_checkpoint(toy_chips, tmp_path):
