@@ -96,10 +96,11 @@ class _Cosines(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
         unit, centres, inverse = ctx.saved_tensors
-        gradient = gradient * inverse
-        grad_centres = gradient.T @ unit
-        along = torch.einsum("cd,cd->c", grad_centres, centres) * inverse.square()
-        return gradient @ centres, grad_centres.addcmul_(centres, along[:, None], value=-1)
+        with torch.autocast(gradient.device.type, enabled=False):  # backward() may be called under autocast
+            gradient = gradient * inverse
+            grad_centres = gradient.T @ unit
+            along = torch.einsum("cd,cd->c", grad_centres, centres) * inverse.square()
+            return gradient @ centres, grad_centres.addcmul_(centres, along[:, None], value=-1)
 
 
 class CentreLoss(Loss):
