@@ -224,4 +224,6 @@ class MarginLoss(CentreLoss):
         if self.detach_margin:
             target = own + (target - own).detach()
         logits = self.others(cos_theta, target)
-        return self.radius(lengths) * logits.scatter_(1, labels[:, None], target[:, None])  # in place: C may be large
+        return logits.scatter_(1, labels[:, None], target[:, None]).mul_(
+            self.radius(lengths)
+        )  # in place: C may be large
