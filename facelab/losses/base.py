@@ -1,19 +1,114 @@
-"""What all losses with class centres share."""
+"""What the losses share: checks, class centres, and the one place where a margin enters."""
+
+import math
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from facelab.errors import FacelabError
 
 
-class CentreLoss(nn.Module):
+def check_range(low: float, high: float = math.inf, **values: float) -> None:
+    """Raise a :class:`FacelabError` that names the first value outside [low, high)."""
+    for name, value in values.items():
+        if not low <= value < high:
+            raise FacelabError(f"{name}={value}: it must be in [{low:g}, {high:.4g}).")
+
+
+def check_positive(**values: float) -> None:
+    """Raise a :class:`FacelabError` that names the first value that is not positive and finite."""
+    for name, value in values.items():
+        if not 0 < value < math.inf:
+            raise FacelabError(f"{name}={value}: it must be positive.")
+
+
+def angle(cos_theta: Tensor) -> Tensor:
+    r"""Return θ in radians, with a finite gradient.
+
+    The gradient of arccos is :math:`-1/\sin θ`, infinite at θ = 0 and π, and rounding takes a cosine of float32 vectors
+    beyond ±1. So cos θ is held 8 machine epsilons away from ±1; nearer to it the gradient is 0.
+    """
+    limit = 1 - 8 * torch.finfo(cos_theta.dtype).eps
+    return cos_theta.clamp(-limit, limit).acos()
+
+
+class Loss(nn.Module):
+    """Embeddings and labels -> the scalar to minimise.
+
+    All is computed in float32 also under autocast (in float64 for float64 embeddings): at scale 64, one bfloat16 step
+    near cos θ = 0.9 is a quarter of a logit. Parameters keep their dtype.
+    """
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss, a scalar.
+
+        Args:
+            embeddings: shape (n, D), not normalised.
+            labels: shape (n,), int64.
+
+        Raises:
+            FacelabError: shapes or dtype differ from these, or a label cannot be; the message names it.
+        """
+        self._check(embeddings, labels)
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return self.value(embeddings.to(self._dtype(embeddings)), labels)
+
+    def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return the loss of checked embeddings in float32 or float64."""
+        raise NotImplementedError
+
+    def accuracy(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return the share of embeddings that are recognised, without margin: a scalar to watch while training."""
+        raise NotImplementedError
+
+    def _check(self, embeddings: Tensor, labels: Tensor) -> None:
+        if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
+            raise FacelabError(
+                f"embeddings {tuple(embeddings.shape)} and labels {tuple(labels.shape)}: expected (n, D) and (n,)."
+            )
+        if labels.dtype != torch.int64:
+            raise FacelabError(f"labels are {labels.dtype}; convert them with labels.long().")
+
+    def _dtype(self, embeddings: Tensor) -> torch.dtype:
+        return torch.promote_types(embeddings.dtype, torch.float32)
+
+
+class _Cosines(torch.autograd.Function):
+    r"""Cosines of unit vectors x, shape (n, D), with centres W of any length, shape (C, D).
+
+    For many identities, W is larger than all else. So no normalised copy of it is made or kept:
+
+    .. math:: C = X W^T N, \qquad N = \mathrm{diag}(1/\|W_j\|), \qquad \frac{\partial L}{\partial W} = P - N^2
+        \,\mathrm{diag}(P W^T)\,W, \qquad P = (G N)^T X
+
+    with G the gradient of C. This is the gradient through the normalisation: P without its part along W.
+    """
+
+    @staticmethod
+    def forward(ctx, unit: Tensor, centres: Tensor) -> Tensor:
+        inverse = centres.norm(dim=1).clamp(min=1e-12).reciprocal()  # 1e-12: as torch.nn.functional.normalize
+        ctx.save_for_backward(unit, centres, inverse)
+        return (unit @ centres.T).mul_(inverse)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        unit, centres, inverse = ctx.saved_tensors
+        with torch.autocast(gradient.device.type, enabled=False):  # backward() may be called under autocast
+            gradient = gradient * inverse
+            grad_centres = gradient.T @ unit
+            along = torch.einsum("cd,cd->c", grad_centres, centres) * inverse.square()
+            return gradient @ centres, grad_centres.addcmul_(centres, along[:, None], value=-1)
+
+
+class CentreLoss(Loss):
     r"""Cross entropy over one logit per identity; subclasses say what the logits are.
 
     .. math:: L = -\frac1n \sum_i \log \frac{e^{z_{i,y_i}}}{\sum_j e^{z_{ij}}}
 
-    Logits and loss are computed in float32 also under autocast: at scale 64, one bfloat16 step near cos θ = 0.9 is a
-    quarter of a logit. Parameters keep their dtype.
+    Labels are in [0, C).
 
     Args:
         num_identities: C, the number of identities.
@@ -41,38 +136,94 @@ class CentreLoss(nn.Module):
         """Return the logits that are trained on, shape (n, C); without a margin they are :meth:`logits`."""
         return self.logits(embeddings)
 
-    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        """Return the mean loss, a scalar.
+    def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return functional.cross_entropy(self.margin_logits(embeddings, labels), labels)
 
-        Args:
-            embeddings: shape (n, D), not normalised.
-            labels: shape (n,), int64, each in [0, C).
-
-        Raises:
-            FacelabError: shapes or dtype differ from these, or a label lies outside [0, C); the message names it.
-        """
-        self._check(embeddings, labels)
-        with torch.autocast(embeddings.device.type, enabled=False):
-            return functional.cross_entropy(self.margin_logits(embeddings, labels), labels)
-
-    def _check(self, embeddings: Tensor, labels: Tensor) -> None:
-        identities, dim = self.centres.shape
-        if embeddings.ndim != 2 or embeddings.shape[1] != dim or labels.shape != embeddings.shape[:1]:
-            raise FacelabError(
-                f"embeddings {tuple(embeddings.shape)} and labels {tuple(labels.shape)}: expected (n, {dim}) and (n,)."
-            )
-        if labels.dtype != torch.int64:
-            raise FacelabError(f"labels are {labels.dtype}; convert them with labels.long().")
-        outside = labels[(labels < 0) | (labels >= identities)]
-        if len(outside):
-            raise FacelabError(f"label {int(outside[0])} is outside [0, {identities}), the identities of this loss.")
-
-    def _at_least_float32(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
-        dtype = torch.promote_types(embeddings.dtype, torch.float32)
-        return embeddings.to(dtype), self.centres.to(dtype)
+    @torch.no_grad()
+    def accuracy(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return (self.logits(embeddings).argmax(dim=1) == labels).float().mean()
 
     def cos_theta(self, embeddings: Tensor) -> Tensor:
         """Return the cosine between each embedding and each class centre, shape (n, C), in [-1, 1] up to rounding."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            embeddings, centres = self._at_least_float32(embeddings)
-            return functional.normalize(embeddings) @ functional.normalize(centres).T
+            dtype = self._dtype(embeddings)
+            return _Cosines.apply(functional.normalize(embeddings.to(dtype)), self.centres.to(dtype))
+
+    def _dtype(self, embeddings: Tensor) -> torch.dtype:
+        return torch.promote_types(super()._dtype(embeddings), self.centres.dtype)
+
+    def _check(self, embeddings: Tensor, labels: Tensor) -> None:
+        super()._check(embeddings, labels)
+        identities, dim = self.centres.shape
+        if embeddings.shape[1] != dim:
+            raise FacelabError(f"embeddings {tuple(embeddings.shape)}: expected (n, {dim}).")
+        outside = labels[(labels < 0) | (labels >= identities)]
+        if len(outside):
+            raise FacelabError(f"label {int(outside[0])} is outside [0, {identities}), the identities of this loss.")
+
+
+class MarginLoss(CentreLoss):
+    r"""Cross entropy on scaled cosines with a margin on the target logit; subclasses say what f is.
+
+    .. math:: z_{y} = s\,f(θ_y), \qquad z_j = s\cos θ_j
+
+    f falls strictly with θ and lies at or below cos θ, so that an embedding must come closer to its own class centre
+    than the plain softmax asks for.
+
+    Args:
+        num_identities: C, the number of identities.
+        embedding_dim: D, the number of dimensions of an embedding.
+        scale: s, the length that all embeddings are given. It is an attribute and may be changed during training.
+        detach_margin: compute the margin without gradient, so that :math:`\partial z_y/\partial\cos θ_y = s` everywhere
+            instead of :math:`s\,\partial f/\partial\cos θ`. The loss is the same; the gradient is only an
+            approximation, but cannot become large near θ = 0. Some widely used implementations do this; here it is off
+            unless the paper asks for it.
+
+    Attributes:
+        margin_factor: in [0, 1], weakens the margin; at 0 there is none. For margin warm-up, it is raised during
+            training from 0 to 1, which it is at first.
+    """
+
+    def __init__(self, num_identities: int, embedding_dim: int, *, scale: float, detach_margin: bool = False):
+        super().__init__(num_identities, embedding_dim)
+        check_positive(scale=scale)
+        self.scale, self.detach_margin = scale, detach_margin
+        self.margin_factor = 1.0
+
+    def target(self, cos_theta: Tensor, lengths: Tensor) -> Tensor:
+        """Return the target logits f(θ) before scaling.
+
+        Args:
+            cos_theta: between each embedding and its own class centre, shape (n,), in [-1, 1] up to rounding.
+            lengths: of the embeddings before normalisation, shape (n,).
+        """
+        raise NotImplementedError
+
+    def others(self, cos_theta: Tensor, target: Tensor) -> Tensor:
+        """Return the logits of the other identities before scaling, shape (n, C); the column of the target is not used.
+
+        Args:
+            cos_theta: shape (n, C).
+            target: from :meth:`target`, shape (n,).
+        """
+        return cos_theta
+
+    def radius(self, lengths: Tensor) -> float | Tensor:
+        """Return what cosines are multiplied with; shape (n, 1) if it differs between embeddings."""
+        return self.scale
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        embeddings = embeddings.to(self._dtype(embeddings))
+        return self.radius(embeddings.norm(dim=1)) * self.cos_theta(embeddings)
+
+    def margin_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        lengths = embeddings.norm(dim=1)
+        cos_theta = self.cos_theta(embeddings)
+        own = cos_theta[torch.arange(len(labels), device=labels.device), labels]
+        target = self.target(own, lengths)
+        if self.detach_margin:
+            target = own + (target - own).detach()
+        logits = self.others(cos_theta, target)
+        return logits.scatter_(1, labels[:, None], target[:, None]).mul_(
+            self.radius(lengths)
+        )  # in place: C may be large

@@ -20,5 +20,5 @@ class Softmax(CentreLoss):
 
     def logits(self, embeddings: Tensor) -> Tensor:
         with torch.autocast(embeddings.device.type, enabled=False):
-            embeddings, centres = self._at_least_float32(embeddings)
-            return embeddings @ centres.T + self.bias.to(embeddings.dtype)
+            dtype = self._dtype(embeddings)
+            return embeddings.to(dtype) @ self.centres.to(dtype).T + self.bias.to(dtype)

@@ -13,7 +13,7 @@ from facelab.files import atomic_write
 from facelab.models import Embedder
 from facelab.train.recipe import Recipe
 
-FORMAT = 1
+FORMAT = 2  # 2: a recipe holds only the arguments that its loss takes
 
 
 @dataclass

@@ -88,9 +88,8 @@ def fit(
             torch.nn.utils.clip_grad_norm_(parameters, recipe.clip_norm)
             optimizer.step()
 
-            with torch.no_grad():
-                correct = (loss.logits(embeddings).argmax(dim=1) == labels).float().mean()
-            _record(state, value.item(), correct.item(), optimizer.param_groups[0]["lr"], time.monotonic() - started)
+            accuracy = loss.accuracy(embeddings, labels).item()
+            _record(state, value.item(), accuracy, optimizer.param_groups[0]["lr"], time.monotonic() - started)
             bar.update(note=f"loss {value.item():.2f}")
             if checkpoint and not state.complete and time.monotonic() - saved > checkpoint_seconds:
                 _collect(state, network, loss, optimizer).save(checkpoint)
@@ -162,7 +161,7 @@ def _set_schedule(state: Checkpoint, optimizer: torch.optim.Optimizer, loss: nn.
     for group in optimizer.param_groups:
         group["lr"] = recipe.learning_rate * factor
     if recipe.loss.margin_warmup:
-        loss.margin = recipe.loss.margin * min(1.0, done / recipe.loss.margin_warmup)
+        loss.margin_factor = min(1.0, done / recipe.loss.margin_warmup)
 
 
 def _record(state: Checkpoint, value: float, accuracy: float, learning_rate: float, seconds: float) -> None:

@@ -58,44 +58,6 @@ def test_seam_at_margin_one_half():
     assert after.item() == pytest.approx(-1.117, abs=5e-4)
 
 
-@pytest.mark.parametrize("autocast", [False, True])
-@pytest.mark.parametrize("cosine", [-1.0, -1 + 1e-7, 0.0, 1 - 1e-7, 1.0])
-def test_finite_forward_and_backward_at_the_poles(cosine, autocast):
-    loss = ArcFace(3, 2, margin=0.5, scale=64)
-    sine = math.sqrt(1 - cosine**2)
-    with torch.no_grad():
-        loss.centres.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.3, -0.4]]))
-    embeddings = torch.tensor([[cosine, sine], [3 * cosine, 3 * sine]], requires_grad=True)
-    with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
-        value = loss(embeddings * 1.0, torch.tensor([0, 0]))
-    value.backward()
-    assert torch.isfinite(value)
-    assert torch.isfinite(embeddings.grad).all()
-    assert torch.isfinite(loss.centres.grad).all()
-
-
-def test_identical_vectors_whose_rounded_cosine_exceeds_one():
-    generator = torch.Generator().manual_seed(0)
-    loss = ArcFace(300, 512)
-    with torch.no_grad():
-        loss.centres.normal_(generator=generator)
-    embeddings = loss.centres.detach().clone().requires_grad_()
-    assert (loss.cos_theta(embeddings).diagonal() > 1).any()  # the case that breaks an unguarded square root
-    value = loss(embeddings, torch.arange(300))
-    value.backward()
-    assert torch.isfinite(value)
-    assert torch.isfinite(embeddings.grad).all()
-
-
-def test_gradcheck():
-    loss = ArcFace(4, 3, margin=0.4, scale=8.0).double()
-    embeddings, labels = random_batch(6, 4, 3)
-    with torch.no_grad():
-        loss.centres.normal_(generator=torch.Generator().manual_seed(2))
-    embeddings.requires_grad_()
-    assert torch.autograd.gradcheck(lambda x: loss(x, labels), (embeddings,))
-
-
 @pytest.mark.parametrize("cosine", [-0.95, -0.5, 0.0, 0.5, 0.9])
 def test_gradient_is_the_true_one(cosine):
     """d cos(θ + m) / d cos θ = sin(θ + m) / sin θ before the seam (1.87 at cos θ = 0.9, m = 0.5), and 1 after it."""

@@ -84,7 +84,16 @@ def test_the_seed_decides_and_the_global_random_state_does_not(toy_chips):
     assert not torch.equal(other.loss["centres"], first.loss["centres"])
 
 
-@pytest.mark.parametrize("loss", [{"name": "cross_entropy"}, {"name": "arcface", "scale": 8, "margin": 0.2}])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        {"name": "cross_entropy"},
+        {"name": "arcface", "scale": 8, "margin": 0.2},
+        {"name": "combined", "scale": 8, "m1": 1.1, "m2": 0.1, "m3": 0.1},
+        {"name": "triplet", "mining": "batch-all"},
+    ],
+    ids=lambda loss: loss["name"],
+)
 def test_learns_what_can_be_learned(toy_chips, loss):
     recipe = Recipe.parse({"size": 32, "embedding_dim": 8, "epochs": 20, "batch_size": 12, "loss": loss})
     checkpoint = fit(recipe.model_copy(update={"learning_rate": 0.05, "augment": False}), toy_chips)
@@ -109,10 +118,10 @@ def test_schedule_warms_up_and_falls_as_a_cosine():
     for state.step in range(100):
         loop_module._set_schedule(state, optimizer, loss)
         rates.append(optimizer.param_groups[0]["lr"])
-        margins.append(loss.margin)
+        margins.append(loss.margin_factor)
     np.testing.assert_allclose(rates[:9], np.arange(1, 10) / 10)
     np.testing.assert_allclose(rates[9:], [(1 + math.cos(math.pi * k / 90)) / 2 for k in range(91)], atol=1e-12)
-    np.testing.assert_allclose(margins, np.minimum(np.arange(1, 101) / 50, 1) * 0.2)
+    np.testing.assert_allclose(margins, np.minimum(np.arange(1, 101) / 50, 1))
 
 
 def test_another_recipe_or_other_images_do_not_go_on_from_a_checkpoint(toy_chips, tmp_path):
@@ -156,3 +165,15 @@ def test_bf16_trains_and_keeps_parameters_in_float32(toy_chips):
     checkpoint = fit(RECIPE.model_copy(update={"epochs": 1}), toy_chips, precision="bf16")
     assert all(tensor.dtype != torch.bfloat16 for tensor in (*checkpoint.network.values(), *checkpoint.loss.values()))
     assert math.isfinite(checkpoint.history[0]["loss"])
+
+
+@pytest.mark.parametrize("name", ["sphereface", "adaface", "curricularface", "triplet"])
+def test_resume_restores_what_a_loss_remembers(toy_chips, tmp_path, monkeypatch, interrupt_after, name):
+    """Moving averages and the annealing's iteration are buffers; a triplet loss has nothing to remember."""
+    recipe = Recipe.parse({**RECIPE.model_dump(), "epochs": 2, "loss": {"name": name}})
+    whole = fit(recipe, toy_chips, device="cpu")
+    interrupt_after(3)
+    with pytest.raises(Interrupted):
+        fit(recipe, toy_chips, device="cpu", checkpoint=tmp_path / "a.pt", checkpoint_seconds=0)
+    monkeypatch.undo()
+    assert_same(fit(recipe, toy_chips, device="cpu", checkpoint=tmp_path / "a.pt"), whole)
