@@ -122,34 +122,44 @@ def _blob(a: Atlas, x: float, y: float, rx: float, ry: float) -> np.ndarray:
     return (left + np.exp(-(((a.x + x) / rx) ** 2) - ((a.y - y) / ry) ** 2)) * (a.z > 0.5)
 
 
-def beard_region(a: Atlas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return soft masks (HEIGHT, WIDTH) of the moustache, the chin and the whole beard."""
-    ax = np.abs(a.x)
-    front = 1 / (1 + np.exp(-(a.z - 0.55) / 0.06))
+def beard_at(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return soft masks of the moustache, the chin and the whole beard at template positions."""
+    ax, theta = np.abs(x), np.abs(np.arctan2(x, z - AXIS_Z))
+    front = _step(z - 0.55, 0.06)
     lip_top = 6.80 - 0.35 * ax**1.5
-    moustache = _step(lip_top - a.y, 0.02) * _step(a.y - (6.67 - 0.30 * ax), 0.02) * _step(0.33 - ax, 0.03)
-    mouth = np.exp(-((a.x / 0.27) ** 4) - ((a.y - 6.59) / 0.085) ** 4)
-    chin = _step(6.55 - a.y, 0.03) * _step(0.30 - ax, 0.05) * _step(a.y - 6.0, 0.05)
-    line = 6.50 + 0.75 * np.clip(ax - 0.32, 0, None) ** 1.0  # the upper edge over the cheek, rising to the ear
-    cheek = _step(line - a.y, 0.05) * _step(a.y - 6.02 - 0.12 * ax, 0.06) * _step(1.75 - np.abs(a.theta), 0.08)
+    moustache = _step(lip_top - y, 0.02) * _step(y - (6.67 - 0.30 * ax), 0.02) * _step(0.33 - ax, 0.03)
+    mouth = np.exp(-((x / 0.27) ** 4) - ((y - 6.59) / 0.085) ** 4)
+    chin = _step(6.55 - y, 0.03) * _step(0.30 - ax, 0.05) * _step(y - 6.0, 0.05)
+    line = 6.50 + 0.75 * np.clip(ax - 0.32, 0, None)  # the upper edge over the cheek, rising to the ear
+    cheek = _step(line - y, 0.05) * _step(y - 6.02 - 0.12 * ax, 0.06) * _step(1.75 - theta, 0.08)
     full = np.clip(np.maximum(cheek, moustache), 0, 1) * (1 - mouth)
     return moustache * front * (1 - mouth), chin * front * (1 - mouth), full
+
+
+def beard_region(a: Atlas) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The masks of :func:`beard_at` on the atlas, each (HEIGHT, WIDTH)."""
+    return beard_at(a.x, a.y, a.z)
 
 
 def _step(value: np.ndarray, width: float) -> np.ndarray:
     return 1 / (1 + np.exp(-np.clip(value / width, -30, 30)))
 
 
-def scalp_mask(a: Atlas, person: Identity) -> np.ndarray:
-    """Where hair grows, (HEIGHT, WIDTH) in [0, 1]: inside the hairline over forehead, temples and ears, down to the nape."""
-    theta = np.abs(a.theta)
+def scalp(theta: np.ndarray, y: np.ndarray, person: Identity) -> np.ndarray:
+    """Where hair grows, in [0, 1]: inside a hairline over forehead, temples and ears, down to the nape.
+
+    Args:
+        theta: angle around the template head, 0 at the nose.
+        y: height in the template, dm.
+    """
+    t = np.abs(theta)
     recede = 0.20 * person.hairline
-    front = 7.98 - recede * np.exp(-((theta / 0.75) ** 2)) + 0.05 * np.cos(theta * 6) * np.exp(-((theta / 0.9) ** 2))
-    temple = 7.98 - recede - 0.62 * _step(theta - 0.98, 0.10)  # down the temple to the sideburn
-    side = np.where(theta < 0.9, front, temple)
-    side = np.where(theta > 1.2, side - 0.62 * _step(theta - 1.95, 0.12), side)  # behind the ear down to the nape
-    ragged = 0.02 * np.sin(a.theta * 41 + person.shape_seed % 7) + 0.015 * np.sin(a.theta * 97)
-    return _step(a.y - side - ragged, 0.035)
+    front = 7.98 - recede * np.exp(-((t / 0.75) ** 2)) + 0.04 * np.cos(t * 6) * np.exp(-((t / 0.9) ** 2))
+    line = front - 0.72 * _step(t - 0.97, 0.07)  # down the temple to the sideburn
+    line = line + 0.30 * np.exp(-(((t - 1.52) / 0.16) ** 2))  # over the ear
+    line = line - 0.62 * _step(t - 1.95, 0.12)  # behind the ear down to the nape
+    ragged = 0.012 * np.sin(theta * 23 + person.shape_seed % 7) + 0.008 * np.sin(theta * 61)
+    return _step(y - line - ragged, 0.03)
 
 
 def paint_skin(model: HeadModel, person: Identity) -> np.ndarray:
@@ -186,11 +196,11 @@ def paint_skin(model: HeadModel, person: Identity) -> np.ndarray:
     albedo = albedo * (1 - 0.10 * _blob(a, 0.31, 7.325, 0.14, 0.02)[..., None] * (0.5 + person.lashes))
     hair = hair_colour(person.eumelanin, person.pheomelanin, person.grey)
     if person.hair_style != "none":
-        cover = scalp_mask(a, person) * (0.72 if person.hair_style == "buzz" else 0.85)
+        cover = scalp(a.theta, a.y, person) * (0.72 if person.hair_style == "buzz" else 0.85)
         grain = 0.75 + 0.2 * np.abs(rng.normal(size=a.x.shape))
         albedo += cover[..., None].astype(np.float32) * ((hair * 0.75) * grain[..., None] - albedo)
     elif person.femaleness < 0.5:
-        cover = scalp_mask(a, person) * 0.10 * person.eumelanin * (1 - person.grey)
+        cover = scalp(a.theta, a.y, person) * 0.10 * person.eumelanin * (1 - person.grey)
         albedo *= (1 - cover[..., None] * 0.5).astype(np.float32)
     albedo = _brows(albedo, person, hair, rng)
     height = _relief(a, person, rng)
