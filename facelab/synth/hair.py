@@ -52,16 +52,16 @@ class Style:
 
 
 STYLES = {
-    "buzz": Style(2600, 3, 0.07, 0.8, 0.8, 0.0, "whorl", 0.01, 0.011, 0.5),
-    "short": Style(2600, 6, 0.36, 0.50, 0.55, 0.25, "whorl", 0.10, 0.014, 0.30),
-    "side": Style(2400, 8, 0.72, 0.38, 0.55, 0.32, "part", 0.14, 0.015, 0.18),
-    "curly": Style(2200, 10, 0.75, 0.75, 0.8, 0.25, "whorl", 0.28, 0.017, 0.7),
-    "afro": Style(3000, 7, 0.62, 0.85, 1.0, 0.0, "out", 0.55, 0.019, 0.5),
-    "long": Style(2300, 15, 2.7, 1.0, 0.35, 0.55, "part", 0.16, 0.017, 0.10),
-    "wavy": Style(2300, 16, 2.2, 1.0, 0.45, 0.45, "part", 0.26, 0.018, 0.16),
-    "bob": Style(2300, 12, 1.55, 0.95, 0.45, 0.5, "part", 0.20, 0.017, 0.10),
-    "back": Style(2200, 9, 0.95, 0.8, 0.45, 0.12, "back", 0.10, 0.015, 0.14),
-    "bun": Style(2300, 10, 1.25, 1.0, 0.12, 0.0, "back", 0.05, 0.014, 0.06),
+    "buzz": Style(2600, 3, 0.055, 0.8, 0.6, 0.0, "whorl", 0.01, 0.011, 0.4),
+    "short": Style(3000, 6, 0.40, 0.45, 0.22, 0.12, "whorl", 0.09, 0.013, 0.16),
+    "side": Style(2600, 8, 0.80, 0.36, 0.30, 0.22, "part", 0.12, 0.014, 0.10),
+    "curly": Style(2600, 14, 0.60, 0.75, 0.7, 0.20, "whorl", 0.30, 0.016, 0.40),
+    "afro": Style(3400, 9, 0.50, 0.85, 1.0, 0.0, "out", 0.55, 0.018, 0.30),
+    "long": Style(2500, 15, 2.7, 1.0, 0.35, 0.55, "part", 0.16, 0.017, 0.08),
+    "wavy": Style(2500, 18, 2.2, 1.0, 0.40, 0.45, "part", 0.24, 0.018, 0.10),
+    "bob": Style(2500, 12, 1.55, 0.95, 0.40, 0.5, "part", 0.18, 0.017, 0.08),
+    "back": Style(2400, 9, 0.95, 0.8, 0.35, 0.12, "back", 0.10, 0.014, 0.10),
+    "bun": Style(2500, 10, 1.25, 1.0, 0.10, 0.0, "back", 0.05, 0.013, 0.05),
 }
 HAT_LINE = 7.72  # dm in the template, at the brow end; hair rooted above it lies under a hat
 
@@ -203,6 +203,9 @@ def _scalp_hair(model: HeadModel, identity: Identity, rest: np.ndarray, head: _S
     top = np.clip((places[:, 1] - 7.45) / 0.45, 0, 1)
     length = style.length * (0.6 + 0.4 * identity.hair_length if style.length > 1 else identity.hair_length)
     lengths = length * (style.sides + (1 - style.sides) * top) * rng.uniform(0.82, 1.08, count)
+    if style.flow in ("whorl", "out"):  # the front stays off the face
+        edge = np.clip((places[:, 1] - 7.75) / 0.35, 0, 1)
+        lengths *= np.where(np.abs(theta) < 1.0, 0.45 + 0.55 * edge, 1.0)
     fringe = np.zeros(count, bool)
     if identity.fringe > 0 and style.flow == "part":
         # The front falls over the forehead and ends above the brows.
@@ -253,13 +256,13 @@ def _scalp_hair(model: HeadModel, identity: Identity, rest: np.ndarray, head: _S
 def _curl(curve: np.ndarray, identity: Identity, style: Style, offset: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Wind strands around their path. Neighbours share a phase, so that they form locks."""
     count, points = curve.shape[:2]
-    amount = {"wavy": 0.055, "curly": 0.07, "afro": 0.05, "long": 0.012, "bob": 0.012}.get(identity.hair_style, 0.006)
+    amount = {"wavy": 0.055, "curly": 0.06, "afro": 0.035, "long": 0.012, "bob": 0.012}.get(identity.hair_style, 0.006)
     amount *= 0.5 + identity.curl if identity.hair_style in ("long", "bob", "side", "short", "back") else 1.0
     if amount == 0:
         return curve
     lock = np.sin(offset @ np.array([[9.0, 4.0], [3.0, 11.0], [7.0, -6.0]]))  # a smooth function of the root
     phase = np.pi * lock[:, 0] + rng.normal(0, 0.5 + 1.2 * (identity.hair_style in ("curly", "afro")), count)
-    turns = {"wavy": 3.0, "curly": 2.6, "afro": 2.2}.get(identity.hair_style, 1.5)
+    turns = {"wavy": 2.6, "curly": 1.9, "afro": 1.4}.get(identity.hair_style, 1.5)
     t = np.linspace(0, 1, points)
     path = _unit(np.gradient(curve, axis=1))
     aside = _unit(np.cross(path, np.broadcast_to([0.3, 0.2, 1.0], path.shape)))

@@ -35,7 +35,7 @@ class View:
     gaze_left: wp.vec3
     gaze_right: wp.vec3
     cloth: wp.vec3  # colour of the clothes
-    neckline: float  # height of the neckline in the template, dm
+    neckline: float  # 0 closes the clothes at the throat, 1 opens them wide
 
 
 @wp.struct
@@ -536,8 +536,13 @@ def shade(
                 to_eye = wp.normalize(-p)
                 if part == SKIN:
                     place = wa * rest[i0] + wb * rest[i1] + wc * rest[i2]
-                    collar = view.neckline - 0.35 * wp.exp(-place[0] * place[0] * 3.0) * wp.clamp(place[2] - 0.1, 0.0, 1.0)
-                    if place[1] < collar:
+                    # A collar: clothes cover what is far from the axis of the neck; the neckline opens a V in front.
+                    front = wp.clamp((place[2] - 0.35) * 3.0, 0.0, 1.0)
+                    aside = wp.sqrt(place[0] * place[0] + 0.6 * (place[2] - 0.1) * (place[2] - 0.1))
+                    collar = 0.50 + 0.28 * view.neckline + (5.75 - place[1]) * (1.0 - front) * 0.4
+                    drop = 5.62 - 0.75 * view.neckline * front
+                    slope = wp.abs(place[0]) * (0.35 + 0.6 * view.neckline)
+                    if place[1] < 5.95 and (aside > collar or place[1] < drop + slope - 0.2):
                         total += wp.cw_mul(view.cloth, light) * (0.9 + 0.1 * wp.sin(place[0] * 90.0) * wp.sin(place[1] * 90.0))
                         kind = wp.max(kind, 5)
                     else:

@@ -90,6 +90,14 @@ class Renderer:
         self._paint = wp.array(paint.astype(np.float32), dtype=wp.vec3, device=device)
         self._lips = wp.array(model.masks[:, 0], dtype=float, device=device)
 
+    def compile(self, show: bool = False) -> None:
+        """Compile the kernels, or take them from the cache of an earlier run."""
+        from facelab.progress import progress_bar
+
+        with progress_bar("Preparing the renderer", 1, show=show) as bar:
+            wp.load_module(kernels, device=self.device)
+            bar.update()
+
     def body(self, identity: Identity) -> Body:
         """Shape, paint and comb one identity."""
         rest = self.model.shape(
@@ -351,7 +359,7 @@ class Renderer:
     def _picture(self, scene, truth, matrix, linear, coverage, kinds, keys, factor) -> Picture:
         five, dense = camera.project(truth["five"], matrix), camera.project(truth["dense"], matrix)
         face = camera.project(truth["face"], matrix)
-        image = sensor.expose(linear, coverage, scene)
+        image = sensor.expose(linear, scene)
         return Picture(
             image=image,
             landmarks=five.astype(np.float32),

@@ -148,9 +148,9 @@ def expression_actions(name: str, strength: float, rng: np.random.Generator) -> 
 
 
 def blackbody(kelvin: float) -> np.ndarray:
-    """Linear RGB of a black body, green = 1; a fit to the CIE locus that is good to a few per cent from 2500 to 12000 K."""
+    """Linear RGB of a black body seen by a camera balanced for daylight that adapts by two thirds, as cameras do; green = 1."""
     t = kelvin / 6500
-    return np.array([t**-0.75, 1.0, t**0.95 if t < 1 else t**0.55])
+    return np.array([t**-0.27, 1.0, t**0.32 if t < 1 else t**0.2])
 
 
 def sample_scene(seed: int | np.random.SeedSequence, ranges: Ranges | None = None) -> Scene:
@@ -165,7 +165,7 @@ def sample_scene(seed: int | np.random.SeedSequence, ranges: Ranges | None = Non
     strength = float(np.clip(rng.uniform(0.45, 1.0) * r.expression, 0, 1))
     actions = expression_actions(name, strength, rng)
     for noise in ("browInnerUp", "eyeSquintLeft", "eyeSquintRight", "mouthPressLeft", "mouthPressRight", "mouthRollLower", "eyeBlinkLeft"):
-        actions[noise] = actions.get(noise, 0.0) + abs(rng.normal(0, 0.06)) * r.expression
+        actions[noise] = actions.get(noise, 0.0) + abs(rng.normal(0, 0.035)) * r.expression
     actions["eyeBlinkRight"] = actions.get("eyeBlinkRight", 0.0) + actions["eyeBlinkLeft"] - actions.get("eyeBlinkLeft", 0.0) * (name == "blink")
     # The eyes look at the camera most of the time, so they turn against the head.
     to_camera = rng.random() < 0.65
@@ -182,7 +182,7 @@ def sample_scene(seed: int | np.random.SeedSequence, ranges: Ranges | None = Non
     key = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
     softness = float(np.exp(rng.uniform(np.log(0.03), np.log(0.6))))
     sky_kelvin = rng.uniform(4500, 9500)
-    ground = rng.uniform(0.15, 0.75) * (0.75 + 0.5 * rng.random(3))
+    ground = rng.uniform(0.15, 0.75) * (0.86 + 0.28 * rng.random(3))
     fill_azimuth = azimuth + rng.uniform(1.5, 4.5)
     q = r.quality
     quality_draw = rng.random()
@@ -208,7 +208,7 @@ def sample_scene(seed: int | np.random.SeedSequence, ranges: Ranges | None = Non
         occluder_seed=int(rng.integers(2**31)),
         background_seed=int(rng.integers(2**31)),
         cloth=rng.choice([0.03, 0.12, 0.4, 0.7], p=[0.35, 0.3, 0.2, 0.15]) * (0.5 + rng.random(3)),
-        neckline=float(rng.uniform(5.5, 6.0)),
+        neckline=float(rng.random()),
         exposure=float(np.clip(rng.normal(0.0, 0.33), -1.0, 0.9) * (0.3 + 0.7 * r.light)),
         white_balance=np.exp(rng.normal(0, 0.07, 2) * (0.3 + 0.7 * r.light)),
         contrast=float(np.exp(rng.normal(0, 0.12) * q)),

@@ -249,13 +249,13 @@ def _brows(albedo: np.ndarray, person: Identity, hair: np.ndarray, rng: np.rando
     import cv2
 
     scale = 8  # strokes are drawn into an enlarged window around each brow
-    brow = hair * 0.62 if person.grey < 0.5 else hair * 0.6
+    brow = hair_colour(max(person.eumelanin, 0.9) + 0.25, person.pheomelanin, 0.55 * person.grey) * 0.75
     for side in (-1, 1):
-        count = int(330 * (0.35 + person.brow_density) * (0.6 + 0.6 * person.brow_thickness))
+        count = int(190 * (0.35 + person.brow_density) * (0.6 + 0.6 * person.brow_thickness))
         t = rng.beta(1.0, 1.15, count)
         length = person.brow_length
         x = 0.115 + 0.40 * length * t
-        middle = 7.445 + 0.035 * person.brow_height + 0.07 * person.brow_arch * np.sin(np.pi * np.clip(t, 0, 1) ** 1.35 * 0.92)
+        middle = 7.452 - 0.025 * t + 0.03 * person.brow_height + 0.065 * person.brow_arch * np.sin(np.pi * np.clip(t, 0, 1) ** 1.35 * 0.92)
         middle += 0.05 * person.brow_tilt * (t - 0.5) - 0.05 * np.clip(t - 0.72, 0, 1)
         half = 0.052 * person.brow_thickness * (1.05 - 0.78 * t**2.2) * (0.75 + 0.25 * np.minimum(t / 0.12, 1))
         y = middle + rng.uniform(-1, 1, count) * half
@@ -268,8 +268,7 @@ def _brows(albedo: np.ndarray, person: Identity, hair: np.ndarray, rng: np.rando
         layer = np.zeros((size[1] * scale // 2, size[0] * scale // 2), np.float32)
         strength = 0.55 + 0.45 * rng.random(count)
         for p, q, value in zip((start - low) * scale / 2, (end - low) * scale / 2, strength, strict=True):
-            stroke = np.zeros_like(layer) if False else layer
-            cv2.line(stroke, tuple((p * 8).astype(int).tolist()), tuple((q * 8).astype(int).tolist()), float(value), 2, cv2.LINE_AA, 3)
+            cv2.line(layer, tuple((p * 8).astype(int).tolist()), tuple((q * 8).astype(int).tolist()), float(value), 2, cv2.LINE_AA, 3)
         layer = cv2.resize(cv2.GaussianBlur(layer, (0, 0), 1.5), (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
         cover = np.clip(layer * 1.15, 0, 0.92)[..., None] * (0.45 + 0.5 * person.brow_density)
         window = albedo[low[1] : high[1], low[0] : high[0]]
