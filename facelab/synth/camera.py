@@ -35,6 +35,7 @@ _DENSE = {
 DENSE_NAMES = tuple(
     side + name for name, (x, _, _) in _DENSE.items() for side in (("left_", "right_") if x > 0 else ("",))
 )  # left is image left
+NOSE_AND_MOUTH = [DENSE_NAMES.index(name) for name in ("nose_tip", "left_mouth_corner", "right_mouth_corner")]
 FIVE_NAMES = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 
 
@@ -57,14 +58,6 @@ def eyeballs(model: HeadModel, vertices: np.ndarray) -> tuple[np.ndarray, np.nda
         centres.append((low + high) / 2)
         radii.append((high - low).mean() / 2)
     return np.array(centres), np.array(radii)
-
-
-def five_points(model: HeadModel, vertices: np.ndarray, centres: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Return the five landmarks in head space, (5, 3): eyes (front of the eyeball), nose tip, mouth corners, image left first."""
-    dense = dense_vertices(model)
-    corner, tip = DENSE_NAMES.index("left_mouth_corner"), DENSE_NAMES.index("nose_tip")
-    eyes = centres + radii[:, None] * np.array([0.0, 0.0, 1.0])
-    return np.concatenate([eyes, vertices[dense[[tip, corner, corner + 1]]]])
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> np.ndarray:

@@ -63,13 +63,12 @@ STYLES = {
     "back": Style(2400, 9, 0.95, 0.8, 0.35, 0.12, "back", 0.10, 0.014, 0.10),
     "bun": Style(2500, 10, 1.25, 1.0, 0.10, 0.0, "back", 0.05, 0.013, 0.05),
 }
-HAT_LINE = 7.72  # dm in the template, at the brow end; hair rooted above it lies under a hat
+HAT_LINE = 7.78  # dm in the template; hair rooted above it lies under a hat
 
 
-def grow(model: HeadModel, identity: Identity, rest: np.ndarray) -> Strands:
-    """Grow hair and beard of one identity on its rest shape (V, 3)."""
+def grow(model: HeadModel, identity: Identity, rest: np.ndarray, head: "Skull") -> Strands:
+    """Grow hair and beard of one identity on its rest shape (V, 3), outside its skull."""
     rng = np.random.default_rng([identity.seed, 1])
-    head = _Skull(model, rest)
     parts = []
     if identity.hair_style != "none":
         parts.append(_scalp_hair(model, identity, rest, head, rng))
@@ -86,7 +85,7 @@ def grow(model: HeadModel, identity: Identity, rest: np.ndarray) -> Strands:
     return Strands(*(np.concatenate([getattr(part, name) for part in parts]) for name in Strands.__dataclass_fields__))
 
 
-class _Skull:
+class Skull:
     """The head as a distance from its centre in every direction, so that strands can be kept outside cheaply."""
 
     ROWS, COLUMNS = 36, 64
@@ -135,6 +134,13 @@ class _Skull:
         direction = offset / np.maximum(length, 1e-6)
         least = (self.radius(direction) + clearance)[..., None]
         return self.centre + direction * np.maximum(length, least)
+
+    def pull_in(self, points: np.ndarray, height: np.ndarray) -> np.ndarray:
+        """Move points (S, 3) that lie higher than ``height`` (S,) above the skin down to that height."""
+        offset = points - self.centre
+        length = np.linalg.norm(offset, axis=-1, keepdims=True)
+        direction = offset / np.maximum(length, 1e-6)
+        return self.centre + direction * np.minimum(length, (self.radius(direction) + height)[..., None])
 
 
 def _roots(model: HeadModel, rest: np.ndarray, weight: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
@@ -185,7 +191,7 @@ def _comb(style: Style, identity: Identity, offset: np.ndarray, outward: np.ndar
     return _unit(forward + 0.35 * np.sign(identity.hair_part) * swirl)
 
 
-def _scalp_hair(model: HeadModel, identity: Identity, rest: np.ndarray, head: _Skull, rng: np.random.Generator) -> Strands:
+def _scalp_hair(model: HeadModel, identity: Identity, rest: np.ndarray, head: Skull, rng: np.random.Generator) -> Strands:
     style = STYLES[identity.hair_style]
     place = model.template
     weight = skin.scalp(np.arctan2(place[:, 0], place[:, 2] - skin.AXIS_Z), place[:, 1], identity)
@@ -222,7 +228,11 @@ def _scalp_hair(model: HeadModel, identity: Identity, rest: np.ndarray, head: _S
         step = (lengths / (style.points - 1))[:, None]
         p = points[-1] + step * direction
         share = k / (style.points - 1)
-        p = head.push_out(p, 0.015 + clear * min(1.0, 3.0 * share))
+        height = 0.015 + clear * min(1.0, 3.0 * share)
+        p = head.push_out(p, height)
+        if style.flow != "out":  # combed hair hugs the head down to the cheeks; below, it hangs free
+            held = head.pull_in(p, height + 0.03 + style.lift * 0.10 * volume)
+            p = np.where((p[:, 1] > front_y - 0.75)[:, None], held, p)
         if style.length > 0.9 and style.flow == "part":
             # Hair that would fall over the face is drawn aside, behind the cheeks.
             o = p - head.centre
@@ -280,11 +290,11 @@ def _tints(identity: Identity, count: int, rng: np.random.Generator) -> np.ndarr
         pure = skin.hair_colour(identity.eumelanin, identity.pheomelanin, 0.0)
         white = skin.hair_colour(identity.eumelanin, identity.pheomelanin, 1.0)
         is_grey = rng.random((count, 1)) < identity.grey
-        tint = tint * np.where(is_grey, 0.85 * white / own, 0.3 + 0.7 * pure / own)
+        tint = tint * np.where(is_grey, (0.45 * white + 0.55 * own) / own, 0.5 + 0.5 * pure / own)
     return tint.astype(np.float32)
 
 
-def _bun(identity: Identity, head: _Skull, rng: np.random.Generator) -> Strands:
+def _bun(identity: Identity, head: Skull, rng: np.random.Generator) -> Strands:
     """A knot of hair wound around a ball at the back of the crown."""
     count, points = 260, 8
     high = identity.hair_part
@@ -309,7 +319,7 @@ def _bun(identity: Identity, head: _Skull, rng: np.random.Generator) -> Strands:
     )
 
 
-def _beard(model: HeadModel, identity: Identity, rest: np.ndarray, head: _Skull, rng: np.random.Generator) -> Strands:
+def _beard(model: HeadModel, identity: Identity, rest: np.ndarray, head: Skull, rng: np.random.Generator) -> Strands:
     place = model.template
     moustache, chin, full = skin.beard_at(place[:, 0], place[:, 1], place[:, 2])
     weight = {"moustache": moustache, "goatee": np.maximum(moustache, chin)}.get(identity.beard, full)

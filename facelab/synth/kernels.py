@@ -9,6 +9,8 @@ smallest key wins: the result does not depend on the order in which threads run.
 
 import warp as wp
 
+wp.config.quiet = True
+
 wp.set_module_options({"enable_backward": False})  # nothing is differentiated: half the compile time
 
 # Primitive numbers: head triangles first, then occluder triangles, then hair segments.
@@ -100,6 +102,7 @@ def ambient_occlusion(
 @wp.kernel
 def light_vertices(
     meshes: wp.array(dtype=wp.uint64),
+    others: wp.array(dtype=wp.uint64),  # occluders that cast shadows, 0 where there are none
     positions: wp.array2d(dtype=wp.vec3),
     normals: wp.array2d(dtype=wp.vec3),
     occlusion: wp.array(dtype=float),
@@ -131,7 +134,11 @@ def light_vertices(
             radius = view.key_softness * wp.sqrt((float(k) + wp.randf(rng)) / float(rays))
             direction = wp.normalize(view.key_direction + a * (radius * wp.cos(angle)) + c * (radius * wp.sin(angle)))
             if not wp.mesh_query_ray_anyhit(meshes[b], start, direction, 6.0):
-                seen += 1.0
+                free = bool(True)
+                if others[b] != wp.uint64(0):
+                    free = not wp.mesh_query_ray_anyhit(others[b], start, direction, 6.0)
+                if free:
+                    seen += 1.0
         seen /= float(rays)
     visibility[b, v] = seen
     # Light wraps a little around the terminator, red most: the cheap part of subsurface scattering.

@@ -57,6 +57,7 @@ class Body:
     texture: np.ndarray
     strands: "hair.Strands"
     occlusion: np.ndarray  # (V,)
+    skull: "hair.Skull"
 
 
 class Renderer:
@@ -110,10 +111,11 @@ class Renderer:
         )
         eyes, radii = camera.eyeballs(self.model, rest)
         centre = eyes.mean(axis=0) - [0, 0.12, 0.75]
-        strands = hair.grow(self.model, identity, rest)
+        skull = hair.Skull(self.model, rest)
+        strands = hair.grow(self.model, identity, rest, skull)
         occlusion = self._occlusion(rest)
         occlusion *= hair.shade_of(strands, rest)
-        return Body(identity, rest, centre, eyes, radii, skin.paint_skin(self.model, identity), strands, occlusion)
+        return Body(identity, rest, centre, eyes, radii, skin.paint_skin(self.model, identity), strands, occlusion, skull)
 
     def _occlusion(self, rest: np.ndarray) -> np.ndarray:
         count = len(rest)
@@ -151,8 +153,8 @@ class Renderer:
 
     def truth(self, body: Body, scene: Scene, vertices: np.ndarray, turn: np.ndarray, translation: np.ndarray) -> dict[str, np.ndarray]:
         """Landmarks and the corners of the face box in camera space: five (5, 3), dense (N, 3), face (M, 3)."""
-        five = camera.five_points(self.model, vertices, body.eyes @ turn.T + translation, body.eye_radii)
-        five[:2] = (body.eyes + body.eye_radii[:, None] * np.array([0, 0, 1.0])) @ turn.T + translation
+        eyes = (body.eyes + body.eye_radii[:, None] * [0, 0, 1]) @ turn.T + translation  # the front of each eyeball
+        five = np.concatenate([eyes, vertices[self._dense[camera.NOSE_AND_MOUTH]]])
         t = self.model.template
         face = vertices[(t[:, 1] > 6.15) & (t[:, 1] < 8.1) & (t[:, 2] > 0.55)]
         return {"five": five, "dense": vertices[self._dense], "face": face}
@@ -173,7 +175,7 @@ class Renderer:
         matrices = [framing.matrix(scene, truth) for scene, truth in zip(scenes, truths, strict=True)]
         views = [self._view(body, scene, p[1], p[2], m) for scene, p, m in zip(scenes, placed, matrices, strict=True)]
         vertices = np.stack([p[0] for p in placed])
-        extra = [occluders.build(self.model, body, scene, p[0], p[1], p[2]) for scene, p in zip(scenes, placed, strict=True)]
+        extra = [occluders.build(self.model, body, scene, body.rest + p[3], p[1], p[2]) for scene, p in zip(scenes, placed, strict=True)]
         backdrops = np.stack([background.paint(scene, size) for scene in scenes])
         buffers = self._draw(body, scenes, views, vertices, [p[3] for p in placed], extra, backdrops, matrices, size, supersampling)
         image, coverage, kinds, keys = (buffer.numpy() for buffer in buffers)
@@ -225,7 +227,10 @@ class Renderer:
         wp.launch(
             kernels.vertex_normals, dim=(count, n), inputs=[positions, self._triangles, self._first, self._incident, normals], device=device
         )
-        meshes = self._shadow_meshes(vertices, extra)
+        meshes = self._shadow_meshes(vertices)
+        # What an occluder's mesh must outlive is the launch below, so the list is kept.
+        others = [None if s.is_empty else _mesh(s, device) for s in extra]
+        other_ids = wp.array([mesh.id if mesh else 0 for mesh in others], dtype=wp.uint64, device=device)
         view_array = wp.array(views, dtype=kernels.View, device=device)
         occlusion = wp.array(body.occlusion, dtype=float, device=device)
         lit, lit2 = (wp.empty((count, n), dtype=wp.vec3, device=device) for _ in range(2))
@@ -234,7 +239,7 @@ class Renderer:
         wp.launch(
             kernels.light_vertices,
             dim=(count, n),
-            inputs=[mesh_ids, positions, normals, occlusion, view_array, SHADOW_RAYS, lit, seen],
+            inputs=[mesh_ids, other_ids, positions, normals, occlusion, view_array, SHADOW_RAYS, lit, seen],
             device=device,
         )
         for amount in DIFFUSION:
@@ -344,7 +349,7 @@ class Renderer:
         )
         return image, coverage, kinds, keys
 
-    def _shadow_meshes(self, vertices: np.ndarray, extra: list) -> list[wp.Mesh]:
+    def _shadow_meshes(self, vertices: np.ndarray) -> list[wp.Mesh]:
         """One tree of triangles per image; made once and refitted, which is thirty times faster than building."""
         if not hasattr(self, "_meshes"):
             self._meshes: list[wp.Mesh] = []
@@ -370,6 +375,11 @@ class Renderer:
             mask=coverage,
             kinds=kinds,
         )
+
+
+def _mesh(soup: occluders.Soup, device: str) -> wp.Mesh:
+    points = wp.array(soup.positions, dtype=wp.vec3, device=device)
+    return wp.Mesh(points, wp.array(soup.triangles.ravel(), dtype=wp.int32, device=device))
 
 
 def light(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
