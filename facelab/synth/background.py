@@ -29,7 +29,7 @@ def paint(scene: Scene, size: tuple[int, int]) -> np.ndarray:
     return cv2.resize(np.clip(canvas, 0, None), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, None)
 
 
-def _tone(rng: np.random.Generator, low: float = 0.03, high: float = 0.8, colour: float = 0.25) -> np.ndarray:
+def _tone(rng: np.random.Generator, low: float = 0.03, high: float = 0.8, colour: float = 0.16) -> np.ndarray:
     """A colour of a room or a thing: a grey with a tinge."""
     grey = np.exp(rng.uniform(np.log(low), np.log(high)))
     return (grey * np.exp(rng.normal(0, colour, 3))).astype(np.float32)
@@ -51,7 +51,7 @@ def _room(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
         x, y = rng.uniform(-0.2, 1.0) * w, rng.uniform(-0.2, 1.0) * h
         dx, dy = rng.exponential(0.25) * w + 2, rng.exponential(0.45) * h + 2
         bright = 3.0 if rng.random() < 0.08 else 1.0
-        colour = _tone(rng, 0.02, 0.8, 0.35) * bright
+        colour = _tone(rng, 0.02, 0.8, 0.22) * bright
         cv2.rectangle(canvas, (int(x), int(y)), (int(x + dx), int(y + dy)), colour.tolist(), -1)
     return canvas
 
@@ -73,7 +73,7 @@ def _foliage(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
 def _lights(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
     canvas = np.tile(_tone(rng, 0.01, 0.12), (h, w, 1))
     for _ in range(int(rng.integers(5, 25))):
-        colour = np.exp(rng.normal(-0.3, 0.9)) * np.array([1.0, rng.uniform(0.4, 0.9), rng.uniform(0.1, 0.9)])
+        colour = np.exp(rng.normal(-0.3, 0.9)) * np.array([1.0, rng.uniform(0.55, 0.95), rng.uniform(0.3, 0.95)])
         centre = (int(rng.uniform(0, w)), int(rng.uniform(0, h)))
         cv2.circle(canvas, centre, int(rng.uniform(1, 5)), colour.tolist(), -1, cv2.LINE_AA)
     return canvas

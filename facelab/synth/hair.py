@@ -250,6 +250,11 @@ def _scalp_hair(model: HeadModel, identity: Identity, rest: np.ndarray, head: Sk
         direction = _unit(went + bend + jitter * 0.15)
         points.append(p)
     curve = np.stack(points, axis=1)
+    # Whatever still falls over the face without being a fringe is cut away.
+    o = curve - head.centre
+    over_face = (np.abs(np.arctan2(o[..., 0], o[..., 2])) < 0.7) & (curve[..., 1] < front_y - 0.22) & (curve[..., 1] > front_y - 1.6)
+    keep = fringe | ~over_face.any(axis=1)
+    curve, offset, layer, places, anchor, count = curve[keep], offset[keep], layer[keep], places[keep], anchor[keep], int(keep.sum())
     curve = _curl(curve, identity, style, offset, rng)
     depth = np.clip(0.25 + 0.75 * layer, 0, 1)[:, None] * np.linspace(0.72, 1.0, style.points)
     return Strands(

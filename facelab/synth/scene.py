@@ -207,7 +207,7 @@ def sample_scene(seed: int | np.random.SeedSequence, ranges: Ranges | None = Non
         occluder=str(rng.choice(OCCLUDERS[1:], p=[0.5, 0.12, 0.16, 0.12, 0.10])) if rng.random() < r.occluders else "none",
         occluder_seed=int(rng.integers(2**31)),
         background_seed=int(rng.integers(2**31)),
-        cloth=rng.choice([0.03, 0.12, 0.4, 0.7], p=[0.35, 0.3, 0.2, 0.15]) * (0.5 + rng.random(3)),
+        cloth=rng.choice([0.03, 0.12, 0.4, 0.7], p=[0.35, 0.3, 0.2, 0.15]) * np.exp(rng.normal(0, 0.22, 3)),
         neckline=float(rng.random()),
         exposure=float(np.clip(rng.normal(0.0, 0.33), -1.0, 0.9) * (0.3 + 0.7 * r.light)),
         white_balance=np.exp(rng.normal(0, 0.07, 2) * (0.3 + 0.7 * r.light)),

@@ -22,7 +22,7 @@ from facelab.synth.head import SKIN, HeadModel
 from facelab.synth.identity import Identity
 
 DERMIS = np.array([0.84, 0.66, 0.545])  # linear RGB of skin without pigments
-MELANIN = np.array([0.98, 1.22, 1.50])
+MELANIN = np.array([1.05, 1.21, 1.44])
 HAEMOGLOBIN = np.array([0.10, 0.95, 0.80])
 
 WIDTH, HEIGHT = 768, 512  # texels around the head and from BOTTOM to TOP: 0.7 mm
@@ -37,7 +37,7 @@ def reflectance(melanin: np.ndarray | float, haemoglobin: np.ndarray | float) ->
 
 def hair_colour(eumelanin: float, pheomelanin: float, grey: float) -> np.ndarray:
     """Linear RGB of hair: eumelanin darkens it to brown and black, pheomelanin reddens it, grey hair has neither."""
-    pigment = np.array([0.62, 0.46, 0.30]) * np.exp(-eumelanin * np.array([1.05, 1.28, 1.5]) - pheomelanin * np.array([0.15, 0.85, 1.5]))
+    pigment = np.array([0.52, 0.41, 0.28]) * np.exp(-eumelanin * np.array([1.30, 1.44, 1.52]) - pheomelanin * np.array([0.15, 0.85, 1.5]))
     return pigment * (1 - grey) + np.array([0.52, 0.51, 0.49]) * grey
 
 
