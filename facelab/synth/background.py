@@ -8,19 +8,23 @@ from facelab.synth.scene import Scene
 COARSE = 64  # the longer side of the canvas that is painted; backgrounds are out of focus
 
 
-def paint(scene: Scene, size: tuple[int, int]) -> np.ndarray:
+def paint(scene: Scene, size: tuple[int, int], coarse: int = COARSE) -> np.ndarray:
     """Paint the background of a scene: a room, foliage, a street of lights, or a plain wall.
+
+    Args:
+        size: (height, width) in pixels.
+        coarse: the longer side of the canvas; more gives sharper things behind the person.
 
     Returns:
         (height, width, 3) float32 linear RGB, as bright as the scene's light makes it.
     """
     rng = np.random.default_rng(scene.background_seed)
     height, width = size
-    scale = COARSE / max(size)
+    scale = coarse / max(size)
     h, w = max(int(round(height * scale)), 8), max(int(round(width * scale)), 8)
     painter = (_wall, _room, _foliage, _lights)[int(rng.choice(4, p=[0.3, 0.35, 0.2, 0.15]))]
     canvas = painter(h, w, rng)
-    sigma = float(rng.uniform(0.4, 3.5))
+    sigma = float(rng.uniform(0.9, 3.5))
     canvas = cv2.GaussianBlur(canvas, (0, 0), sigma)
     y = np.linspace(1, -1, h, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, w, dtype=np.float32)[None]
@@ -75,5 +79,5 @@ def _lights(h: int, w: int, rng: np.random.Generator) -> np.ndarray:
     for _ in range(int(rng.integers(5, 25))):
         colour = np.exp(rng.normal(-0.3, 0.9)) * np.array([1.0, rng.uniform(0.55, 0.95), rng.uniform(0.3, 0.95)])
         centre = (int(rng.uniform(0, w)), int(rng.uniform(0, h)))
-        cv2.circle(canvas, centre, int(rng.uniform(1, 5)), colour.tolist(), -1, cv2.LINE_AA)
+        cv2.circle(canvas, centre, int(rng.uniform(1, 5) * max(h, w) / COARSE), colour.tolist(), -1, cv2.LINE_AA)
     return canvas

@@ -11,10 +11,10 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -123,7 +123,7 @@ class SynthRecipe:
             raise FacelabError(f"SynthFaces: relatives={self.relatives!r}; choose 'none', 'siblings' or 'look-alikes'.")
 
     def to_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self) | {"generator": GENERATOR}
+        return {"kind": "chips", **dataclasses.asdict(self), "generator": GENERATOR}
 
     @property
     def per_shard(self) -> int:
@@ -136,6 +136,25 @@ class SynthRecipe:
 
     def identities_of(self, shard: int) -> range:
         return range(shard * self.per_shard, min((shard + 1) * self.per_shard, self.identities))
+
+    def rows_of(self, shard: int) -> int:
+        return len(self.identities_of(shard)) * self.images
+
+    def render(self, renderer: "Renderer", shard: int) -> list[dict[str, Any]]:
+        """Render the rows of one shard."""
+        return [row for number in self.identities_of(shard) for row in render_identity(renderer, self, number)]
+
+
+class ShardRecipe(Protocol):
+    """What :func:`make` can render: chips (:class:`SynthRecipe`) or photographs."""
+
+    shards: int
+
+    def to_json(self) -> dict[str, Any]: ...
+
+    def rows_of(self, shard: int) -> int: ...
+
+    def render(self, renderer: "Renderer", shard: int) -> list[dict[str, Any]]: ...
 
 
 PRESETS = {
@@ -206,7 +225,7 @@ def _shard_name(index: int) -> str:
     return f"shard-{index:05d}.parquet"
 
 
-def render_shard(recipe: SynthRecipe, index: int, out: str, device: str = "cpu") -> tuple[int, int]:
+def render_shard(recipe: ShardRecipe, index: int, out: str, device: str = "cpu") -> tuple[int, int]:
     """Render one shard and write it with its checksum. Returns (index, number of pictures). This is what a worker runs."""
     import cv2
     from threadpoolctl import threadpool_limits
@@ -217,7 +236,7 @@ def render_shard(recipe: SynthRecipe, index: int, out: str, device: str = "cpu")
         # One thread: a matrix product split over threads adds up in another order, and the bytes would depend on the machine.
         with threadpool_limits(1):
             renderer = renderer_for(device)
-            rows = [row for number in recipe.identities_of(index) for row in render_identity(renderer, recipe, number)]
+            rows = recipe.render(renderer, index)
     finally:
         cv2.setNumThreads(threads)
     data = to_parquet(rows)
@@ -236,7 +255,7 @@ def to_parquet(rows: list[dict[str, Any]]) -> bytes:
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     arrays, fields, features = [], [], {}
     for name, values in columns.items():
-        kind, feature = _arrow_type(name, values[0])
+        kind, feature = _arrow_type(name, max(values, key=len) if isinstance(values[0], list) else values[0])
         arrays.append(pa.array(values, type=kind))
         fields.append(pa.field(name, kind, metadata={"description": COLUMNS[name]} if name in COLUMNS else None))
         features[name] = feature
@@ -252,6 +271,8 @@ def _arrow_type(name: str, value: Any) -> tuple[Any, Any]:
     if name == "image":
         return pa.struct([("bytes", pa.binary()), ("path", pa.string())]), {"_type": "Image"}
     if isinstance(value, list):
+        if value and isinstance(value[0], str):
+            return pa.list_(pa.string()), {"feature": {"dtype": "string", "_type": "Value"}, "_type": "List"}
         if value and isinstance(value[0], bool):
             return pa.list_(pa.bool_()), {"feature": {"dtype": "bool", "_type": "Value"}, "_type": "List"}
         return pa.list_(pa.float32()), {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "List"}
@@ -295,13 +316,13 @@ class Store:
         """Return the bytes of a file, or None if there is none."""
         try:
             return self.files.cat_file(self._path(name))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def names(self) -> list[str]:
         try:
             return sorted(path.rsplit("/", 1)[-1] for path in self.files.ls(self.root, detail=False))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
 
@@ -333,7 +354,7 @@ class MakeReport:
 
 
 def make(
-    recipe: SynthRecipe,
+    recipe: ShardRecipe,
     out: str | Path,
     *,
     workers: int = 1,
@@ -365,8 +386,8 @@ def make(
     states = [check_shard(store, index) for index in range(recipe.shards)]
     todo = [index for index, state in enumerate(states) if state != "good"]
     repaired = tuple(_shard_name(index) for index, state in enumerate(states) if state == "damaged")
-    kept = sum(len(recipe.identities_of(i)) * recipe.images for i, state in enumerate(states) if state == "good")
-    total = recipe.identities * recipe.images
+    kept = sum(recipe.rows_of(i) for i, state in enumerate(states) if state == "good")
+    total = sum(recipe.rows_of(i) for i in range(recipe.shards))
     if todo:
         renderer_for(device, show)  # read the data and compile before the workers start, once and with progress
     start = time.perf_counter()
@@ -378,9 +399,9 @@ def make(
     return MakeReport(rendered, kept, repaired, time.perf_counter() - start)
 
 
-def _claim(store: Store, recipe: SynthRecipe) -> None:
+def _claim(store: Store, recipe: ShardRecipe) -> None:
     """Write the recipe beside the shards, or check that the one there is the same."""
-    wanted = recipe.to_json()
+    wanted = json.loads(json.dumps(recipe.to_json()))
     text = store.read("recipe.json")
     if text is None:
         if any(name.startswith("shard-") for name in store.names()):
@@ -397,7 +418,7 @@ def _claim(store: Store, recipe: SynthRecipe) -> None:
 
 
 def _run(
-    recipe: SynthRecipe, todo: Sequence[int], out: str, workers: int, device: str, backend: str, address: str | None
+    recipe: ShardRecipe, todo: Sequence[int], out: str, workers: int, device: str, backend: str, address: str | None
 ) -> Iterator[tuple[int, int]]:
     import joblib
 
@@ -464,6 +485,31 @@ def folder_of(name: str) -> Path:
     return facelab_home() / "synthfaces" / name
 
 
+def read_shards(out: str | Path, kind: str, parse: Callable[[dict[str, Any]], ShardRecipe]) -> pd.DataFrame:
+    """Read and check all shards of a set.
+
+    Args:
+        out: the folder or fsspec address.
+        kind: ``"chips"`` or ``"photographs"``.
+        parse: makes the recipe from the fields in ``recipe.json``.
+
+    Raises:
+        FacelabError: there is no set of that kind, or a shard is missing or damaged; the message names it.
+    """
+    store = Store(out)
+    text = store.read("recipe.json")
+    settings = json.loads(text) if text is not None else {}
+    if settings.pop("kind", None) != kind:
+        raise FacelabError(f"SynthFaces: {out} holds no set of {kind}; make one with the command facelab synth.")
+    settings.pop("generator")
+    tables = []
+    for index in range(parse(settings).shards):
+        if (state := check_shard(store, index)) != "good":
+            raise FacelabError(f"SynthFaces: {_shard_name(index)} in {out} is {state}; run the same facelab synth command again.")
+        tables.append(pd.read_parquet(io.BytesIO(store.read(_shard_name(index)))))
+    return pd.concat(tables, ignore_index=True)
+
+
 def load_synthfaces(
     name: str | Path = "synthfaces-mini", *, workers: int | None = None, show: bool = True, make_missing: bool = True
 ) -> FaceSet:
@@ -489,19 +535,7 @@ def load_synthfaces(
             make(recipe, out, workers=workers or min(os.cpu_count() or 1, 8), show=show)
     else:
         out = name
-    store = Store(out)
-    text = store.read("recipe.json")
-    if text is None:
-        raise FacelabError(f"SynthFaces: {out} holds no data set; make one with: facelab synth {title}")
-    settings = json.loads(text)
-    settings.pop("generator")
-    recipe = SynthRecipe(**settings | {"ranges": Ranges(**settings["ranges"])})
-    tables = []
-    for index in range(recipe.shards):
-        if (state := check_shard(store, index)) != "good":
-            raise FacelabError(f"SynthFaces: {_shard_name(index)} in {out} is {state}; run the same `facelab synth` command again.")
-        tables.append(pd.read_parquet(io.BytesIO(store.read(_shard_name(index)))))
-    table = pd.concat(tables, ignore_index=True)
+    table = read_shards(out, "chips", lambda settings: SynthRecipe(**settings | {"ranges": Ranges(**settings["ranges"])}))
     images = JpegImages([cell["bytes"] for cell in table.pop("image")], title)
     table["landmarks"] = [np.asarray(v, np.float32).reshape(5, 2) for v in table["landmarks"]]
     table["dense"] = [np.asarray(v, np.float32).reshape(-1, 2) for v in table["dense"]]

@@ -36,7 +36,8 @@ def _empty() -> Soup:
     return Soup(zeros((1, 3), np.float32), zeros((1, 3), np.float32), zeros((1, 4), np.float32), zeros((1, 3), np.int32), zeros(1, np.float32))
 
 
-def _join(soups: list[Soup]) -> Soup:
+def join(soups: list[Soup]) -> Soup:
+    """Put the triangles of one picture together."""
     start = np.cumsum([0, *(len(s.positions) for s in soups)])
     triangles = np.concatenate([s.triangles + offset for s, offset in zip(soups, start, strict=False)])
     return Soup(*(np.concatenate([getattr(s, n) for s in soups]) for n in ("positions", "normals", "colours")), triangles, np.concatenate([s.alphas for s in soups]))
@@ -107,6 +108,30 @@ def _tube(path: np.ndarray, radius: float | np.ndarray, colour: np.ndarray, *, s
     return _grid(path[:, None] + np.reshape(radius, (-1, 1, 1)) * ring, colour, closed=True)
 
 
+def torso(model: HeadModel, vertices: np.ndarray, cloth: np.ndarray, length: float = 7.0) -> Soup:
+    """The clothes below the cut of the head model, for pictures that show more of a person: its open edge drawn straight down.
+
+    Args:
+        vertices: (V, 3) in camera space.
+        cloth: (3,) linear RGB.
+        length: dm.
+    """
+    edges = np.concatenate([model.triangles[:, [0, 1]], model.triangles[:, [1, 2]], model.triangles[:, [2, 0]]])
+    keys, first, count = np.unique(np.sort(edges, axis=1), axis=0, return_index=True, return_counts=True)
+    rim = edges[first[count == 1]]
+    rim = rim[(model.template[rim, 1] < 4.9).all(axis=1)]
+    top = vertices[rim]  # (E, 2, 3)
+    low = top + np.array([0, -length, 0.0])
+    positions = np.stack([top[:, 0], top[:, 1], low[:, 1], low[:, 0]], axis=1).reshape(-1, 3)
+    middle = np.array([vertices[:, 0].mean(), 0, vertices[:, 2].mean()])
+    out = positions - middle
+    normals = out * [1, 0, 1] / np.maximum(np.linalg.norm(out * [1, 0, 1], axis=1, keepdims=True), 1e-6) + [0, 0.15, 0.8]
+    start = 4 * np.arange(len(rim))[:, None]
+    triangles = np.concatenate([start + [0, 1, 2], start + [0, 2, 3]]).astype(np.int32)
+    colours = np.broadcast_to([*cloth, 0.05], (len(positions), 4))
+    return Soup(*(a.astype(np.float32) for a in (positions, normals, colours)), triangles, np.ones(len(triangles), np.float32))
+
+
 def _glasses(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
     dark = scene.occluder == "sunglasses"
     frame = np.array([*(rng.choice([0.012, 0.03, 0.12, 0.35]) * np.exp(rng.normal(0, 0.3, 3))), 1.2])
@@ -145,7 +170,7 @@ def _glasses(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray
     s = np.linspace(0, 1, 6)
     bridge = np.stack([inner_left + (inner_right - inner_left) * s, middle[1] + 0.02 + 0.05 * np.sin(np.pi * s), np.full(6, depth + 0.02)], axis=1)
     parts.append(_tube(bridge, thickness, frame))
-    return _join(parts)
+    return join(parts)
 
 
 def _hat(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
@@ -182,7 +207,7 @@ def _hat(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rn
         s = np.linspace(0, 1, 4)[:, None, None]
         outward = np.stack([np.sin(around), np.zeros(columns), np.cos(around)], axis=-1)
         parts.append(_grid(edge[None] + s * wide * (outward + [0, rng.uniform(-0.25, 0.1), 0]), colour, closed=True))
-    return _join(parts)
+    return join(parts)
 
 
 def _mask(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
@@ -217,7 +242,7 @@ def _mask(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, r
             end = np.array([side * (np.abs(ear[:, 0]).mean()), ear[:, 1].mean() + lift, ear[:, 2].mean()])
             s = np.linspace(0, 1, 5)[:, None]
             parts.append(_tube(start * (1 - s) + end * s + np.array([side * 0.06, 0, 0]) * np.sin(np.pi * s), 0.014, np.array([0.7, 0.7, 0.7, 0.1])))
-    return _join(parts)
+    return join(parts)
 
 
 def _hand(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
@@ -252,4 +277,4 @@ def _hand(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, r
     parts.append(_grid(ball, colour, closed=True))
     wrist = np.stack([palm - along * (0.3 + 0.5 * k) for k in range(4)])
     parts.append(_tube(wrist, 0.27, np.array([*scene.cloth, 0.1]) if rng.random() < 0.6 else colour, sides=12))
-    return _join(parts)
+    return join(parts)

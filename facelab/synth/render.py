@@ -60,6 +60,22 @@ class Body:
     skull: "hair.Skull"
 
 
+@dataclass(frozen=True)
+class Placed:
+    """A head in camera space.
+
+    Attributes:
+        vertices: (V, 3) float32, camera space.
+        turn, translation: (3, 3) and (3,), from head space to camera space, for all that follows the head.
+        offsets: (V, 3) expression in head space.
+    """
+
+    vertices: np.ndarray
+    turn: np.ndarray
+    translation: np.ndarray
+    offsets: np.ndarray
+
+
 class Renderer:
     """Renders pictures of identities on one device.
 
@@ -134,26 +150,23 @@ class Renderer:
         )
         return (0.5 * open_share + 0.5 * mean).astype(np.float32)
 
-    def place(self, body: Body, scene: Scene) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Express and pose the head.
-
-        Returns:
-            vertices in camera space (V, 3); the rotation (3, 3) and translation (3,) from head space to camera space for points that
-            follow the head; the expression offsets (V, 3) in head space.
-        """
+    def place(self, body: Body, scene: Scene, where: np.ndarray | None = None) -> "Placed":
+        """Express and pose the head, its turning centre at ``where`` (3,) in camera space, by default on the optical axis."""
         expressed = self.model.express(body.rest, scene.actions)
         turn = camera.rotation(scene.yaw, scene.pitch, scene.roll)
         shoulders = camera.rotation(0.35 * scene.yaw, 0.1 * scene.pitch, 0.15 * scene.roll)
-        translation = np.array([0, 0, -scene.distance]) - turn @ body.centre
+        where = np.array([0, 0, -scene.distance]) if where is None else where
+        translation = where - turn @ body.centre
         head = expressed @ turn.T + translation
         neck = turn @ camera.NECK + translation
         bust = (expressed - camera.NECK) @ shoulders.T + neck
         w = self._neck[:, None]
-        return (w * head + (1 - w) * bust).astype(np.float32), turn, translation, expressed - body.rest
+        return Placed((w * head + (1 - w) * bust).astype(np.float32), turn, translation, expressed - body.rest)
 
-    def truth(self, body: Body, scene: Scene, vertices: np.ndarray, turn: np.ndarray, translation: np.ndarray) -> dict[str, np.ndarray]:
-        """Landmarks and the corners of the face box in camera space: five (5, 3), dense (N, 3), face (M, 3)."""
-        eyes = (body.eyes + body.eye_radii[:, None] * [0, 0, 1]) @ turn.T + translation  # the front of each eyeball
+    def truth(self, body: Body, placed: "Placed") -> dict[str, np.ndarray]:
+        """Landmarks and the points of the face box in camera space: five (5, 3), dense (N, 3), face (M, 3)."""
+        vertices = placed.vertices
+        eyes = (body.eyes + body.eye_radii[:, None] * [0, 0, 1]) @ placed.turn.T + placed.translation  # fronts of the eyeballs
         five = np.concatenate([eyes, vertices[self._dense[camera.NOSE_AND_MOUTH]]])
         t = self.model.template
         face = vertices[(t[:, 1] > 6.15) & (t[:, 1] < 8.1) & (t[:, 2] > 0.55)]
@@ -169,19 +182,62 @@ class Renderer:
             framing: where the face stands in the picture, for example :class:`ChipFraming`.
             supersampling: samples per pixel along each axis.
         """
-        count, model, device = len(scenes), self.model, self.device
         placed = [self.place(body, scene) for scene in scenes]
-        truths = [self.truth(body, scene, p[0], p[1], p[2]) for scene, p in zip(scenes, placed, strict=True)]
+        truths = [self.truth(body, p) for p in placed]
         matrices = [framing.matrix(scene, truth) for scene, truth in zip(scenes, truths, strict=True)]
-        views = [self._view(body, scene, p[1], p[2], m) for scene, p, m in zip(scenes, placed, matrices, strict=True)]
-        vertices = np.stack([p[0] for p in placed])
-        extra = [occluders.build(self.model, body, scene, body.rest + p[3], p[1], p[2]) for scene, p in zip(scenes, placed, strict=True)]
         backdrops = np.stack([background.paint(scene, size) for scene in scenes])
-        buffers = self._draw(body, scenes, views, vertices, [p[3] for p in placed], extra, backdrops, matrices, size, supersampling)
-        image, coverage, kinds, keys = (buffer.numpy() for buffer in buffers)
-        return [
-            self._picture(scenes[b], truths[b], matrices[b], image[b], coverage[b], kinds[b], keys[b], supersampling) for b in range(count)
+        layers = self.layers(body, scenes, placed, truths, matrices, backdrops, supersampling)
+        for layer, scene in zip(layers, scenes, strict=True):
+            layer.image = sensor.expose(layer.image, scene)
+        return layers
+
+    def layers(
+        self,
+        body: Body,
+        scenes: Sequence[Scene],
+        placed: Sequence["Placed"],
+        truths: Sequence[dict[str, np.ndarray]],
+        matrices: Sequence[np.ndarray],
+        backdrops: np.ndarray,
+        supersampling: int,
+        extra: Sequence[occluders.Soup] | None = None,
+    ) -> list[Picture]:
+        """Draw one identity over backdrops (B, H, W, 3), linear light in and out: pictures before the sensor.
+
+        Args:
+            placed, truths: from :meth:`place` and :meth:`truth`.
+            matrices: (2, 3) each, from (x/d, -y/d, 1) to pixels.
+            extra: more triangles in camera space for each picture, such as a torso.
+        """
+        views = [self._view(body, scene, p.turn, p.translation, m) for scene, p, m in zip(scenes, placed, matrices, strict=True)]
+        vertices = np.stack([p.vertices for p in placed])
+        soups = [
+            occluders.build(self.model, body, scene, body.rest + p.offsets, p.turn, p.translation)
+            for scene, p in zip(scenes, placed, strict=True)
         ]
+        if extra is not None:
+            soups = [occluders.join([soup, more]) for soup, more in zip(soups, extra, strict=True)]
+        size = backdrops.shape[1:3]
+        offsets = [p.offsets for p in placed]
+        buffers = self._draw(body, scenes, views, vertices, offsets, soups, backdrops, matrices, size, supersampling)
+        image, coverage, kinds, keys = (buffer.numpy() for buffer in buffers)
+        pictures = []
+        for b, (truth, matrix) in enumerate(zip(truths, matrices, strict=True)):
+            five, dense = camera.project(truth["five"], matrix), camera.project(truth["dense"], matrix)
+            face = camera.project(truth["face"], matrix)
+            pictures.append(
+                Picture(
+                    image=image[b],
+                    landmarks=five.astype(np.float32),
+                    visible=_visible(truth["five"], five, keys[b], supersampling, len(self.model.triangles)),
+                    dense=dense.astype(np.float32),
+                    dense_visible=_visible(truth["dense"], dense, keys[b], supersampling, len(self.model.triangles)),
+                    box=np.concatenate([face.min(axis=0), face.max(axis=0)]).astype(np.float32),
+                    mask=coverage[b],
+                    kinds=kinds[b],
+                )
+            )
+        return pictures
 
     def _view(self, body: Body, scene: Scene, turn: np.ndarray, translation: np.ndarray, matrix: np.ndarray) -> kernels.View:
         view = kernels.View()
@@ -361,21 +417,6 @@ class Renderer:
             mesh.refit()
         return meshes
 
-    def _picture(self, scene, truth, matrix, linear, coverage, kinds, keys, factor) -> Picture:
-        five, dense = camera.project(truth["five"], matrix), camera.project(truth["dense"], matrix)
-        face = camera.project(truth["face"], matrix)
-        image = sensor.expose(linear, scene)
-        return Picture(
-            image=image,
-            landmarks=five.astype(np.float32),
-            visible=_visible(truth["five"], five, keys, factor),
-            dense=dense.astype(np.float32),
-            dense_visible=_visible(truth["dense"], dense, keys, factor),
-            box=np.concatenate([face.min(axis=0), face.max(axis=0)]).astype(np.float32),
-            mask=coverage,
-            kinds=kinds,
-        )
-
 
 def _mesh(soup: occluders.Soup, device: str) -> wp.Mesh:
     points = wp.array(soup.positions, dtype=wp.vec3, device=device)
@@ -434,14 +475,20 @@ class ChipFraming:
 Framing = ChipFraming
 
 
-def _visible(points: np.ndarray, pixels: np.ndarray, keys: np.ndarray, factor: int) -> np.ndarray:
-    """A landmark is visible if no primitive lies more than 0.12 dm before it at its sample, and it is inside the picture."""
+def _visible(points: np.ndarray, pixels: np.ndarray, keys: np.ndarray, factor: int, head_triangles: int) -> np.ndarray:
+    """Which landmarks are inside the picture and hidden by nothing.
+
+    A landmark lies on the skin, or for the eyes on the eyeball just behind the lids: so the head itself hides it only from 0.12 dm
+    before it on, while an occluder or a strand of hair hides it by being nearer at all.
+    """
     samples = np.round((pixels + 0.5) * factor - 0.5).astype(int)
     height, width = keys.shape
     inside = (samples >= 0).all(axis=1) & (samples[:, 0] < width) & (samples[:, 1] < height)
     column, row = np.clip(samples[:, 0], 0, width - 1), np.clip(samples[:, 1], 0, height - 1)
-    nearest = (keys[row, column] >> np.uint64(32)).astype(np.uint32).view(np.float32)
-    return inside & (-points[:, 2] - nearest < 0.12)
+    key = keys[row, column]
+    nearest = (key >> np.uint64(32)).astype(np.uint32).view(np.float32)
+    on_head = (key & np.uint64(0xFFFFFFFF)) < head_triangles
+    return inside & (-points[:, 2] - nearest < np.where(on_head, 0.12, 0.0))
 
 
 def _adjacency(triangles: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:
