@@ -116,7 +116,9 @@ class SynthRecipe:
             if getattr(self, name) < 1:
                 raise FacelabError(f"SynthFaces: {name}={getattr(self, name)}; give 1 or more.")
         if not 0 <= self.held_out <= self.identities:
-            raise FacelabError(f"SynthFaces: held_out={self.held_out} of {self.identities} identities; choose 0 to {self.identities}.")
+            raise FacelabError(
+                f"SynthFaces: held_out={self.held_out} of {self.identities} identities; choose 0 to {self.identities}."
+            )
         if self.margin < 0 or self.seed < 0:
             raise FacelabError(f"SynthFaces: margin={self.margin}, seed={self.seed}; neither may be negative.")
         if self.relatives not in ("none", "siblings", "look-alikes"):
@@ -187,7 +189,9 @@ def render_identity(renderer: "Renderer", recipe: SynthRecipe, number: int) -> l
     for start in range(0, recipe.images, BATCH):
         numbers = range(start, min(start + BATCH, recipe.images))
         scenes = [sample_scene(np.random.SeedSequence([recipe.seed, number, k]), recipe.ranges) for k in numbers]
-        pictures = renderer.render(body, scenes, size=framing.shape, framing=framing, supersampling=recipe.supersampling)
+        pictures = renderer.render(
+            body, scenes, size=framing.shape, framing=framing, supersampling=recipe.supersampling
+        )
         for k, scene, picture in zip(numbers, scenes, pictures, strict=True):
             rows.append(
                 {
@@ -291,7 +295,9 @@ class Store:
 
         self.address = str(address)
         self.files, self.root = fsspec.core.url_to_fs(self.address)
-        self.local = "file" in (self.files.protocol if isinstance(self.files.protocol, tuple) else (self.files.protocol,))
+        self.local = "file" in (
+            self.files.protocol if isinstance(self.files.protocol, tuple) else (self.files.protocol,)
+        )
 
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}"
@@ -310,7 +316,9 @@ class Store:
             self.files.makedirs(self.root, exist_ok=True)
             self.files.pipe_file(self._path(name), data)
         except OSError as error:
-            raise FacelabError(f"cannot write {self._path(name)}: {error}. Free space or choose another place.") from error
+            raise FacelabError(
+                f"cannot write {self._path(name)}: {error}. Free space or choose another place."
+            ) from error
 
     def read(self, name: str) -> bytes | None:
         """Return the bytes of a file, or None if there is none."""
@@ -350,7 +358,9 @@ class MakeReport:
     def __str__(self) -> str:
         rate = f", {self.rendered / self.seconds:.1f} a second" if self.rendered and self.seconds else ""
         mended = f"; damaged and rendered again: {', '.join(self.repaired)}" if self.repaired else ""
-        return f"{self.rendered} pictures rendered in {self.seconds:.1f} s{rate}, {self.kept} were there already{mended}"
+        return (
+            f"{self.rendered} pictures rendered in {self.seconds:.1f} s{rate}, {self.kept} were there already{mended}"
+        )
 
 
 def make(
@@ -411,10 +421,14 @@ def _claim(store: Store, recipe: ShardRecipe) -> None:
     try:
         found = json.loads(text)
     except ValueError as error:
-        raise FacelabError(f"{store.address}/recipe.json is damaged; delete the folder and make the set again.") from error
+        raise FacelabError(
+            f"{store.address}/recipe.json is damaged; delete the folder and make the set again."
+        ) from error
     if found != wanted:
         changed = [f"{key}={found.get(key)!r}, not {wanted[key]!r}" for key in wanted if found.get(key) != wanted[key]]
-        raise FacelabError(f"{store.address} holds another set ({'; '.join(changed)}). Choose another folder or empty it.")
+        raise FacelabError(
+            f"{store.address} holds another set ({'; '.join(changed)}). Choose another folder or empty it."
+        )
 
 
 def _run(
@@ -428,7 +442,9 @@ def _run(
     jobs = [joblib.delayed(render_shard)(recipe, index, out, device) for index in todo]
     with _cluster(backend, address):
         if backend == "local":
-            parallel = joblib.Parallel(n_jobs=min(workers, len(todo)), backend="loky", return_as="generator_unordered", batch_size=1)
+            parallel = joblib.Parallel(
+                n_jobs=min(workers, len(todo)), backend="loky", return_as="generator_unordered", batch_size=1
+            )
         else:
             parallel = joblib.Parallel(n_jobs=-1, return_as="list", batch_size=1)
         yield from parallel(jobs)
@@ -505,7 +521,9 @@ def read_shards(out: str | Path, kind: str, parse: Callable[[dict[str, Any]], Sh
     tables = []
     for index in range(parse(settings).shards):
         if (state := check_shard(store, index)) != "good":
-            raise FacelabError(f"SynthFaces: {_shard_name(index)} in {out} is {state}; run the same facelab synth command again.")
+            raise FacelabError(
+                f"SynthFaces: {_shard_name(index)} in {out} is {state}; run the same facelab synth command again."
+            )
         tables.append(pd.read_parquet(io.BytesIO(store.read(_shard_name(index)))))
     return pd.concat(tables, ignore_index=True)
 
@@ -535,7 +553,9 @@ def load_synthfaces(
             make(recipe, out, workers=workers or min(os.cpu_count() or 1, 8), show=show)
     else:
         out = name
-    table = read_shards(out, "chips", lambda settings: SynthRecipe(**settings | {"ranges": Ranges(**settings["ranges"])}))
+    table = read_shards(
+        out, "chips", lambda settings: SynthRecipe(**settings | {"ranges": Ranges(**settings["ranges"])})
+    )
     images = JpegImages([cell["bytes"] for cell in table.pop("image")], title)
     table["landmarks"] = [np.asarray(v, np.float32).reshape(5, 2) for v in table["landmarks"]]
     table["dense"] = [np.asarray(v, np.float32).reshape(-1, 2) for v in table["dense"]]

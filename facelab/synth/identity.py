@@ -216,11 +216,30 @@ def sample_identity(model: HeadModel, seed: int | np.random.SeedSequence) -> Ide
 
 def _hair(rng: np.random.Generator, male: bool, age: float, curl: float, african: float) -> dict:
     if male:
-        shares = {"none": 0.06 + 0.10 * age, "buzz": 0.14 + 0.12 * african, "short": 0.34, "side": 0.22, "back": 0.09, "long": 0.05}
+        shares = {
+            "none": 0.06 + 0.10 * age,
+            "buzz": 0.14 + 0.12 * african,
+            "short": 0.34,
+            "side": 0.22,
+            "back": 0.09,
+            "long": 0.05,
+        }
         shares |= {"curly": 0.25 * curl, "afro": 0.22 * max(curl - 0.5, 0) * 2, "wavy": 0.03}
     else:
-        shares = {"long": 0.30 * (1 - age * 0.5), "wavy": 0.24, "bob": 0.20, "back": 0.10, "bun": 0.12, "short": 0.10 + 0.2 * age}
-        shares |= {"curly": 0.25 * curl, "afro": 0.30 * max(curl - 0.5, 0) * 2, "side": 0.08, "buzz": 0.02 + 0.05 * african}
+        shares = {
+            "long": 0.30 * (1 - age * 0.5),
+            "wavy": 0.24,
+            "bob": 0.20,
+            "back": 0.10,
+            "bun": 0.12,
+            "short": 0.10 + 0.2 * age,
+        }
+        shares |= {
+            "curly": 0.25 * curl,
+            "afro": 0.30 * max(curl - 0.5, 0) * 2,
+            "side": 0.08,
+            "buzz": 0.02 + 0.05 * african,
+        }
     if curl > 0.7:  # tightly curled hair does not hang straight
         shares = {name: share * (0.12 if name in ("long", "side", "bob") else 1.0) for name, share in shares.items()}
     names, weights = list(shares), np.array(list(shares.values()))

@@ -190,7 +190,10 @@ def _to_samples(view: View, p: wp.vec3, factor: float) -> wp.vec3:
 
 @wp.kernel
 def project(
-    positions: wp.array2d(dtype=wp.vec3), views: wp.array(dtype=View), factor: float, projected: wp.array2d(dtype=wp.vec3)
+    positions: wp.array2d(dtype=wp.vec3),
+    views: wp.array(dtype=View),
+    factor: float,
+    projected: wp.array2d(dtype=wp.vec3),
 ):
     b, v = wp.tid()
     projected[b, v] = _to_samples(views[b], positions[b, v], factor)
@@ -372,7 +375,13 @@ def _gloss(view: View, n: wp.vec3, to_eye: wp.vec3, exponent: float) -> float:
     half = wp.normalize(view.key_direction + to_eye)
     cosine = 1.0 - wp.max(wp.dot(half, to_eye), 0.0)
     fresnel = 0.028 + 0.972 * cosine * cosine * cosine * cosine * cosine
-    return fresnel * (exponent + 8.0) / 8.0 * _power(wp.dot(n, half), exponent) * wp.max(wp.dot(n, view.key_direction), 0.0)
+    return (
+        fresnel
+        * (exponent + 8.0)
+        / 8.0
+        * _power(wp.dot(n, half), exponent)
+        * wp.max(wp.dot(n, view.key_direction), 0.0)
+    )
 
 
 @wp.func
@@ -506,7 +515,9 @@ def shade(
                 wb = _edge(c2, a, float(x), float(y)) * scale
                 wc = 1.0 - wa - wb
                 p = wa * occluder_positions[b, i0] + wb * occluder_positions[b, i1] + wc * occluder_positions[b, i2]
-                n = wp.normalize(wa * occluder_normals[b, i0] + wb * occluder_normals[b, i1] + wc * occluder_normals[b, i2])
+                n = wp.normalize(
+                    wa * occluder_normals[b, i0] + wb * occluder_normals[b, i1] + wc * occluder_normals[b, i2]
+                )
                 material = wa * occluder_colours[b, i0] + wb * occluder_colours[b, i1] + wc * occluder_colours[b, i2]
                 to_eye = wp.normalize(-p)
                 if wp.dot(n, to_eye) < 0.0:
@@ -550,13 +561,17 @@ def shade(
                     drop = 5.62 - 0.75 * view.neckline * front
                     slope = wp.abs(place[0]) * (0.35 + 0.6 * view.neckline)
                     if place[1] < 5.95 and (aside > collar or place[1] < drop + slope - 0.2):
-                        total += wp.cw_mul(view.cloth, light) * (0.9 + 0.1 * wp.sin(place[0] * 90.0) * wp.sin(place[1] * 90.0))
+                        total += wp.cw_mul(view.cloth, light) * (
+                            0.9 + 0.1 * wp.sin(place[0] * 90.0) * wp.sin(place[1] * 90.0)
+                        )
                         kind = wp.max(kind, 5)
                     else:
                         u0 = paint[i0]
                         u1 = paint[i1]
                         u2 = paint[i2]
-                        if wp.max(u0[0], wp.max(u1[0], u2[0])) - wp.min(u0[0], wp.min(u1[0], u2[0])) > 0.5:  # seam behind
+                        if (
+                            wp.max(u0[0], wp.max(u1[0], u2[0])) - wp.min(u0[0], wp.min(u1[0], u2[0])) > 0.5
+                        ):  # seam behind
                             u0 = wp.vec3(wp.where(u0[0] < 0.5, u0[0] + 1.0, u0[0]), u0[1], u0[2])
                             u1 = wp.vec3(wp.where(u1[0] < 0.5, u1[0] + 1.0, u1[0]), u1[1], u1[2])
                             u2 = wp.vec3(wp.where(u2[0] < 0.5, u2[0] + 1.0, u2[0]), u2[1], u2[2])
@@ -573,7 +588,9 @@ def shade(
                         dv = _texel(texture, uv[0], uv[1] + 0.002)[3] - texel[3]
                         right = wp.normalize(wp.cross(view.rotation * wp.vec3(0.0, 1.0, 0.0), n))
                         bumped = wp.normalize(n - right * (du * 2.2) + wp.cross(n, right) * (dv * 2.2))
-                        relief = 1.0 + 0.8 * (wp.dot(bumped, view.key_direction) - wp.dot(n, view.key_direction)) * shadow
+                        relief = (
+                            1.0 + 0.8 * (wp.dot(bumped, view.key_direction) - wp.dot(n, view.key_direction)) * shadow
+                        )
                         gloss = person.skin_gloss * (1.0 + 1.2 * lip)
                         shine = 0.65 * _gloss(view, bumped, to_eye, 14.0) + 0.35 * _gloss(view, bumped, to_eye, 40.0)
                         grazing = 1.0 - wp.max(wp.dot(n, to_eye), 0.0)
@@ -588,7 +605,9 @@ def shade(
                     total += _eye_colour(view, person, p, part == EYE_RIGHT, light, shadow)
                     kind = wp.max(kind, 3)
                 elif part == TEETH:
-                    total += wp.cw_mul(person.teeth, light) * 0.8 + view.key_colour * (0.3 * shadow * _gloss(view, n, to_eye, 60.0))
+                    total += wp.cw_mul(person.teeth, light) * 0.8 + view.key_colour * (
+                        0.3 * shadow * _gloss(view, n, to_eye, 60.0)
+                    )
                     kind = wp.max(kind, 4)
                 elif part == LASH:
                     total += wp.cw_mul(wp.vec3(0.018, 0.013, 0.011), light)

@@ -33,14 +33,24 @@ class Soup:
 
 def _empty() -> Soup:
     zeros = np.zeros
-    return Soup(zeros((1, 3), np.float32), zeros((1, 3), np.float32), zeros((1, 4), np.float32), zeros((1, 3), np.int32), zeros(1, np.float32))
+    return Soup(
+        zeros((1, 3), np.float32),
+        zeros((1, 3), np.float32),
+        zeros((1, 4), np.float32),
+        zeros((1, 3), np.int32),
+        zeros(1, np.float32),
+    )
 
 
 def join(soups: list[Soup]) -> Soup:
     """Put the triangles of one picture together."""
     start = np.cumsum([0, *(len(s.positions) for s in soups)])
     triangles = np.concatenate([s.triangles + offset for s, offset in zip(soups, start, strict=False)])
-    return Soup(*(np.concatenate([getattr(s, n) for s in soups]) for n in ("positions", "normals", "colours")), triangles, np.concatenate([s.alphas for s in soups]))
+    return Soup(
+        *(np.concatenate([getattr(s, n) for s in soups]) for n in ("positions", "normals", "colours")),
+        triangles,
+        np.concatenate([s.alphas for s in soups]),
+    )
 
 
 def pad(soups: list[Soup]) -> Soup:
@@ -56,7 +66,9 @@ def pad(soups: list[Soup]) -> Soup:
     )
 
 
-def build(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, turn: np.ndarray, translation: np.ndarray) -> Soup:
+def build(
+    model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, turn: np.ndarray, translation: np.ndarray
+) -> Soup:
     """Return the scene's occluder in camera space.
 
     Args:
@@ -125,11 +137,17 @@ def torso(model: HeadModel, vertices: np.ndarray, cloth: np.ndarray, length: flo
     positions = np.stack([top[:, 0], top[:, 1], low[:, 1], low[:, 0]], axis=1).reshape(-1, 3)
     middle = np.array([vertices[:, 0].mean(), 0, vertices[:, 2].mean()])
     out = positions - middle
-    normals = out * [1, 0, 1] / np.maximum(np.linalg.norm(out * [1, 0, 1], axis=1, keepdims=True), 1e-6) + [0, 0.15, 0.8]
+    normals = out * [1, 0, 1] / np.maximum(np.linalg.norm(out * [1, 0, 1], axis=1, keepdims=True), 1e-6) + [
+        0,
+        0.15,
+        0.8,
+    ]
     start = 4 * np.arange(len(rim))[:, None]
     triangles = np.concatenate([start + [0, 1, 2], start + [0, 2, 3]]).astype(np.int32)
     colours = np.broadcast_to([*cloth, 0.05], (len(positions), 4))
-    return Soup(*(a.astype(np.float32) for a in (positions, normals, colours)), triangles, np.ones(len(triangles), np.float32))
+    return Soup(
+        *(a.astype(np.float32) for a in (positions, normals, colours)), triangles, np.ones(len(triangles), np.float32)
+    )
 
 
 def _glasses(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
@@ -147,7 +165,10 @@ def _glasses(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray
     parts, outer = [], []
     for side, eye in zip((-1, 1), body.eyes, strict=True):
         centre = np.array([eye[0] * 1.04, eye[1] - 0.035, depth])
-        shape = np.sign(np.cos(t)) * np.abs(np.cos(t)) ** (2 / power), np.sign(np.sin(t)) * np.abs(np.sin(t)) ** (2 / power)
+        shape = (
+            np.sign(np.cos(t)) * np.abs(np.cos(t)) ** (2 / power),
+            np.sign(np.sin(t)) * np.abs(np.sin(t)) ** (2 / power),
+        )
         x, y = centre[0] + wide * shape[0], centre[1] + high * shape[1] * np.where(np.sin(t) < 0, 1.05, 0.95)
         rim = np.stack([x, y, depth - 0.32 * (x - middle[0]) ** 2], axis=1)
         if rimmed:
@@ -156,7 +177,9 @@ def _glasses(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray
             inner = np.stack([rim * s + (1 - s) * rim.mean(0) for s in np.linspace(0.02, 1, 5)])
             shades = np.linspace(1.0, 0.4, 5)[:, None, None] * np.array([*tint, 1.2])
             lens = _grid(inner, shades)
-            lens.normals[:] = np.array([0.25 * side, 0.1, 0.96])  # the sheet's own normals turn wild where it shrinks to a point
+            lens.normals[:] = np.array(
+                [0.25 * side, 0.1, 0.96]
+            )  # the sheet's own normals turn wild where it shrinks to a point
             parts.append(lens)
         outer.append(rim[np.argmax(side * rim[:, 0])] + [0, 0.06, 0])
     ears = expressed[model.masks[:, 2] > 0.5]
@@ -166,9 +189,19 @@ def _glasses(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray
         s = np.linspace(0, 1, 6)[:, None]
         path = start * (1 - s) + end * s + np.array([side * 0.05, 0, 0]) * np.sin(np.pi * s)
         parts.append(_tube(path, thickness * 0.9, frame))
-    inner_left, inner_right = middle[0] - (body.eyes[1, 0] - middle[0]) * 1.04 + wide, middle[0] + (body.eyes[1, 0] - middle[0]) * 1.04 - wide
+    inner_left, inner_right = (
+        middle[0] - (body.eyes[1, 0] - middle[0]) * 1.04 + wide,
+        middle[0] + (body.eyes[1, 0] - middle[0]) * 1.04 - wide,
+    )
     s = np.linspace(0, 1, 6)
-    bridge = np.stack([inner_left + (inner_right - inner_left) * s, middle[1] + 0.02 + 0.05 * np.sin(np.pi * s), np.full(6, depth + 0.02)], axis=1)
+    bridge = np.stack(
+        [
+            inner_left + (inner_right - inner_left) * s,
+            middle[1] + 0.02 + 0.05 * np.sin(np.pi * s),
+            np.full(6, depth + 0.02),
+        ],
+        axis=1,
+    )
     parts.append(_tube(bridge, thickness, frame))
     return join(parts)
 
@@ -183,7 +216,9 @@ def _hat(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rn
     around = np.linspace(0, 2 * np.pi, columns, endpoint=False)
     down = np.linspace(0.02, 1.0, rows)[:, None] * (1.40 - tilt * np.cos(around))  # polar angle of the edge
     direction = np.stack([np.sin(down) * np.sin(around), np.cos(down), np.sin(down) * np.cos(around)], axis=-1)
-    lift = {"beanie": 0.10, "cap": 0.11, "brim": 0.13}[kind] + (0.10 if kind == "brim" else 0.03) * np.cos(down[..., None])
+    lift = {"beanie": 0.10, "cap": 0.11, "brim": 0.13}[kind] + (0.10 if kind == "brim" else 0.03) * np.cos(
+        down[..., None]
+    )
     points = skull.centre + direction * (skull.radius(direction)[..., None] + lift)
     ribs = np.ones((rows, columns, 1))
     if kind == "beanie":
@@ -200,7 +235,11 @@ def _hat(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rn
         reach = rng.uniform(0.45, 0.65) * np.cos(a * 1.5)[:, None].clip(0, 1)
         s = np.linspace(0, 1, 5)[:, None, None]
         droop = rng.uniform(0.05, 0.25)
-        visor = base[None] + s * reach[None] * np.array([0, -droop, 1.0]) - np.array([0, 1, 0]) * (s**2 * 0.10 * np.abs(a)[None, :, None])
+        visor = (
+            base[None]
+            + s * reach[None] * np.array([0, -droop, 1.0])
+            - np.array([0, 1, 0]) * (s**2 * 0.10 * np.abs(a)[None, :, None])
+        )
         parts.append(_grid(visor, colour))
     if kind == "brim":
         wide = rng.uniform(0.35, 0.6)
@@ -214,7 +253,9 @@ def _mask(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, r
     """A surgical mask over nose, mouth and chin."""
     import cv2
 
-    colour = np.array([[0.42, 0.62, 0.75], [0.78, 0.78, 0.78], [0.02, 0.02, 0.022], [0.55, 0.66, 0.60]])[rng.integers(4)]
+    colour = np.array([[0.42, 0.62, 0.75], [0.78, 0.78, 0.78], [0.02, 0.02, 0.022], [0.55, 0.66, 0.60]])[
+        rng.integers(4)
+    ]
     t = model.template
     face = np.flatnonzero((model.masks[:, 3] < 0.2) & (t[:, 2] > 0.4) & (t[:, 1] > 5.9) & (t[:, 1] < 7.3))
     points = expressed[face]
@@ -241,7 +282,13 @@ def _mask(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, r
             start = np.array([x[row, column], y[row, column], z[row, column]])
             end = np.array([side * (np.abs(ear[:, 0]).mean()), ear[:, 1].mean() + lift, ear[:, 2].mean()])
             s = np.linspace(0, 1, 5)[:, None]
-            parts.append(_tube(start * (1 - s) + end * s + np.array([side * 0.06, 0, 0]) * np.sin(np.pi * s), 0.014, np.array([0.7, 0.7, 0.7, 0.1])))
+            parts.append(
+                _tube(
+                    start * (1 - s) + end * s + np.array([side * 0.06, 0, 0]) * np.sin(np.pi * s),
+                    0.014,
+                    np.array([0.7, 0.7, 0.7, 0.1]),
+                )
+            )
     return join(parts)
 
 
@@ -252,7 +299,13 @@ def _hand(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, r
     side = rng.choice([-1.0, 1.0])
     t = model.template
     front = expressed[(np.abs(t[:, 0]) < 0.25) & (np.abs(t[:, 1] - 6.6) < 0.15), 2].max()
-    place = np.array([side * rng.uniform(0.0, 0.42), body.eyes[:, 1].mean() - rng.uniform(0.55, 0.95), front + rng.uniform(0.10, 0.22)])
+    place = np.array(
+        [
+            side * rng.uniform(0.0, 0.42),
+            body.eyes[:, 1].mean() - rng.uniform(0.55, 0.95),
+            front + rng.uniform(0.10, 0.22),
+        ]
+    )
     lean = rng.uniform(0.2, 1.2) * side
     along = np.array([-np.sin(lean), np.cos(lean), -0.12])
     across = np.array([np.cos(lean), np.sin(lean), 0.1 * side])
@@ -264,16 +317,25 @@ def _hand(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, r
     for k, length in enumerate((0.62, 0.70, 0.66, 0.52)):
         s = np.linspace(0, 1, 8)[:, None]
         start = place + across * (k - 1.5) * gap * 2.0
-        path = start + along * length * s - back * np.sign(back[2]) * bend * length * s**2 + across * (k - 1.5) * 0.05 * s
+        path = (
+            start + along * length * s - back * np.sign(back[2]) * bend * length * s**2 + across * (k - 1.5) * 0.05 * s
+        )
         radius = 0.088 * np.sqrt(np.clip(1.02 - s[:, 0] ** 8, 0.02, 1)) * (1 - 0.12 * s[:, 0])
-        knuckles = np.concatenate([tone * (1 - 0.12 * np.exp(-((s - 0.45) ** 2) / 0.004)), np.full((8, 1), 0.6)], axis=1)
+        knuckles = np.concatenate(
+            [tone * (1 - 0.12 * np.exp(-((s - 0.45) ** 2) / 0.004)), np.full((8, 1), 0.6)], axis=1
+        )
         parts.append(_tube(path, radius, knuckles[:, None], sides=10))
     s = np.linspace(0, 1, 7)[:, None]
     thumb = place - across * side * 0.34 - along * 0.30 + (along * 0.8 - across * side * 0.55) * 0.5 * s
     parts.append(_tube(thumb, 0.095 * np.sqrt(np.clip(1.02 - s[:, 0] ** 8, 0.02, 1)), colour, sides=10))
     a, b = np.meshgrid(np.linspace(0, 2 * np.pi, 16, endpoint=False), np.linspace(0.05, np.pi - 0.05, 9))
     palm = place - along * 0.36
-    ball = palm + (np.sin(b) * np.cos(a))[..., None] * across * 0.37 + np.cos(b)[..., None] * along * 0.44 + (np.sin(b) * np.sin(a))[..., None] * back * 0.09
+    ball = (
+        palm
+        + (np.sin(b) * np.cos(a))[..., None] * across * 0.37
+        + np.cos(b)[..., None] * along * 0.44
+        + (np.sin(b) * np.sin(a))[..., None] * back * 0.09
+    )
     parts.append(_grid(ball, colour, closed=True))
     wrist = np.stack([palm - along * (0.3 + 0.5 * k) for k in range(4)])
     parts.append(_tube(wrist, 0.27, np.array([*scene.cloth, 0.1]) if rng.random() < 0.6 else colour, sides=12))

@@ -91,7 +91,11 @@ def render_photograph(renderer: "Renderer", recipe: PhotographRecipe, number: in
         scale = sizes[k] / FACE_HEIGHT  # pixels per dm
         distance = focal / scale
         x = (slots[k] + 0.5 + rng.uniform(-0.28, 0.28)) * width / count
-        y = float(np.clip(rng.uniform(0.22, 0.62) * height, max(0.75 * sizes[k], height - 9.5 * scale), height - 0.5 * sizes[k]))
+        y = float(
+            np.clip(
+                rng.uniform(0.22, 0.62) * height, max(0.75 * sizes[k], height - 9.5 * scale), height - 0.5 * sizes[k]
+            )
+        )
         where = np.array([(x - width / 2) / focal * distance, -(y - height / 2) / focal * distance, -distance])
         placed = renderer.place(body, scene, where)
         truth = renderer.truth(body, placed)
@@ -132,7 +136,9 @@ def render_photograph(renderer: "Renderer", recipe: PhotographRecipe, number: in
 
 
 def _span(values: np.ndarray, margin: float, limit: int) -> tuple[int, int]:
-    return int(np.clip(np.floor(values.min() - margin), 0, limit)), int(np.clip(np.ceil(values.max() + margin), 0, limit))
+    return int(np.clip(np.floor(values.min() - margin), 0, limit)), int(
+        np.clip(np.ceil(values.max() + margin), 0, limit)
+    )
 
 
 def _covered(mask: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -196,5 +202,7 @@ def load_photographs(
         make(PhotographRecipe(photographs, seed=seed), out, workers=workers, show=show)
     else:
         out = photographs
-    table = read_shards(out, "photographs", lambda settings: PhotographRecipe(**settings | {"ranges": Ranges(**settings["ranges"])}))
+    table = read_shards(
+        out, "photographs", lambda settings: PhotographRecipe(**settings | {"ranges": Ranges(**settings["ranges"])})
+    )
     return Photographs(table, str(out))

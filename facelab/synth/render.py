@@ -18,7 +18,11 @@ from facelab.synth.scene import Scene, blackbody
 
 KINDS = ("background", "skin", "hair", "eye", "mouth", "clothes", "occluder")
 SHADOW_RAYS = 4
-DIFFUSION = ((0.75, 0.45, 0.35), (0.7, 0.35, 0.2), (0.65, 0.2, 0.1))  # share of neighbours' light per step, red green blue
+DIFFUSION = (
+    (0.75, 0.45, 0.35),
+    (0.7, 0.35, 0.2),
+    (0.65, 0.2, 0.1),
+)  # share of neighbours' light per step, red green blue
 
 
 @dataclass
@@ -98,7 +102,10 @@ class Renderer:
         # Lashes cast no shadow worth a ray, and would dot the eyes.
         solid = triangles[(model.parts != LASH)]
         self._solid = wp.array(solid.ravel(), dtype=wp.int32, device=device)
-        self._first, self._incident = wp.array(first, dtype=wp.int32, device=device), wp.array(incident, dtype=wp.int32, device=device)
+        self._first, self._incident = (
+            wp.array(first, dtype=wp.int32, device=device),
+            wp.array(incident, dtype=wp.int32, device=device),
+        )
         self._first_n = wp.array(first_n, dtype=wp.int32, device=device)
         self._neighbours = wp.array(neighbours, dtype=wp.int32, device=device)
         self._parts = wp.array(model.parts, dtype=wp.int32, device=device)
@@ -131,19 +138,29 @@ class Renderer:
         strands = hair.grow(self.model, identity, rest, skull)
         occlusion = self._occlusion(rest)
         occlusion *= hair.shade_of(strands, rest)
-        return Body(identity, rest, centre, eyes, radii, skin.paint_skin(self.model, identity), strands, occlusion, skull)
+        return Body(
+            identity, rest, centre, eyes, radii, skin.paint_skin(self.model, identity), strands, occlusion, skull
+        )
 
     def _occlusion(self, rest: np.ndarray) -> np.ndarray:
         count = len(rest)
         positions = wp.array(rest[None], dtype=wp.vec3, device=self.device)
         normals = wp.empty((1, count), dtype=wp.vec3, device=self.device)
         wp.launch(
-            kernels.vertex_normals, dim=(1, count), inputs=[positions, self._triangles, self._first, self._incident, normals], device=self.device
+            kernels.vertex_normals,
+            dim=(1, count),
+            inputs=[positions, self._triangles, self._first, self._incident, normals],
+            device=self.device,
         )
         flat = wp.array(rest, dtype=wp.vec3, device=self.device)
         mesh = wp.Mesh(flat, self._solid)
         result = wp.empty(count, dtype=float, device=self.device)
-        wp.launch(kernels.ambient_occlusion, dim=count, inputs=[mesh.id, flat, normals[0], 24, 1.2, result], device=self.device)
+        wp.launch(
+            kernels.ambient_occlusion,
+            dim=count,
+            inputs=[mesh.id, flat, normals[0], 24, 1.2, result],
+            device=self.device,
+        )
         open_share = result.numpy()
         mean = np.add.reduceat(open_share[self._neighbours.numpy()], self._first_n.numpy()[:-1]) / np.maximum(
             np.diff(self._first_n.numpy()), 1
@@ -166,7 +183,9 @@ class Renderer:
     def truth(self, body: Body, placed: "Placed") -> dict[str, np.ndarray]:
         """Landmarks and the points of the face box in camera space: five (5, 3), dense (N, 3), face (M, 3)."""
         vertices = placed.vertices
-        eyes = (body.eyes + body.eye_radii[:, None] * [0, 0, 1]) @ placed.turn.T + placed.translation  # fronts of the eyeballs
+        eyes = (
+            body.eyes + body.eye_radii[:, None] * [0, 0, 1]
+        ) @ placed.turn.T + placed.translation  # fronts of the eyeballs
         five = np.concatenate([eyes, vertices[self._dense[camera.NOSE_AND_MOUTH]]])
         t = self.model.template
         face = vertices[(t[:, 1] > 6.15) & (t[:, 1] < 8.1) & (t[:, 2] > 0.55)]
@@ -209,7 +228,10 @@ class Renderer:
             matrices: (2, 3) each, from (x/d, -y/d, 1) to pixels.
             extra: more triangles in camera space for each picture, such as a torso.
         """
-        views = [self._view(body, scene, p.turn, p.translation, m) for scene, p, m in zip(scenes, placed, matrices, strict=True)]
+        views = [
+            self._view(body, scene, p.turn, p.translation, m)
+            for scene, p, m in zip(scenes, placed, matrices, strict=True)
+        ]
         vertices = np.stack([p.vertices for p in placed])
         soups = [
             occluders.build(self.model, body, scene, body.rest + p.offsets, p.turn, p.translation)
@@ -239,7 +261,9 @@ class Renderer:
             )
         return pictures
 
-    def _view(self, body: Body, scene: Scene, turn: np.ndarray, translation: np.ndarray, matrix: np.ndarray) -> kernels.View:
+    def _view(
+        self, body: Body, scene: Scene, turn: np.ndarray, translation: np.ndarray, matrix: np.ndarray
+    ) -> kernels.View:
         view = kernels.View()
         view.m0, view.m1 = wp.vec3(*map(float, matrix[0])), wp.vec3(*map(float, matrix[1]))
         view.rotation = wp.mat33(*map(float, turn.ravel()))
@@ -267,7 +291,9 @@ class Renderer:
         yellow = 0.06 * identity.age + 0.05 * identity.melanin
         person.sclera = wp.vec3(0.72 - 0.5 * yellow, 0.68 - 0.8 * yellow, 0.66 - 1.4 * yellow)
         red, dark = identity.lip_redness, identity.lip_darkness
-        person.lip = wp.vec3(float(0.97 - 0.35 * dark), float(0.80 - 0.28 * red - 0.3 * dark), float(0.82 - 0.22 * red - 0.3 * dark))
+        person.lip = wp.vec3(
+            float(0.97 - 0.35 * dark), float(0.80 - 0.28 * red - 0.3 * dark), float(0.82 - 0.22 * red - 0.3 * dark)
+        )
         person.hair = wp.vec3(*map(float, skin.hair_colour(identity.eumelanin, identity.pheomelanin, identity.grey)))
         person.hair_gloss = float(1.0 - 0.6 * identity.curl)
         person.skin_gloss = float(identity.gloss)
@@ -281,7 +307,10 @@ class Renderer:
         positions = wp.array(vertices, dtype=wp.vec3, device=device)
         normals = wp.empty((count, n), dtype=wp.vec3, device=device)
         wp.launch(
-            kernels.vertex_normals, dim=(count, n), inputs=[positions, self._triangles, self._first, self._incident, normals], device=device
+            kernels.vertex_normals,
+            dim=(count, n),
+            inputs=[positions, self._triangles, self._first, self._incident, normals],
+            device=device,
         )
         meshes = self._shadow_meshes(vertices)
         # What an occluder's mesh must outlive is the launch below, so the list is kept.
@@ -307,10 +336,17 @@ class Renderer:
             )
             lit, lit2, seen, seen2 = lit2, lit, seen2, seen
         projected = wp.empty((count, n), dtype=wp.vec3, device=device)
-        wp.launch(kernels.project, dim=(count, n), inputs=[positions, view_array, float(factor), projected], device=device)
+        wp.launch(
+            kernels.project, dim=(count, n), inputs=[positions, view_array, float(factor), projected], device=device
+        )
         keys = wp.full((count, height * factor, width * factor), 0xFFFFFFFFFFFFFFFF, dtype=wp.uint64, device=device)
         lash = float(0.20 + 0.5 * body.identity.lashes)
-        wp.launch(kernels.draw_head, dim=(count, triangles), inputs=[projected, self._triangles, self._parts, lash, keys], device=device)
+        wp.launch(
+            kernels.draw_head,
+            dim=(count, triangles),
+            inputs=[projected, self._triangles, self._parts, lash, keys],
+            device=device,
+        )
 
         soup = occluders.pad(extra)
         o_triangles = wp.array(soup.triangles, dtype=wp.int32, device=device)
@@ -319,9 +355,19 @@ class Renderer:
         o_colours = wp.array(soup.colours, dtype=wp.vec4, device=device)
         o_alphas = wp.array(soup.alphas, dtype=float, device=device)
         o_projected = wp.empty(soup.positions.shape[:2], dtype=wp.vec3, device=device)
-        wp.launch(kernels.project, dim=soup.positions.shape[:2], inputs=[o_positions, view_array, float(factor), o_projected], device=device)
+        wp.launch(
+            kernels.project,
+            dim=soup.positions.shape[:2],
+            inputs=[o_positions, view_array, float(factor), o_projected],
+            device=device,
+        )
         faces = soup.triangles.shape[1]
-        wp.launch(kernels.draw_occluders, dim=(count, faces), inputs=[o_projected, o_triangles, o_alphas, triangles, keys], device=device)
+        wp.launch(
+            kernels.draw_occluders,
+            dim=(count, faces),
+            inputs=[o_projected, o_triangles, o_alphas, triangles, keys],
+            device=device,
+        )
 
         s = body.strands
         strands, points = s.points.shape[:2]
@@ -410,7 +456,9 @@ class Renderer:
         if not hasattr(self, "_meshes"):
             self._meshes: list[wp.Mesh] = []
         while len(self._meshes) < len(vertices):
-            self._meshes.append(wp.Mesh(wp.array(vertices[len(self._meshes)], dtype=wp.vec3, device=self.device), self._solid))
+            self._meshes.append(
+                wp.Mesh(wp.array(vertices[len(self._meshes)], dtype=wp.vec3, device=self.device), self._solid)
+            )
         meshes = self._meshes[: len(vertices)]
         for mesh, points in zip(meshes, vertices, strict=True):
             mesh.points.assign(points)

@@ -5,7 +5,20 @@ from dataclasses import dataclass, field
 import numpy as np
 
 OCCLUDERS = ("none", "glasses", "sunglasses", "hat", "mask", "hand")
-EXPRESSIONS = ("neutral", "slight smile", "smile", "laugh", "talk", "surprise", "frown", "sad", "disgust", "pucker", "blink", "smirk")
+EXPRESSIONS = (
+    "neutral",
+    "slight smile",
+    "smile",
+    "laugh",
+    "talk",
+    "surprise",
+    "frown",
+    "sad",
+    "disgust",
+    "pucker",
+    "blink",
+    "smirk",
+)
 
 
 @dataclass(frozen=True)
@@ -125,25 +138,54 @@ def expression_actions(name: str, strength: float, rng: np.random.Generator) -> 
         actions |= _both("mouthUpperUp", 0.38 * s * u) | {"jawOpen": 0.10 * s * u} | _both("mouthDimple", 0.2 * s)
     elif name == "laugh":
         actions |= _both("mouthSmile", 0.9 * s, skew) | _both("cheekSquint", 0.8 * s) | _both("eyeSquint", 0.55 * s)
-        actions |= _both("mouthUpperUp", 0.45 * s) | {"jawOpen": (0.18 + 0.22 * u) * s} | _both("mouthLowerDown", 0.3 * s)
+        actions |= (
+            _both("mouthUpperUp", 0.45 * s) | {"jawOpen": (0.18 + 0.22 * u) * s} | _both("mouthLowerDown", 0.3 * s)
+        )
     elif name == "talk":
-        actions |= {"jawOpen": (0.08 + 0.22 * u) * s, "mouthFunnel": 0.4 * s * rng.random(), "mouthPucker": 0.25 * s * rng.random()}
+        actions |= {
+            "jawOpen": (0.08 + 0.22 * u) * s,
+            "mouthFunnel": 0.4 * s * rng.random(),
+            "mouthPucker": 0.25 * s * rng.random(),
+        }
         actions |= _both("mouthLowerDown", 0.3 * s * rng.random())
     elif name == "surprise":  # AU1 + AU2 + AU5 + AU26
-        actions |= {"browInnerUp": 0.8 * s, "jawOpen": 0.28 * s * (0.5 + u)} | _both("browOuterUp", 0.8 * s, skew) | _both("eyeWide", 0.6 * s)
+        actions |= (
+            {"browInnerUp": 0.8 * s, "jawOpen": 0.28 * s * (0.5 + u)}
+            | _both("browOuterUp", 0.8 * s, skew)
+            | _both("eyeWide", 0.6 * s)
+        )
     elif name == "frown":  # AU4 + AU7, lips pressed
-        actions |= _both("browDown", 0.85 * s, skew) | _both("eyeSquint", 0.4 * s) | _both("mouthPress", 0.4 * s) | _both("noseSneer", 0.25 * s * u)
+        actions |= (
+            _both("browDown", 0.85 * s, skew)
+            | _both("eyeSquint", 0.4 * s)
+            | _both("mouthPress", 0.4 * s)
+            | _both("noseSneer", 0.25 * s * u)
+        )
     elif name == "sad":  # AU1 + AU4 + AU15
-        actions |= {"browInnerUp": 0.7 * s, "mouthShrugLower": 0.4 * s} | _both("browDown", 0.2 * s) | _both("mouthFrown", 0.65 * s, skew)
+        actions |= (
+            {"browInnerUp": 0.7 * s, "mouthShrugLower": 0.4 * s}
+            | _both("browDown", 0.2 * s)
+            | _both("mouthFrown", 0.65 * s, skew)
+        )
     elif name == "disgust":  # AU9 + AU10
-        actions |= _both("noseSneer", 0.8 * s, skew) | _both("mouthUpperUp", 0.35 * s) | _both("browDown", 0.45 * s) | _both("eyeSquint", 0.4 * s)
+        actions |= (
+            _both("noseSneer", 0.8 * s, skew)
+            | _both("mouthUpperUp", 0.35 * s)
+            | _both("browDown", 0.45 * s)
+            | _both("eyeSquint", 0.4 * s)
+        )
     elif name == "pucker":
         actions |= {"mouthPucker": 0.6 * s}
     elif name == "blink":
         actions |= _both("eyeBlink", (0.45 + 0.55 * u) * s)
     elif name == "smirk":
         side, other = ("Left", "Right") if u < 0.5 else ("Right", "Left")
-        actions |= {f"mouthSmile{side}": 0.6 * s, f"mouthSmile{other}": 0.12 * s, f"mouthDimple{side}": 0.3 * s, f"cheekSquint{side}": 0.3 * s}
+        actions |= {
+            f"mouthSmile{side}": 0.6 * s,
+            f"mouthSmile{other}": 0.12 * s,
+            f"mouthDimple{side}": 0.3 * s,
+            f"cheekSquint{side}": 0.3 * s,
+        }
     return actions
 
 
@@ -157,16 +199,32 @@ def sample_scene(seed: int | np.random.SeedSequence, ranges: Ranges | None = Non
     """Draw a scene. The same seed gives the same scene, whatever the identity."""
     r = ranges or Ranges()
     rng = np.random.default_rng(seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed))
-    yaw = rng.uniform(-r.max_yaw, r.max_yaw) if rng.random() < r.profile else np.clip(rng.normal(0, r.yaw), -r.max_yaw, r.max_yaw)
+    yaw = (
+        rng.uniform(-r.max_yaw, r.max_yaw)
+        if rng.random() < r.profile
+        else np.clip(rng.normal(0, r.yaw), -r.max_yaw, r.max_yaw)
+    )
     pitch = float(np.clip(rng.normal(-0.02, r.pitch), -0.5, 0.5))
     roll = float(np.clip(rng.normal(0, r.roll), -0.5, 0.5))
     shares = np.array([0.30, 0.16, 0.14, 0.07, 0.10, 0.04, 0.05, 0.04, 0.02, 0.02, 0.02, 0.04])
     name = EXPRESSIONS[int(rng.choice(len(EXPRESSIONS), p=shares / shares.sum()))]
     strength = float(np.clip(rng.uniform(0.45, 1.0) * r.expression, 0, 1))
     actions = expression_actions(name, strength, rng)
-    for noise in ("browInnerUp", "eyeSquintLeft", "eyeSquintRight", "mouthPressLeft", "mouthPressRight", "mouthRollLower", "eyeBlinkLeft"):
+    for noise in (
+        "browInnerUp",
+        "eyeSquintLeft",
+        "eyeSquintRight",
+        "mouthPressLeft",
+        "mouthPressRight",
+        "mouthRollLower",
+        "eyeBlinkLeft",
+    ):
         actions[noise] = actions.get(noise, 0.0) + abs(rng.normal(0, 0.035)) * r.expression
-    actions["eyeBlinkRight"] = actions.get("eyeBlinkRight", 0.0) + actions["eyeBlinkLeft"] - actions.get("eyeBlinkLeft", 0.0) * (name == "blink")
+    actions["eyeBlinkRight"] = (
+        actions.get("eyeBlinkRight", 0.0)
+        + actions["eyeBlinkLeft"]
+        - actions.get("eyeBlinkLeft", 0.0) * (name == "blink")
+    )
     # The eyes look at the camera most of the time, so they turn against the head.
     to_camera = rng.random() < 0.65
     gaze = np.clip([-yaw * 0.8, -pitch * 0.8], -0.45, 0.45) if to_camera else rng.normal(0, [0.22, 0.10])
@@ -175,7 +233,9 @@ def sample_scene(seed: int | np.random.SeedSequence, ranges: Ranges | None = Non
     for side in ("Left", "Right"):
         actions[f"eyeLookDown{side}"] = float(down)
         actions[f"eyeLookUp{side}"] = float(max(gaze[1], 0) / 0.5)
-    actions["eyeLookOutLeft" if out > 0 else "eyeLookInLeft"] = abs(float(out))  # gaze to image right is the subject's left
+    actions["eyeLookOutLeft" if out > 0 else "eyeLookInLeft"] = abs(
+        float(out)
+    )  # gaze to image right is the subject's left
     actions["eyeLookInRight" if out > 0 else "eyeLookOutRight"] = abs(float(out))
     azimuth = rng.normal(0, 0.75) * r.light
     elevation = np.clip(rng.normal(0.55, 0.35), -0.25, 1.3) * (0.4 + 0.6 * r.light)
@@ -204,7 +264,9 @@ def sample_scene(seed: int | np.random.SeedSequence, ranges: Ranges | None = Non
         fill=np.array([np.sin(fill_azimuth), rng.uniform(-0.2, 0.6), np.cos(fill_azimuth)]),
         fill_strength=float(rng.uniform(0, 0.5)),
         distance=float(np.exp(rng.uniform(np.log(4.5), np.log(28)))),
-        occluder=str(rng.choice(OCCLUDERS[1:], p=[0.5, 0.12, 0.16, 0.12, 0.10])) if rng.random() < r.occluders else "none",
+        occluder=str(rng.choice(OCCLUDERS[1:], p=[0.5, 0.12, 0.16, 0.12, 0.10]))
+        if rng.random() < r.occluders
+        else "none",
         occluder_seed=int(rng.integers(2**31)),
         background_seed=int(rng.integers(2**31)),
         cloth=rng.choice([0.03, 0.12, 0.4, 0.7], p=[0.35, 0.3, 0.2, 0.15]) * np.exp(rng.normal(0, 0.22, 3)),

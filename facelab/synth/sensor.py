@@ -27,14 +27,22 @@ def expose(linear: np.ndarray, scene: Scene) -> np.ndarray:
     """
     height, width = linear.shape[:2]
     rng = np.random.default_rng([scene.seed, 5])
-    x = linear * np.array([scene.white_balance[0], 1, scene.white_balance[1]], np.float32) * np.float32(2.0**scene.exposure)
+    x = (
+        linear
+        * np.array([scene.white_balance[0], 1, scene.white_balance[1]], np.float32)
+        * np.float32(2.0**scene.exposure)
+    )
     if scene.blur > 0.25:
         x = cv2.GaussianBlur(x, (0, 0), scene.blur * max(height, width) / 224)
     if scene.motion > 0.5:
         x = cv2.filter2D(x, -1, _motion_kernel(scene.motion, rng.uniform(0, np.pi)))
     small = scene.resolution < 0.99
     if small:
-        x = cv2.resize(x, (max(int(width * scene.resolution), 16), max(int(height * scene.resolution), 16)), interpolation=cv2.INTER_AREA)
+        x = cv2.resize(
+            x,
+            (max(int(width * scene.resolution), 16), max(int(height * scene.resolution), 16)),
+            interpolation=cv2.INTER_AREA,
+        )
     # Photon noise grows with the root of light, read noise does not; neighbouring pixels share some through demosaicing.
     noise = rng.standard_normal(x.shape, dtype=np.float32)
     noise = 0.75 * noise + 0.5 * cv2.blur(noise, (2, 2))

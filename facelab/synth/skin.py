@@ -37,7 +37,9 @@ def reflectance(melanin: np.ndarray | float, haemoglobin: np.ndarray | float) ->
 
 def hair_colour(eumelanin: float, pheomelanin: float, grey: float) -> np.ndarray:
     """Linear RGB of hair: eumelanin darkens it to brown and black, pheomelanin reddens it, grey hair has neither."""
-    pigment = np.array([0.52, 0.41, 0.28]) * np.exp(-eumelanin * np.array([1.30, 1.44, 1.52]) - pheomelanin * np.array([0.15, 0.85, 1.5]))
+    pigment = np.array([0.52, 0.41, 0.28]) * np.exp(
+        -eumelanin * np.array([1.30, 1.44, 1.52]) - pheomelanin * np.array([0.15, 0.85, 1.5])
+    )
     return pigment * (1 - grey) + np.array([0.52, 0.51, 0.49]) * grey
 
 
@@ -73,7 +75,10 @@ def _atlas_of(model_id: int, model_box: tuple) -> Atlas:
     columns, rows = WIDTH // 8, HEIGHT // 8
     uv = texture_coordinates(points)
     inside = (uv[:, 1] > 0) & (uv[:, 1] < 1)
-    cells = (np.minimum(uv[inside, 1] * rows, rows - 1).astype(int), np.minimum(uv[inside, 0] * columns, columns - 1).astype(int))
+    cells = (
+        np.minimum(uv[inside, 1] * rows, rows - 1).astype(int),
+        np.minimum(uv[inside, 0] * columns, columns - 1).astype(int),
+    )
     grid = np.zeros((rows, columns), np.float32)
     np.maximum.at(grid, cells, radius[inside].astype(np.float32))
     import cv2
@@ -99,7 +104,11 @@ class _Box(tuple):
     __hash__ = object.__hash__
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, tuple) and len(other) == len(self) and all(a is b for a, b in zip(self, other, strict=True))
+        return (
+            isinstance(other, tuple)
+            and len(other) == len(self)
+            and all(a is b for a, b in zip(self, other, strict=True))
+        )
 
 
 def _noise(rng: np.random.Generator, cells: int) -> np.ndarray:
@@ -176,7 +185,11 @@ def paint_skin(model: HeadModel, person: Identity) -> np.ndarray:
     # Pigments vary over the face: blood in cheeks, nose and ears; melanin around the eyes and over forehead and nose.
     blotch = person.blotches * (0.045 * _noise(rng, 12) + 0.035 * _noise(rng, 37) + 0.03 * _noise(rng, 110))
     h = person.haemoglobin + blotch + 0.16 * rng.uniform(0.4, 1.4) * _blob(a, 0.42, 6.92, 0.24, 0.17)
-    h += 0.20 * rng.uniform(0.2, 1.3) * _blob(a, 0, 6.90, 0.15, 0.12) + 0.05 * _blob(a, 0, 6.35, 0.25, 0.15) - 0.05 * _blob(a, 0, 7.8, 0.6, 0.25)
+    h += (
+        0.20 * rng.uniform(0.2, 1.3) * _blob(a, 0, 6.90, 0.15, 0.12)
+        + 0.05 * _blob(a, 0, 6.35, 0.25, 0.15)
+        - 0.05 * _blob(a, 0, 7.8, 0.6, 0.25)
+    )
     h += 0.12 * np.exp(-(((np.abs(a.theta) - 1.5) / 0.25) ** 2) - ((a.y - 7.1) / 0.35) ** 2)
     m = person.melanin * (1 + 0.05 * _noise(rng, 9) + 0.05 * _noise(rng, 60) + 0.03 * _noise(rng, 250))
     circles = person.dark_circles * _blob(a, 0.31, 7.17, 0.17, 0.055)
@@ -188,7 +201,12 @@ def paint_skin(model: HeadModel, person: Identity) -> np.ndarray:
     if person.beard != "none":
         moustache, chin, full = beard_region(a)
         region = {"moustache": moustache, "goatee": np.maximum(moustache, chin)}.get(person.beard, full)
-        shadow = {"stubble": 0.42}.get(person.beard, 0.8) * person.beard_density * (0.35 + 0.25 * person.eumelanin) * (1 - 0.6 * person.grey)
+        shadow = (
+            {"stubble": 0.42}.get(person.beard, 0.8)
+            * person.beard_density
+            * (0.35 + 0.25 * person.eumelanin)
+            * (1 - 0.6 * person.grey)
+        )
         m += region * shadow * (0.8 + 0.45 * np.abs(rng.normal(size=a.x.shape)))
     elif person.femaleness < 0.5:
         m += beard_region(a)[2] * 0.06 * person.eumelanin
@@ -214,7 +232,11 @@ def _freckles(a: Atlas, person: Identity, rng: np.random.Generator) -> np.ndarra
     count = int(person.freckles * 420)
     dots = np.zeros(a.x.shape, np.float32)
     for x, y, size, depth in zip(
-        rng.normal(0, 0.38, count), rng.normal(6.98, 0.22, count), rng.uniform(0.5, 1.4, count), rng.uniform(0.1, 0.5, count), strict=True
+        rng.normal(0, 0.38, count),
+        rng.normal(6.98, 0.22, count),
+        rng.uniform(0.5, 1.4, count),
+        rng.uniform(0.1, 0.5, count),
+        strict=True,
     ):
         _dot(dots, x, y, size, depth)
     return cv2.GaussianBlur(dots, (0, 0), 0.8)
@@ -255,21 +277,41 @@ def _brows(albedo: np.ndarray, person: Identity, hair: np.ndarray, rng: np.rando
         t = rng.beta(1.0, 1.15, count)
         length = person.brow_length
         x = 0.115 + 0.40 * length * t
-        middle = 7.452 - 0.025 * t + 0.03 * person.brow_height + 0.065 * person.brow_arch * np.sin(np.pi * np.clip(t, 0, 1) ** 1.35 * 0.92)
+        middle = (
+            7.452
+            - 0.025 * t
+            + 0.03 * person.brow_height
+            + 0.065 * person.brow_arch * np.sin(np.pi * np.clip(t, 0, 1) ** 1.35 * 0.92)
+        )
         middle += 0.05 * person.brow_tilt * (t - 0.5) - 0.05 * np.clip(t - 0.72, 0, 1)
         half = 0.052 * person.brow_thickness * (1.05 - 0.78 * t**2.2) * (0.75 + 0.25 * np.minimum(t / 0.12, 1))
         y = middle + rng.uniform(-1, 1, count) * half
-        lean = np.clip(0.35 + 1.0 * t + rng.normal(0, 0.22, count) - 0.5 * (y - middle) / np.maximum(half, 1e-3) * 0.3, -0.2, 1.9)
+        lean = np.clip(
+            0.35 + 1.0 * t + rng.normal(0, 0.22, count) - 0.5 * (y - middle) / np.maximum(half, 1e-3) * 0.3, -0.2, 1.9
+        )
         reach = (0.055 + 0.025 * rng.random(count)) * (0.75 + 0.4 * person.brow_thickness)
         start = _pixel(side * x, y)
         end = _pixel(side * (x + reach * np.sin(lean)), y + reach * np.cos(lean) * 0.55)
-        low, high = np.floor(np.minimum(start, end).min(0)).astype(int) - 3, np.ceil(np.maximum(start, end).max(0)).astype(int) + 3
+        low, high = (
+            np.floor(np.minimum(start, end).min(0)).astype(int) - 3,
+            np.ceil(np.maximum(start, end).max(0)).astype(int) + 3,
+        )
         size = high - low
         layer = np.zeros((size[1] * scale // 2, size[0] * scale // 2), np.float32)
         strength = 0.55 + 0.45 * rng.random(count)
         for p, q, value in zip((start - low) * scale / 2, (end - low) * scale / 2, strength, strict=True):
-            cv2.line(layer, tuple((p * 8).astype(int).tolist()), tuple((q * 8).astype(int).tolist()), float(value), 2, cv2.LINE_AA, 3)
-        layer = cv2.resize(cv2.GaussianBlur(layer, (0, 0), 1.5), (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+            cv2.line(
+                layer,
+                tuple((p * 8).astype(int).tolist()),
+                tuple((q * 8).astype(int).tolist()),
+                float(value),
+                2,
+                cv2.LINE_AA,
+                3,
+            )
+        layer = cv2.resize(
+            cv2.GaussianBlur(layer, (0, 0), 1.5), (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA
+        )
         cover = np.clip(layer * 1.15, 0, 0.92)[..., None] * (0.45 + 0.5 * person.brow_density)
         window = albedo[low[1] : high[1], low[0] : high[0]]
         window += cover * (np.minimum(brow, window * 0.85) - window)

@@ -21,7 +21,9 @@ def body(renderer):
 @pytest.fixture(scope="session")
 def small_recipe():
     """Four identities in three shards' worth of settings: small chips, so that it takes seconds."""
-    return SynthRecipe(identities=3, images=70, seed=5, size=32, supersampling=1, held_out=1, ranges=Ranges(occluders=0.4))
+    return SynthRecipe(
+        identities=3, images=70, seed=5, size=32, supersampling=1, held_out=1, ranges=Ranges(occluders=0.4)
+    )
 
 
 @pytest.fixture(scope="session")

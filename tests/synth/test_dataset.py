@@ -50,7 +50,10 @@ def test_every_column_is_documented_and_pandas_reads_it(small_set):
 
 def test_pictures_depend_on_seed_identity_and_image_alone(small_set, tmp_path):
     """Another number of identities and pictures gives the same first pictures."""
-    make(SynthRecipe(identities=1, images=3, seed=5, size=32, supersampling=1, ranges=Ranges(occluders=0.4)), tmp_path / "few")
+    make(
+        SynthRecipe(identities=1, images=3, seed=5, size=32, supersampling=1, ranges=Ranges(occluders=0.4)),
+        tmp_path / "few",
+    )
     few, many = load_synthfaces(tmp_path / "few"), load_synthfaces(small_set)
     for k in range(3):
         assert np.array_equal(few[k][0], many[k][0])

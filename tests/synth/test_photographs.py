@@ -18,7 +18,11 @@ def test_every_face_has_a_box_around_its_landmarks(photographs):
     for photograph in photographs:
         n = len(photograph.boxes)
         assert 1 <= n <= 4 and photograph.image.shape == (240, 320, 3)
-        assert photograph.landmarks.shape == (n, 5, 2) and photograph.visible.shape == (n, 5) and len(photograph.occluders) == n
+        assert (
+            photograph.landmarks.shape == (n, 5, 2)
+            and photograph.visible.shape == (n, 5)
+            and len(photograph.occluders) == n
+        )
         for box, points in zip(photograph.boxes, photograph.landmarks, strict=True):
             assert (box[:2] < points.mean(axis=0)).all() and (points.mean(axis=0) < box[2:]).all()
 
@@ -38,7 +42,10 @@ def test_a_detector_trained_on_real_photographs_finds_them(photographs):
         for points, visible in zip(photograph.landmarks, photograph.visible, strict=True):
             if visible.all():
                 total += 1
-                found += any(np.linalg.norm(d.landmarks - points, axis=1).mean() < 0.3 * np.linalg.norm(points[0] - points[1]) for d in detections)
+                found += any(
+                    np.linalg.norm(d.landmarks - points, axis=1).mean() < 0.3 * np.linalg.norm(points[0] - points[1])
+                    for d in detections
+                )
     assert total >= 5 and found >= 0.7 * total
 
 
