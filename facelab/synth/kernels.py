@@ -554,13 +554,11 @@ def shade(
                 to_eye = wp.normalize(-p)
                 if part == SKIN:
                     place = wa * rest[i0] + wb * rest[i1] + wc * rest[i2]
-                    # A collar: clothes cover what is far from the axis of the neck; the neckline opens a V in front.
-                    front = wp.clamp((place[2] - 0.35) * 3.0, 0.0, 1.0)
+                    # Clothes cover what is low or far from the neck's axis; the neckline opens in front.
+                    front = wp.clamp((place[2] - 0.2) * 1.6, 0.0, 1.0) * wp.exp(-place[0] * place[0] * 5.0)
                     aside = wp.sqrt(place[0] * place[0] + 0.6 * (place[2] - 0.1) * (place[2] - 0.1))
-                    collar = 0.50 + 0.28 * view.neckline + (5.75 - place[1]) * (1.0 - front) * 0.4
-                    drop = 5.62 - 0.75 * view.neckline * front
-                    slope = wp.abs(place[0]) * (0.35 + 0.6 * view.neckline)
-                    if place[1] < 5.95 and (aside > collar or place[1] < drop + slope - 0.2):
+                    collar = 5.76 - (0.12 + 0.75 * view.neckline) * front
+                    if place[1] < collar or (place[1] < 6.0 and aside > 0.66 + 0.16 * view.neckline):
                         total += wp.cw_mul(view.cloth, light) * (
                             0.9 + 0.1 * wp.sin(place[0] * 90.0) * wp.sin(place[1] * 90.0)
                         )

@@ -536,6 +536,7 @@ def _visible(points: np.ndarray, pixels: np.ndarray, keys: np.ndarray, factor: i
     key = keys[row, column]
     nearest = (key >> np.uint64(32)).astype(np.uint32).view(np.float32)
     on_head = (key & np.uint64(0xFFFFFFFF)) < head_triangles
+    nearest = np.where(key == np.uint64(0xFFFFFFFFFFFFFFFF), np.inf, nearest)  # beside the silhouette: nothing is drawn
     return inside & (-points[:, 2] - nearest < np.where(on_head, 0.12, 0.0))
 
 

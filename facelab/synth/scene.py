@@ -227,12 +227,12 @@ def sample_scene(seed: int | np.random.SeedSequence, ranges: Ranges | None = Non
     )
     # The eyes look at the camera most of the time, so they turn against the head.
     to_camera = rng.random() < 0.65
-    gaze = np.clip([-yaw * 0.8, -pitch * 0.8], -0.45, 0.45) if to_camera else rng.normal(0, [0.22, 0.10])
-    gaze = np.clip(gaze + rng.normal(0, 0.03, 2), -0.5, 0.5)
+    gaze = np.array([-yaw * 0.8, -pitch * 0.6]) if to_camera else rng.normal(0, [0.22, 0.07])
+    gaze = np.clip(gaze + rng.normal(0, 0.03, 2), [-0.42, -0.30], [0.42, 0.18])
     down, out = max(-gaze[1], 0) / 0.5, gaze[0] / 0.6
     for side in ("Left", "Right"):
         actions[f"eyeLookDown{side}"] = float(down)
-        actions[f"eyeLookUp{side}"] = float(max(gaze[1], 0) / 0.5)
+        actions[f"eyeLookUp{side}"] = float(max(gaze[1], 0) / 0.3)
     actions["eyeLookOutLeft" if out > 0 else "eyeLookInLeft"] = abs(
         float(out)
     )  # gaze to image right is the subject's left
