@@ -269,7 +269,8 @@ def _scalp_hair(
         & (curve[..., 1] < front_y - 0.22)
         & (curve[..., 1] > front_y - 1.6)
     )
-    keep = fringe | ~over_face.any(axis=1)
+    jumps = np.linalg.norm(np.diff(curve, axis=1), axis=2).max(axis=1) > 2.2 * lengths / (style.points - 1) + 0.02
+    keep = fringe | ~(over_face.any(axis=1) | jumps)
     curve, offset, layer, places, anchor, count = (
         curve[keep],
         offset[keep],

@@ -16,54 +16,54 @@ BEARDS = ("none", "stubble", "moustache", "goatee", "full")
 # Standard deviation of the local shape axes by name prefix, in units of the axis (1 is the end of MakeHuman's slider, a
 # caricature). Chosen by looking at sheets of faces: large where people differ much, zero where a face stops being plausible.
 AXIS_SPREAD = {
-    "cheek-trans": 0.19,
-    "cheek-volume": 0.22,
-    "cheek-inner": 0.19,
-    "cheek-bones": 0.25,
-    "chin-jaw-drop": 0.15,
-    "chin-height": 0.22,
-    "chin-prominent": 0.17,
-    "chin-bones": 0.25,
-    "chin-width": 0.25,
-    "chin-cleft": 0.19,
-    "chin-prognathism": 0.1,
-    "ear-shape": 0.05,
-    "ear-flap": 0.08,
-    "ear-wing": 0.12,
-    "ear-rot": 0.08,
-    "ear": 0.15,
-    "eyebrows-angle": 0.28,
-    "eyebrows-trans-up": 0.25,
-    "eyebrows-trans-forward": 0.19,
-    "eye-corner": 0.24,
-    "eye-height": 0.17,
-    "eye-scale": 0.15,
-    "eye-push": 0.07,
-    "eye-eyefold": 0.22,
-    "eye-bag": 0.19,
-    "eye-trans-up": 0.15,
-    "eye-trans-out": 0.19,
-    "eye-epicanthus": 0.15,
-    "forehead": 0.17,
-    "head-angle": 0.1,
-    "head-scale-vert": 0.15,
+    "cheek-trans": 0.23,
+    "cheek-volume": 0.26,
+    "cheek-inner": 0.23,
+    "cheek-bones": 0.3,
+    "chin-jaw-drop": 0.18,
+    "chin-height": 0.26,
+    "chin-prominent": 0.2,
+    "chin-bones": 0.3,
+    "chin-width": 0.3,
+    "chin-cleft": 0.23,
+    "chin-prognathism": 0.12,
+    "ear-shape": 0.06,
+    "ear-flap": 0.1,
+    "ear-wing": 0.14,
+    "ear-rot": 0.1,
+    "ear": 0.18,
+    "eyebrows-angle": 0.34,
+    "eyebrows-trans-up": 0.3,
+    "eyebrows-trans-forward": 0.23,
+    "eye-corner": 0.29,
+    "eye-height": 0.2,
+    "eye-scale": 0.18,
+    "eye-push": 0.08,
+    "eye-eyefold": 0.26,
+    "eye-bag": 0.23,
+    "eye-trans-up": 0.18,
+    "eye-trans-out": 0.23,
+    "eye-epicanthus": 0.18,
+    "forehead": 0.2,
+    "head-angle": 0.12,
+    "head-scale-vert": 0.18,
     "head-trans": 0,
-    "head-fat": 0.15,
-    "head-age": 0.1,
-    "head-scale-horiz": 0.15,
-    "head-scale-depth": 0.1,
-    "head-back": 0.1,
+    "head-fat": 0.18,
+    "head-age": 0.12,
+    "head-scale-horiz": 0.18,
+    "head-scale-depth": 0.12,
+    "head-back": 0.12,
     "mouth-trans-out": 0.02,
-    "mouth-laugh-lines": 0.22,
-    "mouth-dimples": 0.19,
-    "mouth": 0.2,
+    "mouth-laugh-lines": 0.26,
+    "mouth-dimples": 0.23,
+    "mouth": 0.24,
     "measure-neck": 0,
     "neck-trans": 0,
-    "neck-double": 0.09,
-    "neck": 0.12,
-    "nose-trans-out": 0.03,
-    "nose-septumangle": 0.17,
-    "nose": 0.26,
+    "neck-double": 0.11,
+    "neck": 0.14,
+    "nose-trans-out": 0.04,
+    "nose-septumangle": 0.2,
+    "nose": 0.31,
 }
 ASYMMETRY = 0.06  # extra, independent on each side; most faces are nearly symmetric
 
@@ -156,6 +156,21 @@ def _axes(model: HeadModel, rng: np.random.Generator) -> np.ndarray:
         asymmetry = ASYMMETRY * np.clip(rng.normal(), -2, 2) if key != name else 0.0
         values[i] = np.clip(_spread(name) * (pairs[key] + asymmetry), -0.85, 0.85)
     return values
+
+
+# MakeHuman's weight moves bodies, not faces, so facelab lets it move these axes: offset at weight 1, and its negative at 0.
+WEIGHT_AXES = {"head-fat": 0.40, "cheek-volume": 0.40, "cheek-inner": 0.20, "neck-double": 0.30, "neck-scale-horiz": 0.20}
+
+
+def shape_axes(model: HeadModel, person: Identity) -> np.ndarray:
+    """The local axes that shape a head, (A,): the person's own, and what the weight adds."""
+    axes = person.axes.copy()
+    for i, name in enumerate(model.axis_names):
+        plain = name.removeprefix("l-").removeprefix("r-")
+        for prefix, amount in WEIGHT_AXES.items():
+            if plain.startswith(prefix):
+                axes[i] += amount * 2 * (person.weight - 0.5)
+    return np.clip(axes, -1, 1)
 
 
 def sample_identity(model: HeadModel, seed: int | np.random.SeedSequence) -> Identity:

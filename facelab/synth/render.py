@@ -13,7 +13,7 @@ import warp as wp
 
 from facelab.synth import background, camera, hair, kernels, occluders, sensor, skin
 from facelab.synth.head import LASH, TEETH, HeadModel
-from facelab.synth.identity import Identity
+from facelab.synth.identity import Identity, shape_axes
 from facelab.synth.scene import Scene, blackbody
 
 KINDS = ("background", "skin", "hair", "eye", "mouth", "clothes", "occluder")
@@ -130,7 +130,7 @@ class Renderer:
             muscle=identity.muscle,
             weight=identity.weight,
             ethnicity=identity.ethnicity,
-            axes=identity.axes,
+            axes=shape_axes(self.model, identity),
         )
         eyes, radii = camera.eyeballs(self.model, rest)
         centre = eyes.mean(axis=0) - [0, 0.12, 0.75]
