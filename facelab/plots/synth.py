@@ -32,7 +32,16 @@ def one_factor_at_a_time(seed: int = 41, *, size: int = 112) -> "Figure":
     person = sample_identity(renderer.model, seed)
     scene = sample_scene(seed, Ranges.frontal())
     scene = replace(
-        scene, yaw=0.0, pitch=0.0, roll=0.0, gaze=np.zeros(2), actions={}, noise=0.004, blur=0.3, motion=0.0, resolution=1.0
+        scene,
+        yaw=0.0,
+        pitch=0.0,
+        roll=0.0,
+        gaze=np.zeros(2),
+        actions={},
+        noise=0.004,
+        blur=0.3,
+        motion=0.0,
+        resolution=1.0,
     )
     lit = replace(scene, key_strength=3.0, key_softness=0.1, fill_strength=0.0)
 
@@ -59,7 +68,13 @@ def one_factor_at_a_time(seed: int = 41, *, size: int = 112) -> "Figure":
 
     def feature(t: float) -> np.ndarray:
         axes = np.zeros_like(person.axes)
-        parts = {"nose-scale-horiz": 1.0, "nose-scale-vert": 0.8, "chin-width": 1.0, "chin-height": 0.8, "cheek-bones": 0.8}
+        parts = {
+            "nose-scale-horiz": 1.0,
+            "nose-scale-vert": 0.8,
+            "chin-width": 1.0,
+            "chin-height": 0.8,
+            "cheek-bones": 0.8,
+        }
         for i, name in enumerate(renderer.model.axis_names):
             axes[i] = sum(amount for part, amount in parts.items() if part in name) * t
         return axes
@@ -77,10 +92,18 @@ def one_factor_at_a_time(seed: int = 41, *, size: int = 112) -> "Figure":
             [f"{v:.2f}" for v in softness],
             [(person, replace(lit, key_direction=light_from(-0.8), key_softness=float(v))) for v in softness],
         ),
-        ("distance, dm", [f"{v:.0f}" for v in distances], [(person, replace(scene, distance=float(v))) for v in distances]),
+        (
+            "distance, dm",
+            [f"{v:.0f}" for v in distances],
+            [(person, replace(scene, distance=float(v))) for v in distances],
+        ),
         ("bone structure", [f"{v:+.1f}" for v in turn], [(replace(person, axes=feature(v)), scene) for v in turn]),
         ("age", [f"{v:.1f}" for v in ages], [(_aged(person, v), scene) for v in ages]),
-        ("sex-linked shape", [f"{v:.1f}" for v in sexes], [(replace(person, femaleness=float(v)), scene) for v in sexes]),
+        (
+            "sex-linked shape",
+            [f"{v:.1f}" for v in sexes],
+            [(replace(person, femaleness=float(v)), scene) for v in sexes],
+        ),
         ("weight", [f"{v:.1f}" for v in fats], [(replace(person, weight=float(v)), scene) for v in fats]),
         ("shape mixture", [f"{v:.1f}" for v in poles], [(replace(person, ethnicity=mixture(v)), scene) for v in poles]),
         ("melanin", [f"{v:.1f}" for v in pigments], [(replace(person, melanin=float(v)), scene) for v in pigments]),
@@ -103,7 +126,12 @@ def one_factor_at_a_time(seed: int = 41, *, size: int = 112) -> "Figure":
 
 def _aged(person: "Identity", age: float) -> "Identity":
     """Age changes shape, wrinkles and hair together."""
-    return replace(person, age=float(age), wrinkles=float(np.clip(1.2 * (age - 0.05), 0, 1)), grey=float(np.clip(1.6 * age - 0.6, 0, 1)))
+    return replace(
+        person,
+        age=float(age),
+        wrinkles=float(np.clip(1.2 * (age - 0.05), 0, 1)),
+        grey=float(np.clip(1.6 * age - 0.6, 0, 1)),
+    )
 
 
 def people_by_scenes(faces: "FaceSet", *, people: int = 8, scenes: int = 8) -> "Figure":
@@ -172,7 +200,9 @@ def _grid(
     rows, columns = len(cells), max(len(row) for row in cells)
     tall = 1.18 if labels else 1.0
     figure, axes = plt.subplots(rows, columns, figsize=(columns * 1.1 + 1.0, rows * 1.1 * tall), squeeze=False)
-    figure.subplots_adjust(left=0.12 if names else 0.01, right=0.995, top=0.995, bottom=0.02, wspace=0.03, hspace=0.22 if labels else 0.03)
+    figure.subplots_adjust(
+        left=0.12 if names else 0.01, right=0.995, top=0.995, bottom=0.02, wspace=0.03, hspace=0.22 if labels else 0.03
+    )
     for r, row in enumerate(cells):
         for c in range(columns):
             ax = axes[r, c]
@@ -181,7 +211,11 @@ def _grid(
                 continue
             ax.imshow(row[c])
             if labels and labels[r][c]:
-                ax.text(0.5, -0.04, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=7, color="0.5")
+                ax.text(
+                    0.5, -0.04, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=7, color="0.5"
+                )
         if names:
-            axes[r, 0].text(-0.08, 0.5, names[r], transform=axes[r, 0].transAxes, ha="right", va="center", fontsize=8, color="0.5")
+            axes[r, 0].text(
+                -0.08, 0.5, names[r], transform=axes[r, 0].transAxes, ha="right", va="center", fontsize=8, color="0.5"
+            )
     return figure

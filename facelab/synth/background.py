@@ -21,7 +21,7 @@ def paint(scene: Scene, size: tuple[int, int], coarse: int = COARSE) -> np.ndarr
     rng = np.random.default_rng(scene.background_seed)
     height, width = size
     scale = coarse / max(size)
-    h, w = max(int(round(height * scale)), 8), max(int(round(width * scale)), 8)
+    h, w = max(round(height * scale), 8), max(round(width * scale), 8)
     painter = (_wall, _room, _foliage, _lights)[int(rng.choice(4, p=[0.3, 0.35, 0.2, 0.15]))]
     canvas = painter(h, w, rng)
     sigma = float(rng.uniform(0.9, 3.5))

@@ -40,7 +40,8 @@ FIVE_NAMES = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
 
 
 def dense_vertices(model: HeadModel) -> np.ndarray:
-    """Return the vertex of each dense landmark, (len(DENSE_NAMES),): the skin vertex nearest to its template position."""
+    """Return the vertex of each dense landmark, (len(DENSE_NAMES),): the skin vertex nearest to its template
+    position."""
     skin = np.unique(model.triangles[model.parts == SKIN])
     found = []
     for x, y, z in _DENSE.values():
@@ -76,7 +77,8 @@ def neck_weight(template: np.ndarray) -> np.ndarray:
 
 
 def project(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Pinhole projection of camera-space points (..., 3) to pixels (..., 2): ``matrix`` (2, 3) acts on (x/d, -y/d, 1), d = -z."""
+    """Pinhole projection of camera-space points (..., 3) to pixels (..., 2): ``matrix`` (2, 3) acts on (x/d, -y/d, 1),
+    d = -z."""
     depth = -points[..., 2:]
     flat = np.concatenate([points[..., :1] / depth, -points[..., 1:2] / depth, np.ones_like(depth)], axis=-1)
     return flat @ matrix.T

@@ -1,7 +1,7 @@
 """SynthFaces as a data set: recipes, parallel rendering into Parquet shards, resuming, checking, loading.
 
-A shard holds all pictures of a few identities. Each picture depends on (seed, identity, image) alone, so shards can be rendered by
-any number of workers, in any order, on one machine or many, and come out byte for byte the same.
+A shard holds all pictures of a few identities. Each picture depends on (seed, identity, image) alone, so shards can be
+rendered by any number of workers, in any order, on one machine or many, and come out byte for byte the same.
 """
 
 import contextlib
@@ -94,11 +94,13 @@ class SynthRecipe:
         identities, images: how many people, and pictures of each.
         seed: another seed gives other people.
         held_out: so many of the last identities are marked ``held-out`` for tests on strangers.
-        size: side of the chip in pixels; margin: pixels around it (0 stores aligned chips, more stores upright full crops for
-            the reader's own detector and aligner).
+        size: side of the chip in pixels; margin: pixels around it (0 stores aligned chips, more stores upright full
+            crops for the reader's own detector and aligner).
         supersampling: samples per pixel and axis.
         ranges: how varied the scenes are.
         relatives: ``"siblings"`` or ``"look-alikes"`` makes every second identity a relative of the one before.
+        leave_out: an ingredient to do without, for experiments: ``"hair"`` (with brows and beards), or ``"skin"``
+            (freckles, moles, wrinkles, blotches).
     """
 
     identities: int
@@ -110,6 +112,7 @@ class SynthRecipe:
     supersampling: int = 2
     ranges: Ranges = field(default_factory=Ranges)
     relatives: Literal["none", "siblings", "look-alikes"] = "none"
+    leave_out: Literal["nothing", "hair", "skin"] = "nothing"
 
     def __post_init__(self) -> None:
         for name in ("identities", "images", "size", "supersampling"):
@@ -123,6 +126,8 @@ class SynthRecipe:
             raise FacelabError(f"SynthFaces: margin={self.margin}, seed={self.seed}; neither may be negative.")
         if self.relatives not in ("none", "siblings", "look-alikes"):
             raise FacelabError(f"SynthFaces: relatives={self.relatives!r}; choose 'none', 'siblings' or 'look-alikes'.")
+        if self.leave_out not in _LEFT_OUT:
+            raise FacelabError(f"SynthFaces: leave_out={self.leave_out!r}; choose one of {', '.join(_LEFT_OUT)}.")
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "chips", **dataclasses.asdict(self), "generator": GENERATOR}
@@ -165,6 +170,13 @@ PRESETS = {
 }
 
 
+_LEFT_OUT: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "hair": {"hair_style": "none", "beard": "none", "brow_density": 0.0, "brow_thickness": 0.0},
+    "skin": dict.fromkeys(("freckles", "moles", "wrinkles", "blotches", "dark_circles"), 0.0),
+}
+
+
 def identity_of(model: "HeadModel", recipe: SynthRecipe, number: int) -> "Identity":
     """Return identity ``number`` of a recipe."""
     from facelab.synth.identity import look_alike, sample_identity, sibling
@@ -172,7 +184,8 @@ def identity_of(model: "HeadModel", recipe: SynthRecipe, number: int) -> "Identi
     if recipe.relatives != "none" and number % 2 == 1:
         make = sibling if recipe.relatives == "siblings" else look_alike
         return make(model, identity_of(model, recipe, number - 1), np.random.SeedSequence([recipe.seed, number]))
-    return sample_identity(model, np.random.SeedSequence([recipe.seed, number]))
+    person = sample_identity(model, np.random.SeedSequence([recipe.seed, number]))
+    return dataclasses.replace(person, **_LEFT_OUT[recipe.leave_out])
 
 
 def render_identity(renderer: "Renderer", recipe: SynthRecipe, number: int) -> list[dict[str, Any]]:
@@ -215,7 +228,8 @@ def render_identity(renderer: "Renderer", recipe: SynthRecipe, number: int) -> l
 
 @functools.lru_cache(maxsize=2)
 def renderer_for(device: str = "cpu", show: bool = False) -> "Renderer":
-    """Return this process's renderer: made once, with the head's data read and the kernels compiled or taken from the cache."""
+    """Return this process's renderer: made once, with the head's data read and the kernels compiled or taken from the
+    cache."""
     from facelab.synth.head import load_head
     from facelab.synth.render import Renderer
 
@@ -230,14 +244,16 @@ def _shard_name(index: int) -> str:
 
 
 def render_shard(recipe: ShardRecipe, index: int, out: str, device: str = "cpu") -> tuple[int, int]:
-    """Render one shard and write it with its checksum. Returns (index, number of pictures). This is what a worker runs."""
+    """Render one shard and write it with its checksum. Returns (index, number of pictures). This is what a worker
+    runs."""
     import cv2
     from threadpoolctl import threadpool_limits
 
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        # One thread: a matrix product split over threads adds up in another order, and the bytes would depend on the machine.
+        # One thread: a matrix product split over threads adds up in another order, and the bytes would depend on the
+        # machine.
         with threadpool_limits(1):
             renderer = renderer_for(device)
             rows = recipe.render(renderer, index)
@@ -288,7 +304,8 @@ def _arrow_type(name: str, value: Any) -> tuple[Any, Any]:
 
 
 class Store:
-    """A folder for shards: a local one, written atomically, or any fsspec address such as ``s3://bucket/set`` or ``memory://set``."""
+    """A folder for shards: a local one, written atomically, or any fsspec address such as ``s3://bucket/set`` or
+    ``memory://set``."""
 
     def __init__(self, address: str | Path):
         import fsspec
@@ -348,7 +365,8 @@ def check_shard(store: Store, index: int) -> Literal["good", "missing", "damaged
 
 @dataclass(frozen=True)
 class MakeReport:
-    """What a run did: pictures rendered now, pictures that were there, names of damaged shards that were rendered again."""
+    """What a run did: pictures rendered now, pictures that were there, names of damaged shards that were rendered
+    again."""
 
     rendered: int
     kept: int
@@ -534,14 +552,15 @@ def load_synthfaces(
     """Load a SynthFaces data set; a preset that is not there yet is rendered first.
 
     Args:
-        name: a preset (``"synthfaces-mini"``, ``"synthfaces-500"``), or the folder or fsspec address of a set made by :func:`make`.
+        name: a preset (``"synthfaces-mini"``, ``"synthfaces-500"``), or the folder or fsspec address of a set made by
+            :func:`make`.
         workers: processes for rendering; by default the number of cores, at most 8.
         show: show progress while rendering.
         make_missing: False never renders and raises instead.
 
     Returns:
-        A FaceSet whose table has the columns of :data:`COLUMNS` but ``image``; ``landmarks`` (5, 2), ``dense`` (N, 2), ``box`` (4,) as
-        arrays. Read ``facelab.data.card("synthfaces")`` for what the faces can and cannot stand for.
+        A FaceSet whose table has the columns of :data:`COLUMNS` but ``image``; ``landmarks`` (5, 2), ``dense`` (N, 2),
+        ``box`` (4,) as arrays. Read ``facelab.data.card("synthfaces")`` for what the faces can and cannot stand for.
 
     Raises:
         FacelabError: there is no such preset or folder, or a shard is missing or damaged; the message names it.

@@ -1,7 +1,7 @@
 """Hair and beard as strands: curves that grow from the skin, follow a comb, fall, and never enter the head.
 
-Every strand stands for a lock of some ten hairs. It is grown once per identity in head space; pictures only turn it with the head
-and, for beards, move it with the skin below.
+Every strand stands for a lock of some ten hairs. It is grown once per identity in head space; pictures only turn it
+with the head and, for beards, move it with the skin below.
 """
 
 from dataclasses import dataclass
@@ -77,9 +77,16 @@ def grow(model: HeadModel, identity: Identity, rest: np.ndarray, head: "Skull") 
     if identity.beard not in ("none", "stubble"):
         parts.append(_beard(model, identity, rest, head, rng))
     if not parts:
-        return Strands(*(np.zeros(shape, kind) for shape, kind in (
-            ((0, 2, 3), np.float32), (0, np.int32), (0, np.float32), (0, np.float32), ((0, 3), np.float32), ((0, 2), np.float32), (0, np.int32)
-        )))  # fmt: skip
+        zeros = np.zeros
+        return Strands(
+            points=zeros((0, 2, 3), np.float32),
+            anchor=zeros(0, np.int32),
+            width=zeros(0, np.float32),
+            taper=zeros(0, np.float32),
+            tint=zeros((0, 3), np.float32),
+            depth=zeros((0, 2), np.float32),
+            under_hat=zeros(0, np.int32),
+        )
     longest = max(part.points.shape[1] for part in parts)
     parts = [_resample(part, longest) for part in parts]
     return Strands(*(np.concatenate([getattr(part, name) for part in parts]) for name in Strands.__dataclass_fields__))
@@ -95,7 +102,7 @@ class Skull:
 
         eyes, _ = camera.eyeballs(model, rest)
         self.eyes = eyes
-        self.centre = eyes.mean(axis=0) + [0, 0.12, -0.78]
+        self.centre = eyes.mean(axis=0) + np.array([0, 0.12, -0.78])
         keep = np.unique(model.triangles[model.parts == SKIN])
         keep = keep[model.template[keep, 1] > 5.9]
         offset = rest[keep] - self.centre
@@ -146,7 +153,8 @@ class Skull:
 def _roots(
     model: HeadModel, rest: np.ndarray, weight: np.ndarray, count: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, ...]:
-    """Draw roots on the skin with density ``weight`` (V,): positions (count, 3), normals, template positions, anchors."""
+    """Draw roots on the skin with density ``weight`` (V,): positions (count, 3), normals, template positions,
+    anchors."""
     triangles = model.triangles[model.parts == SKIN]
     triangles = triangles[weight[triangles].max(axis=1) > 0.02]
     a, b, c = (rest[triangles[:, k]] for k in range(3))
@@ -177,7 +185,8 @@ def _tangent(v: np.ndarray, normal: np.ndarray) -> np.ndarray:
 def _comb(
     style: Style, identity: Identity, offset: np.ndarray, outward: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """The direction in which hair lies at its root, (S, 3): away from the crown, away from the parting, back, or out."""
+    """The direction in which hair lies at its root, (S, 3): away from the crown, away from the parting, back, or
+    out."""
     count = len(offset)
     ones = np.ones((count, 1))
     if style.flow == "out":
@@ -399,7 +408,8 @@ def _resample(strands: Strands, points: int) -> Strands:
 
 
 def shade_of(strands: Strands, rest: np.ndarray) -> np.ndarray:
-    """How much of the sky hair leaves to each vertex, (V,) in [0.35, 1]: vertices close to many strands lie in their shade."""
+    """How much of the sky hair leaves to each vertex, (V,) in [0.35, 1]: vertices close to many strands lie in their
+    shade."""
     if not len(strands.points):
         return np.ones(len(rest), np.float32)
     cell = 0.12

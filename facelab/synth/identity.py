@@ -1,7 +1,8 @@
 """Who: everything that makes a person the same person in every picture, drawn from one seed.
 
-All fields are *rendering parameters* of an invented head. They are not labels of people: ``ethnicity`` holds the weights of three
-blend shapes of the head model, ``melanin`` the amount of one pigment, ``femaleness`` a position between two blend shapes.
+All fields are *rendering parameters* of an invented head. They are not labels of people: ``ethnicity`` holds the
+weights of three blend shapes of the head model, ``melanin`` the amount of one pigment, ``femaleness`` a position
+between two blend shapes.
 """
 
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,8 @@ HAIR_STYLES = ("none", "buzz", "short", "side", "curly", "afro", "long", "wavy",
 BEARDS = ("none", "stubble", "moustache", "goatee", "full")
 
 # Standard deviation of the local shape axes by name prefix, in units of the axis (1 is the end of MakeHuman's slider, a
-# caricature). Chosen by looking at sheets of faces: large where people differ much, zero where a face stops being plausible.
+# caricature). Chosen by looking at sheets of faces: large where people differ much, zero where a face stops being
+# plausible.
 AXIS_SPREAD = {
     "cheek-trans": 0.23,
     "cheek-volume": 0.26,
@@ -132,9 +134,10 @@ class Identity:
     def columns(self) -> dict[str, float | str]:
         """The fields that the data set's table lists, as plain numbers and words."""
         names = (
-            "age femaleness muscle weight melanin haemoglobin eumelanin pheomelanin grey brow_thickness freckles wrinkles "
-            "hair_style hair_length beard"
-        ).split()
+            *("age", "femaleness", "muscle", "weight", "melanin", "haemoglobin", "eumelanin"),
+            *("pheomelanin", "grey", "brow_thickness", "freckles", "wrinkles", "hair_style", "hair_length"),
+            *("beard",),
+        )
         row = {name: getattr(self, name) for name in names}
         return row | dict(zip(("african", "asian", "caucasian"), map(float, self.ethnicity), strict=True))
 
@@ -146,7 +149,8 @@ def _spread(name: str) -> float:
 
 
 def _axes(model: HeadModel, rng: np.random.Generator) -> np.ndarray:
-    """Draw the local axes: the same value for both sides of a pair, plus a little asymmetry; clipped at two deviations."""
+    """Draw the local axes: the same value for both sides of a pair, plus a little asymmetry; clipped at two
+    deviations."""
     pairs: dict[str, float] = {}
     values = np.zeros(len(model.axis_names))
     for i, name in enumerate(model.axis_names):
@@ -158,8 +162,15 @@ def _axes(model: HeadModel, rng: np.random.Generator) -> np.ndarray:
     return values
 
 
-# MakeHuman's weight moves bodies, not faces, so facelab lets it move these axes: offset at weight 1, and its negative at 0.
-WEIGHT_AXES = {"head-fat": 0.40, "cheek-volume": 0.40, "cheek-inner": 0.20, "neck-double": 0.30, "neck-scale-horiz": 0.20}
+# MakeHuman's weight moves bodies, not faces, so facelab lets it move these axes: offset at weight 1, and its negative
+# at 0.
+WEIGHT_AXES = {
+    "head-fat": 0.40,
+    "cheek-volume": 0.40,
+    "cheek-inner": 0.20,
+    "neck-double": 0.30,
+    "neck-scale-horiz": 0.20,
+}
 
 
 def shape_axes(model: HeadModel, person: Identity) -> np.ndarray:
@@ -278,8 +289,8 @@ def _hair(rng: np.random.Generator, male: bool, age: float, curl: float, african
 def sibling(model: HeadModel, person: Identity, seed: int, *, share: float = 0.5) -> Identity:
     """Draw a sibling: of the deviations in shape, pigment and features ``share`` is common, the rest the sibling's own.
 
-    With share 0.5 the correlation of every shape axis between the two is about 0.5, as between full siblings for additive
-    traits. Sex, age, hair style and everything that people choose are the sibling's own.
+    With share 0.5 the correlation of every shape axis between the two is about 0.5, as between full siblings for
+    additive traits. Sex, age, hair style and everything that people choose are the sibling's own.
     """
     other = sample_identity(model, seed)
     mix, own = np.sqrt(share), np.sqrt(1 - share)
@@ -304,7 +315,8 @@ def sibling(model: HeadModel, person: Identity, seed: int, *, share: float = 0.5
 
 
 def look_alike(model: HeadModel, person: Identity, seed: int, *, likeness: float = 0.85) -> Identity:
-    """Draw a hard impostor: another bone structure close to ``person``'s, with the same sex, age, colours and hair style."""
+    """Draw a hard impostor: another bone structure close to ``person``'s, with the same sex, age, colours and hair
+    style."""
     other = sample_identity(model, seed)
     axes = np.clip(likeness * person.axes + np.sqrt(1 - likeness**2) * other.axes, -0.85, 0.85)
     return replace(person, seed=other.seed, shape_seed=other.shape_seed, axes=axes, moles=other.moles)

@@ -1,9 +1,12 @@
+# ruff: noqa: UP018, RUF046, SIM102, SIM109 - warp reads float(0.0) as a variable, and knows no `in`
 """The renderer's kernels: written once in warp, run on CPU or GPU.
 
-Every kernel has the image of the batch as its first thread index, so several images share a launch. Positions are in camera
+Every kernel has the image of the batch as its first thread index, so several images share a launch. Positions are in
+camera
 space: x right, y up, z towards the camera, which sits at the origin; so depth is -z. Units are decimetres.
 
-Visibility is resolved once per sample in a buffer of 64-bit keys (depth in the upper half, primitive in the lower half), and the
+Visibility is resolved once per sample in a buffer of 64-bit keys (depth in the upper half, primitive in the lower
+half), and the
 smallest key wins: the result does not depend on the order in which threads run.
 """
 
@@ -350,7 +353,8 @@ def _power(x: float, n: float) -> float:
 
 @wp.func
 def _texel(texture: wp.array3d(dtype=wp.uint8), u: float, v: float) -> wp.vec4:
-    """Bilinear look-up; u wraps around the head. The texture holds square roots, so that 8 bits suffice for dark skin."""
+    """Bilinear look-up; u wraps around the head. The texture holds square roots, so that 8 bits suffice for dark
+    skin."""
     rows = texture.shape[0]
     columns = texture.shape[1]
     x = (u - wp.floor(u)) * float(columns) - 0.5
@@ -419,7 +423,8 @@ def _eye_colour(view: View, person: Person, p: wp.vec3, right: bool, light: wp.v
 def _hair_colour(
     view: View, person: Person, p: wp.vec3, tangent: wp.vec3, centre: wp.vec3, tint: wp.vec3, depth: float
 ) -> wp.vec3:
-    """Kajiya and Kay 1989: diffuse sin(T, L), highlight around the cone of mirror directions; inner strands lie in shade."""
+    """Kajiya and Kay 1989: diffuse sin(T, L), highlight around the cone of mirror directions; inner strands lie in
+    shade."""
     outward = wp.normalize(p - centre)
     to_eye = wp.normalize(-p)
     along = wp.dot(tangent, view.key_direction)

@@ -1,4 +1,5 @@
-"""Glasses, sunglasses, hats, masks and hands: small meshes built around one head, drawn in front of it and casting shadows."""
+"""Glasses, sunglasses, hats, masks and hands: small meshes built around one head, drawn in front of it and casting
+shadows."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,9 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass
 class Soup:
-    """Triangles. One picture: positions (M, 3), normals (M, 3), colours (M, 4: linear RGB and gloss), triangles (F, 3), alphas (F,).
+    """Triangles. One picture: positions (M, 3), normals (M, 3), colours (M, 4: linear RGB and gloss), triangles (F, 3),
+    alphas (F,).
 
-    A batch has the picture as first axis; pictures with fewer triangles are filled up with triangles of alpha 0, which are not drawn.
+    A batch has the picture as first axis; pictures with fewer triangles are filled up with triangles of alpha 0, which
+    are not drawn.
     """
 
     positions: np.ndarray
@@ -121,7 +124,8 @@ def _tube(path: np.ndarray, radius: float | np.ndarray, colour: np.ndarray, *, s
 
 
 def torso(model: HeadModel, vertices: np.ndarray, cloth: np.ndarray, length: float = 7.0) -> Soup:
-    """The clothes below the cut of the head model, for pictures that show more of a person: its open edge drawn straight down.
+    """The clothes below the cut of the head model, for pictures that show more of a person: its open edge drawn
+    straight down.
 
     Args:
         vertices: (V, 3) in camera space.
@@ -129,7 +133,7 @@ def torso(model: HeadModel, vertices: np.ndarray, cloth: np.ndarray, length: flo
         length: dm.
     """
     edges = np.concatenate([model.triangles[:, [0, 1]], model.triangles[:, [1, 2]], model.triangles[:, [2, 0]]])
-    keys, first, count = np.unique(np.sort(edges, axis=1), axis=0, return_index=True, return_counts=True)
+    _, first, count = np.unique(np.sort(edges, axis=1), axis=0, return_index=True, return_counts=True)
     rim = edges[first[count == 1]]
     rim = rim[(model.template[rim, 1] < 4.9).all(axis=1)]
     top = vertices[rim]  # (E, 2, 3)
@@ -143,7 +147,7 @@ def torso(model: HeadModel, vertices: np.ndarray, cloth: np.ndarray, length: flo
         0.8,
     ]
     start = 4 * np.arange(len(rim))[:, None]
-    triangles = np.concatenate([start + [0, 1, 2], start + [0, 2, 3]]).astype(np.int32)
+    triangles = np.concatenate([start + np.array([0, 1, 2]), start + np.array([0, 2, 3])]).astype(np.int32)
     colours = np.broadcast_to([*cloth, 0.05], (len(positions), 4))
     return Soup(
         *(a.astype(np.float32) for a in (positions, normals, colours)), triangles, np.ones(len(triangles), np.float32)
@@ -245,7 +249,9 @@ def _hat(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rn
         wide = rng.uniform(0.35, 0.6)
         s = np.linspace(0, 1, 4)[:, None, None]
         outward = np.stack([np.sin(around), np.zeros(columns), np.cos(around)], axis=-1)
-        parts.append(_grid(edge[None] + s * wide * (outward + [0, rng.uniform(-0.25, 0.1), 0]), colour, closed=True))
+        parts.append(
+            _grid(edge[None] + s * wide * (outward + np.array([0, rng.uniform(-0.25, 0.1), 0])), colour, closed=True)
+        )
     return join(parts)
 
 

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 PER_SHARD = 40
 FACE_HEIGHT = 2.1  # dm from chin to hairline and a little more; sets the size of a face in pixels
 SHARED = (  # one light, one air, one camera for all people of a photograph
-    "key_direction key_strength key_softness key_temperature sky ground fill fill_strength exposure white_balance contrast "
-    "saturation noise blur motion jpeg resolution background_seed"
-).split()
+    *("key_direction", "key_strength", "key_softness", "key_temperature", "sky", "ground", "fill", "fill_strength"),
+    *("exposure", "white_balance", "contrast", "saturation", "noise", "blur", "motion", "jpeg", "resolution"),
+    "background_seed",
+)
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,8 @@ class Photograph:
 
     Attributes:
         image: (H, W, 3) uint8 RGB.
-        boxes: (n, 4) float32: x0, y0, x1, y1 from forehead to chin and ear to ear, pixels; may reach outside the picture.
+        boxes: (n, 4) float32: x0, y0, x1, y1 from forehead to chin and ear to ear, pixels; may reach outside the
+            picture.
         landmarks: (n, 5, 2) float32 pixels: left eye, right eye, nose, left and right mouth corner; left is image left.
         visible: (n, 5) bool.
         occluders: the name of each person's occluder.
@@ -192,7 +194,8 @@ class Photographs(Sequence):
 def load_photographs(
     photographs: int | str | Path = 200, *, seed: int = 0, workers: int = 1, show: bool = True
 ) -> Photographs:
-    """Load photographs; a number renders so many on first use, a path reads a set made by ``facelab synth --photographs N``.
+    """Load photographs; a number renders so many on first use, a path reads a set made by ``facelab synth --photographs
+    N``.
 
     Raises:
         FacelabError: the path holds no photographs, or a shard is damaged.

@@ -1,10 +1,10 @@
 """From identities and scenes to pictures with exact truth.
 
-The steps for a batch of scenes of one identity: shape the head, add expressions, pose (NumPy); light the vertices with rays, diffuse
-the light through skin, resolve visibility, shade (warp kernels, CPU or GPU); composite over a background and pass the sensor (OpenCV).
+The steps for a batch of scenes of one identity: shape the head, add expressions, pose (NumPy); light the vertices with
+rays, diffuse the light through skin, resolve visibility, shade (warp kernels, CPU or GPU); composite over a background
+and pass the sensor (OpenCV).
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ import numpy as np
 import warp as wp
 
 from facelab.synth import background, camera, hair, kernels, occluders, sensor, skin
-from facelab.synth.head import LASH, TEETH, HeadModel
+from facelab.synth.head import LASH, HeadModel
 from facelab.synth.identity import Identity, shape_axes
 from facelab.synth.scene import Scene, blackbody
 
@@ -168,7 +168,8 @@ class Renderer:
         return (0.5 * open_share + 0.5 * mean).astype(np.float32)
 
     def place(self, body: Body, scene: Scene, where: np.ndarray | None = None) -> "Placed":
-        """Express and pose the head, its turning centre at ``where`` (3,) in camera space, by default on the optical axis."""
+        """Express and pose the head, its turning centre at ``where`` (3,) in camera space, by default on the optical
+        axis."""
         expressed = self.model.express(body.rest, scene.actions)
         turn = camera.rotation(scene.yaw, scene.pitch, scene.roll)
         shoulders = camera.rotation(0.35 * scene.yaw, 0.1 * scene.pitch, 0.15 * scene.roll)
@@ -472,10 +473,11 @@ def _mesh(soup: occluders.Soup, device: str) -> wp.Mesh:
 
 
 def light(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
-    """Return the key light's colour (3,) and the environment's irradiance as four rows: constant, x, y and z gradients, linear RGB.
+    """Return the key light's colour (3,) and the environment's irradiance as four rows: constant, x, y and z gradients,
+    linear RGB.
 
-    The camera's automatic exposure is part of it: light that falls on a surface facing the camera comes to about 0.9, two stops
-    apart at most from scene to scene (``exposure``).
+    The camera's automatic exposure is part of it: light that falls on a surface facing the camera comes to about 0.9,
+    two stops apart at most from scene to scene (``exposure``).
     """
     key = blackbody(scene.key_temperature) * scene.key_strength
     env = np.zeros((4, 3))
@@ -495,7 +497,8 @@ class ChipFraming:
 
     Attributes:
         size: side of the chip in pixels.
-        margin: extra pixels around the chip on each side; with a margin the picture is a full crop, shifted by the scene's jitter.
+        margin: extra pixels around the chip on each side; with a margin the picture is a full crop, shifted by the
+            scene's jitter.
     """
 
     size: int = 112
@@ -506,7 +509,8 @@ class ChipFraming:
         return self.size + 2 * self.margin, self.size + 2 * self.margin
 
     def matrix(self, scene: Scene, truth: dict[str, np.ndarray]) -> np.ndarray:
-        """The (2, 3) matrix from (x/d, -y/d, 1) to pixels: the pinhole camera followed by the similarity of alignment."""
+        """The (2, 3) matrix from (x/d, -y/d, 1) to pixels: the pinhole camera followed by the similarity of
+        alignment."""
         points = camera.project(truth["five"], np.eye(2, 3))
         target = camera.TEMPLATE_112 * (self.size / 112) + self.margin
         if self.margin:  # a crop as a photographer frames it: upright, a little off
@@ -526,7 +530,8 @@ Framing = ChipFraming
 def _visible(points: np.ndarray, pixels: np.ndarray, keys: np.ndarray, factor: int, head_triangles: int) -> np.ndarray:
     """Which landmarks are inside the picture and hidden by nothing.
 
-    A landmark lies on the skin, or for the eyes on the eyeball just behind the lids: so the head itself hides it only from 0.12 dm
+    A landmark lies on the skin, or for the eyes on the eyeball just behind the lids: so the head itself hides it only
+        from 0.12 dm
     before it on, while an occluder or a strand of hair hides it by being nearer at all.
     """
     samples = np.round((pixels + 0.5) * factor - 0.5).astype(int)

@@ -1,4 +1,5 @@
-"""How seen: pose, expression, gaze, light, camera, clothes, occluders, background and sensor of one picture, from one seed."""
+"""How seen: pose, expression, gaze, light, camera, clothes, occluders, background and sensor of one picture, from one
+seed."""
 
 from dataclasses import dataclass, field
 
@@ -23,7 +24,8 @@ EXPRESSIONS = (
 
 @dataclass(frozen=True)
 class Ranges:
-    """How varied the scenes are. The defaults make the data sets of the course; ``frontal()`` a calm set for demonstrations.
+    """How varied the scenes are. The defaults make the data sets of the course; ``frontal()`` a calm set for
+    demonstrations.
 
     Attributes:
         yaw, pitch, roll: standard deviations in radians, drawn normal and clipped at ``max_yaw``, 0.5 and 0.5.
@@ -54,18 +56,20 @@ class Scene:
     """The rendering parameters of one picture. Angles in radians, lengths in dm, colours linear RGB.
 
     Attributes:
-        yaw: positive when the face turns to image right; pitch: positive upwards; roll: positive clockwise in the image.
+        yaw: positive when the face turns to image right; pitch: positive upwards; roll: positive clockwise in the
+            image.
         gaze: (2,) extra yaw and pitch of the eyes.
         expression: its name; actions: facial actions and their strengths.
-        key_direction: (3,) unit vector towards the key light; key_strength: key over ambient; key_softness: tangent of the
-            light's angular radius (0.02 is hard sun, 0.5 an overcast window); key_temperature in kelvin.
+        key_direction: (3,) unit vector towards the key light; key_strength: key over ambient; key_softness: tangent of
+            the light's angular radius (0.02 is hard sun, 0.5 an overcast window); key_temperature in kelvin.
         sky, ground: linear RGB of the environment above and below; fill: (3,) direction of a weak second light.
         distance: camera to head, dm; (4 is a selfie, 30 a telephoto).
         occluder: one of OCCLUDERS; occluder_seed: its look.
         background_seed, cloth, neckline: what is around the face.
         exposure: stops; white_balance: (2,) gain errors of red and blue; noise, blur (pixels), jpeg quality, resolution
             (share of pixels that the sensor has), contrast.
-        jitter: (4,) alignment error of the chip is none: chips are cropped by true landmarks; the full crop shifts by this.
+        jitter: (4,) alignment error of the chip is none: chips are cropped by true landmarks; the full crop shifts by
+            this.
     """
 
     seed: int
@@ -104,9 +108,9 @@ class Scene:
     def columns(self) -> dict[str, float | str]:
         """The fields that the data set's table lists."""
         names = (
-            "yaw pitch roll expression strength key_strength key_softness key_temperature distance occluder "
-            "exposure noise blur jpeg resolution"
-        ).split()
+            *("yaw", "pitch", "roll", "expression", "strength", "key_strength", "key_softness"),
+            *("key_temperature", "distance", "occluder", "exposure", "noise", "blur", "jpeg", "resolution"),
+        )
         row = {name: getattr(self, name) for name in names}
         x, y, z = map(float, self.key_direction)
         return row | {
@@ -122,7 +126,8 @@ def _both(name: str, value: float, skew: float = 0.0) -> dict[str, float]:
 
 
 def expression_actions(name: str, strength: float, rng: np.random.Generator) -> dict[str, float]:
-    """Return the facial actions of an expression: combinations that occur together on real faces (FACS), with small variations.
+    """Return the facial actions of an expression: combinations that occur together on real faces (FACS), with small
+    variations.
 
     Args:
         name: one of EXPRESSIONS.
@@ -190,7 +195,8 @@ def expression_actions(name: str, strength: float, rng: np.random.Generator) -> 
 
 
 def blackbody(kelvin: float) -> np.ndarray:
-    """Linear RGB of a black body seen by a camera balanced for daylight that adapts by two thirds, as cameras do; green = 1."""
+    """Linear RGB of a black body seen by a camera balanced for daylight that adapts by two thirds, as cameras do; green
+    = 1."""
     t = kelvin / 6500
     return np.array([t**-0.27, 1.0, t**0.32 if t < 1 else t**0.2])
 

@@ -43,7 +43,8 @@ def expose(linear: np.ndarray, scene: Scene) -> np.ndarray:
             (max(int(width * scene.resolution), 16), max(int(height * scene.resolution), 16)),
             interpolation=cv2.INTER_AREA,
         )
-    # Photon noise grows with the root of light, read noise does not; neighbouring pixels share some through demosaicing.
+    # Photon noise grows with the root of light, read noise does not; neighbouring pixels share some through
+    # demosaicing.
     noise = rng.standard_normal(x.shape, dtype=np.float32)
     noise = 0.75 * noise + 0.5 * cv2.blur(noise, (2, 2))
     x = x + noise * scene.noise * (0.25 + np.sqrt(np.clip(x, 0, 1)) * 0.75)

@@ -1,16 +1,18 @@
 """Skin: a two-pigment reflectance model, and the painting of one person's skin into a texture.
 
-Light that leaves skin has crossed the epidermis twice and been absorbed by melanin, and has been scattered back by a dermis in
-which haemoglobin absorbs. With optical depths m (melanin) and h (haemoglobin) the reflectance in band c is
+Light that leaves skin has crossed the epidermis twice and been absorbed by melanin, and has been scattered back by a
+dermis in which haemoglobin absorbs. With optical depths m (melanin) and h (haemoglobin) the reflectance in band c is
 
     R_c = D_c exp(-m a_c) exp(-h b_c).
 
-The bands are those of an sRGB camera (about 610, 550 and 465 nm). a follows the fall of melanin's absorption with wavelength,
-flattened by scattering; b the absorption of blood, weak in red and strong in green and blue (Jacques, "Optical properties of
-biological tissues: a review", 2013). D, a and b are chosen so that m from 0.1 to 2 spans the range of measured skin colours.
+The bands are those of an sRGB camera (about 610, 550 and 465 nm). a follows the fall of melanin's absorption with
+wavelength, flattened by scattering; b the absorption of blood, weak in red and strong in green and blue (Jacques,
+"Optical properties of
+biological tissues: a review", 2013). D, a and b are chosen so that m from 0.1 to 2 spans the range of measured skin
+colours.
 
-The texture wraps around the template head like a cylinder, so a painted freckle stays on its place of the skin in every pose and
-expression.
+The texture wraps around the template head like a cylinder, so a painted freckle stays on its place of the skin in every
+pose and expression.
 """
 
 import functools
@@ -118,8 +120,8 @@ def _noise(rng: np.random.Generator, cells: int) -> np.ndarray:
     coarse = rng.normal(size=(max(cells * HEIGHT // WIDTH, 2), cells)).astype(np.float32)
     wrapped = np.concatenate([coarse[:, -2:], coarse, coarse[:, :2]], axis=1)
     step = WIDTH / cells
-    wide = cv2.resize(wrapped, (int(round(WIDTH + 4 * step)), HEIGHT), interpolation=cv2.INTER_CUBIC)
-    start = int(round(2 * step))
+    wide = cv2.resize(wrapped, (round(WIDTH + 4 * step), HEIGHT), interpolation=cv2.INTER_CUBIC)
+    start = round(2 * step)
     return wide[:, start : start + WIDTH]
 
 

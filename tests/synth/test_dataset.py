@@ -83,7 +83,8 @@ import sys
 from facelab.synth.dataset import SynthRecipe, make
 from facelab.synth.scene import Ranges
 if __name__ == "__main__":
-    make(SynthRecipe(identities=3, images=70, seed=5, size=32, supersampling=1, held_out=1, ranges=Ranges(occluders=0.4)), sys.argv[1])
+    make(SynthRecipe(identities=3, images=70, seed=5, size=32, supersampling=1, held_out=1,
+    ranges=Ranges(occluders=0.4)), sys.argv[1])
 """
 
 

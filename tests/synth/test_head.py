@@ -4,7 +4,7 @@ from scipy.spatial import KDTree
 
 from facelab.errors import FacelabError
 from facelab.synth import camera, head
-from facelab.synth.identity import sample_identity, sibling, look_alike
+from facelab.synth.identity import look_alike, sample_identity, sibling
 
 
 @pytest.fixture(scope="module")

@@ -128,12 +128,13 @@ def test_more_melanin_is_darker_and_more_blood_is_redder():
     from facelab.synth.skin import reflectance
 
     light, dark, red = reflectance(0.2, 0.3), reflectance(1.5, 0.3), reflectance(0.2, 0.6)
-    assert (dark < light).all() and (0 < dark).all() and (light < 1).all()
+    assert (dark < light).all() and (dark > 0).all() and (light < 1).all()
     assert red[0] / red[1] > light[0] / light[1]
 
 
 def test_skin_colours_span_what_is_measured():
-    """CIELAB individual typology angle (Chardon et al. 1991): from dark (below -30 degrees) to very light (above 55)."""
+    """CIELAB individual typology angle (Chardon et al. 1991): from dark (below -30 degrees) to very light (above
+    55)."""
     import cv2
 
     from facelab.synth.sensor import encode_srgb
