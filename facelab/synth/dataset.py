@@ -86,6 +86,13 @@ COLUMNS = {
 }
 
 
+_LEFT_OUT: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "hair": {"hair_style": "none", "beard": "none", "brow_density": 0.0, "brow_thickness": 0.0},
+    "skin": dict.fromkeys(("freckles", "moles", "wrinkles", "blotches", "dark_circles"), 0.0),
+}
+
+
 @dataclass(frozen=True)
 class SynthRecipe:
     """Everything that decides which pictures come out.
@@ -167,13 +174,6 @@ class ShardRecipe(Protocol):
 PRESETS = {
     "synthfaces-mini": SynthRecipe(identities=64, images=16, seed=1),
     "synthfaces-500": SynthRecipe(identities=600, images=24, seed=500, held_out=100),
-}
-
-
-_LEFT_OUT: dict[str, dict[str, Any]] = {
-    "nothing": {},
-    "hair": {"hair_style": "none", "beard": "none", "brow_density": 0.0, "brow_thickness": 0.0},
-    "skin": dict.fromkeys(("freckles", "moles", "wrinkles", "blotches", "dark_circles"), 0.0),
 }
 
 
