@@ -1,0 +1,116 @@
+"""The book's own Sphinx extension: carried mathematics, one repository address, and the page of execution times."""
+
+import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import notebook_runs
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+# One file with every TeX extension and its glyphs as SVG paths: no font files, nothing more to load, works from file://.
+MATHJAX_FILE = "tex-svg-full.js"
+
+
+def mathjax_source() -> Path:
+    """The MathJax 3 bundle (Apache-2.0) inside the package ``sphinx-mathjax-offline``, found without importing it."""
+    spec = find_spec("sphinx-mathjax-offline")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError("the book carries MathJax from the package sphinx-mathjax-offline: uv sync --extra book")
+    return Path(spec.submodule_search_locations[0]) / "static" / "mathjax" / MATHJAX_FILE
+
+
+def configure(app: Sphinx, config: Any) -> None:
+    """Point pages to the carried MathJax, and give them the repository's address, which only ``_config.yml`` holds."""
+    config.mathjax_path = f"mathjax/{MATHJAX_FILE}"
+    repository = config.html_theme_options["repository_url"]
+    config.myst_substitutions = {**config.myst_substitutions, "repository": f"[{repository}]({repository})"}
+
+
+def leave_out_thebe(app: Sphinx, config: Any) -> None:
+    """Jupyter Book always loads sphinx-thebe, whose script names a CDN and is declared twice on the search page."""
+    for listeners in app.events.listeners.values():
+        for listener in [each for each in listeners if each.handler.__module__ == "sphinx_thebe"]:
+            app.disconnect(listener.id)
+    app.registry.css_files[:] = [entry for entry in app.registry.css_files if "thebe" not in entry[0]]
+
+
+def share_html_handlers(app: Sphinx) -> None:
+    """Let the single page, which becomes the PDF, use the node handlers of HTML.
+
+    Sphinx takes a builder's own handlers *instead of* those of its format, and one extension registers some for
+    ``singlehtml``, which hides all others.
+    """
+    handlers = app.registry.translation_handlers
+    handlers["singlehtml"] = {**handlers.get("html", {}), **handlers.get("singlehtml", {})}
+
+
+def mend_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """docutils calls a bibliography a list, but not its entries list items: a screen reader announces an empty list."""
+    if "body" in context:
+        context["body"] = context["body"].replace('<div role="list" class="citation-list', '<div class="citation-list')
+
+
+def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
+    if exception is None and app.builder.format == "html":
+        target = Path(app.outdir) / "_static" / "mathjax" / MATHJAX_FILE
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(mathjax_source(), target)
+
+
+class NotebookRuns(SphinxDirective):
+    """``{notebook-runs}``: a table of the stored runs of all notebooks; ``{notebook-runs} versions``: of packages."""
+
+    optional_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        root = Path(self.env.srcdir)
+        if self.arguments == ["versions"]:
+            return [_table(notebook_runs.versions(), "Package versions of the environment that built this book")]
+        for path in notebook_runs.notebook_paths(root):
+            self.env.note_dependency(str(path))
+        return [_table(notebook_runs.runs(root), "Last stored run of each notebook")]
+
+
+class DataCards(SphinxDirective):
+    """``{data-cards}``: every card of the package, in the order of their names; a new card needs no change here."""
+
+    def run(self) -> list[nodes.Node]:
+        container = nodes.container()
+        for path in sorted((Path(self.env.srcdir) / "facelab" / "data" / "cards").glob("*.md")):
+            self.env.note_dependency(str(path))
+            text = re.sub(r"^#", "##", path.read_text("utf8"), flags=re.MULTILINE)  # a card's title is a section here
+            self.state.nested_parse(text.splitlines(), self.content_offset, container, match_titles=True)
+        return container.children
+
+
+def _table(rows: list[dict[str, str]], title: str) -> nodes.table:
+    table = nodes.table("", nodes.title(title, title))
+    group = nodes.tgroup(cols=len(rows[0]))
+    group += [nodes.colspec(colwidth=1) for _ in rows[0]]
+    head, body = nodes.thead(), nodes.tbody()
+    head += _row(list(rows[0]))
+    body += [_row(list(row.values())) for row in rows]
+    table += group
+    group += [head, body]
+    return table
+
+
+def _row(cells: list[str]) -> nodes.row:
+    row = nodes.row()
+    row += [nodes.entry("", nodes.paragraph("", cell)) for cell in cells]
+    return row
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("config-inited", configure, priority=100)  # before MyST reads its substitutions
+    app.connect("config-inited", leave_out_thebe)
+    app.connect("builder-inited", share_html_handlers)
+    app.connect("html-page-context", mend_roles)
+    app.connect("build-finished", copy_mathjax)
+    app.add_directive("notebook-runs", NotebookRuns)
+    app.add_directive("data-cards", DataCards)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

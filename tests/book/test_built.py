@@ -1,0 +1,69 @@
+"""The built pages, read as text: links, pictures, and nothing that is loaded from elsewhere."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
+LOADING_LINKS = {"stylesheet", "icon", "shortcut icon", "preload", "prefetch", "preconnect", "manifest"}
+
+
+class Page(HTMLParser):
+    """What a page links to, loads, and names."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.ids: set[str] = set()
+        self.pictures: list[dict[str, str | None]] = []
+        self.feed(path.read_text("utf8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.ids.update(value for name in ("id", "name") if (value := values.get(name)))
+        if tag == "a" and values.get("href"):
+            self.links.append(values["href"] or "")
+        if tag in LOADED and values.get(LOADED[tag]):
+            self.loads.append(values[LOADED[tag]] or "")
+        if tag == "link" and values.get("rel") in LOADING_LINKS:
+            self.loads.append(values.get("href") or "")
+        if tag == "img":
+            self.pictures.append(values)
+
+
+def test_internal_links_lead_somewhere(html: Path, pages: list[Path]) -> None:
+    parsed = {page: Page(page) for page in pages}
+    broken = []
+    for page, content in parsed.items():
+        for link in content.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc or link == "#":
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            known = parsed[target].ids if target in parsed else None
+            if not target.is_file() or (parts.fragment and known is not None and unquote(parts.fragment) not in known):
+                broken.append(f"{page.relative_to(html)} -> {link}")
+    assert not broken
+
+
+def test_nothing_is_loaded_from_elsewhere(html: Path, pages: list[Path]) -> None:
+    loads = {load: page.name for page in pages for load in Page(page).loads}
+    assert not {
+        load: name for load, name in loads.items() if urlsplit(load).scheme not in ("", "data") or urlsplit(load).netloc
+    }
+    for sheet in html.rglob("*.css"):
+        text = sheet.read_text("utf8", errors="replace")
+        assert not re.search(r"url\(['\"]?(https?:)?//|@import url", text), sheet
+
+
+def test_every_picture_has_alt_text(pages: list[Path]) -> None:
+    # a path as alt text is what Sphinx writes when the author gave none
+    missing = [
+        (page.name, p.get("src"))
+        for page in pages
+        for p in Page(page).pictures
+        if not p.get("alt") or "_images/" in (p["alt"] or "")
+    ]
+    assert not missing

@@ -1,0 +1,63 @@
+"""The book's sources: citations, bibliography, table of contents, one address."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+pybtex = pytest.importorskip("pybtex.database", reason="the book's tools are not installed: uv sync --extra book")
+
+ROOT = Path(__file__).parents[2]
+BIBLIOGRAPHY = pybtex.parse_file(ROOT / "book/references.bib").entries
+TEXTS = sorted((ROOT / "book").glob("*.md")) + sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def _text(path: Path) -> str:
+    if path.suffix == ".md":
+        return path.read_text("utf8")
+    return "\n".join(
+        "".join(cell["source"])
+        for cell in json.loads(path.read_text("utf8"))["cells"]
+        if cell["cell_type"] == "markdown"
+    )
+
+
+def cited() -> set[str]:
+    keys = re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", "\n".join(map(_text, TEXTS)))
+    return {key.strip() for group in keys for key in group.split(",")}
+
+
+def test_every_citation_is_in_the_bibliography_and_every_entry_is_cited() -> None:
+    assert cited() == set(BIBLIOGRAPHY)
+
+
+@pytest.mark.parametrize("key", sorted(BIBLIOGRAPHY))
+def test_entry_is_complete(key: str) -> None:
+    entry = BIBLIOGRAPHY[key]
+    fields = entry.fields
+    assert entry.persons.get("author")
+    assert fields.get("title")
+    assert re.fullmatch(r"(19|20)\d\d", fields["year"])
+    if "doi" in fields:
+        assert re.fullmatch(r"10\.\d{4,9}/\S+", fields["doi"])
+    elif "eprint" in fields:
+        assert fields["archiveprefix"] == "arXiv"
+        assert re.fullmatch(r"\d{4}\.\d{4,5}|cs/\d{7}", fields["eprint"])
+    else:
+        assert fields.get("url", "").startswith("https://"), (
+            "a DOI, an arXiv number, or where neither exists an address"
+        )
+
+
+def test_every_notebook_and_page_is_in_the_table_of_contents() -> None:
+    toc = yaml.safe_load((ROOT / "book/_toc.yml").read_text("utf8"))
+    listed = {toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])}
+    assert listed == {str(path.relative_to(ROOT).with_suffix("")) for path in TEXTS}
+
+
+def test_the_repository_address_stands_in_one_place() -> None:
+    address = yaml.safe_load((ROOT / "_config.yml").read_text("utf8"))["repository"]["url"]
+    assert (ROOT / "_config.yml").read_text("utf8").count(address) == 1
+    assert not [path.name for path in TEXTS if address in _text(path)]

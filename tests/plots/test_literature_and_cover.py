@@ -1,0 +1,59 @@
+"""The figures of the review and the pictures of the book."""
+
+import xml.etree.ElementTree as ElementTree
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from facelab.plots import literature as figures
+from facelab.plots.cover import chain_figure, write_images
+from facelab.study.literature import literature, published
+
+IMAGES = Path(__file__).parents[2] / "book" / "images"
+
+
+def test_the_timeline_holds_every_method_once_and_loads_nothing() -> None:
+    html, papers = figures.timeline(literature()), literature()
+    assert html.count("<details") == html.count("</details>") == len(papers)
+    assert html.count('<li class="year">') == papers["year"].nunique()
+    assert not any(word in html for word in ("http", "<script", "src=", "url("))
+    HTMLParser().feed(html)
+
+
+def test_the_timeline_escapes_what_it_is_given() -> None:
+    papers = literature().assign(idea="a < b & <b>c</b>")
+    assert "a &lt; b &amp; &lt;b&gt;" in figures.timeline(papers)
+
+
+def test_the_tree_names_every_loss() -> None:
+    papers = literature()
+    drawn = " ".join(text.get_text() for text in figures.loss_families(papers).axes[0].texts)
+    losses = papers[papers["family"].isin(figures.FAMILIES[1:7])]
+    assert not [method for method in losses["method"] if method not in drawn]
+
+
+def test_a_row_and_a_marker_for_each_published_number() -> None:
+    table = published("arcface-table-2")
+    axes = figures.published_dots(table, xlabel="accuracy (%)").axes[0]
+    points = np.concatenate([dots.get_offsets()[:, 0] for dots in axes.collections])
+    np.testing.assert_allclose(np.sort(points), np.sort(table.to_numpy().ravel()))
+
+
+@pytest.mark.parametrize("columns", [2, 4])
+@pytest.mark.parametrize("dark", [False, True])
+def test_the_chain_has_four_links(dark: bool, columns: int) -> None:
+    figure = chain_figure(dark=dark, columns=columns)
+    assert isinstance(figure, Figure)
+    said = [text.get_text() for axes in figure.axes for text in axes.texts]
+    assert [said_ for said_ in said if said_[:1].isdigit()] == ["1  detect", "2  align", "3  embed", "4  match"]
+
+
+def test_the_images_of_the_book_are_those_that_the_function_writes(tmp_path: Path) -> None:
+    written = {path.name for path in write_images(tmp_path)}
+    assert written == {path.name for path in IMAGES.glob("*.svg")}
+    for path in tmp_path.glob("*.svg"):
+        ElementTree.parse(path)
+        assert abs(path.stat().st_size - (IMAGES / path.name).stat().st_size) < 2000, "run facelab.plots.cover again"
