@@ -5,10 +5,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.figure import Figure
+
+from facelab.plots.style import BLUE, GREY, new_figure, styled
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from facelab.data.faceset import FaceSet
     from facelab.synth.identity import Identity
     from facelab.synth.scene import Scene
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 COLUMNS = 7
 
 
-def one_factor_at_a_time(seed: int = 41, *, size: int = 112) -> "Figure":
+@styled
+def one_factor_at_a_time(seed: int = 41, *, size: int = 112) -> Figure:
     """Vary one rendering parameter per row while all others stay fixed.
 
     Args:
@@ -134,14 +136,16 @@ def _aged(person: "Identity", age: float) -> "Identity":
     )
 
 
-def people_by_scenes(faces: "FaceSet", *, people: int = 8, scenes: int = 8) -> "Figure":
+@styled
+def people_by_scenes(faces: "FaceSet", *, people: int = 8, scenes: int = 8) -> Figure:
     """One row per identity, one column per picture."""
     chosen = np.unique(np.linspace(0, len(faces.identities) - 1, people).round().astype(int))
     cells = [[faces[int(i)][0] for i in np.flatnonzero(faces.labels == label)[:scenes]] for label in chosen]
     return _grid(cells, names=[faces.identities[label] for label in chosen])
 
 
-def relatives(seeds: Sequence[int] = (3, 8, 14, 21), *, size: int = 112) -> "Figure":
+@styled
+def relatives(seeds: Sequence[int] = (3, 8, 14, 21), *, size: int = 112) -> Figure:
     """A person, two siblings, two look-alikes and two strangers, all in the same scene: hard and easy impostors."""
     from facelab.synth.dataset import renderer_for
     from facelab.synth.identity import look_alike, sample_identity, sibling
@@ -166,10 +170,9 @@ def relatives(seeds: Sequence[int] = (3, 8, 14, 21), *, size: int = 112) -> "Fig
     return _grid(cells, labels=[head] + [[""] * len(head)] * (len(cells) - 1))
 
 
-def attribute_spread(faces: "FaceSet") -> "Figure":
+@styled
+def attribute_spread(faces: "FaceSet") -> Figure:
     """Histograms of what varies between people (top) and between pictures (bottom)."""
-    import matplotlib.pyplot as plt
-
     people = faces.table.drop_duplicates("identity")
     degrees: Callable[[Any], Any] = np.degrees
     panels = [
@@ -180,42 +183,44 @@ def attribute_spread(faces: "FaceSet") -> "Figure":
         (faces.table, "light_azimuth", "light's azimuth in degrees", degrees),
         (faces.table, "distance", "camera distance in dm", None),
     ]
-    figure, axes = plt.subplots(2, 3, figsize=(9, 4.5), layout="constrained")
+    figure, axes = new_figure(2, 3, width=9, height=4.5)
     for ax, (table, column, label, change) in zip(axes.ravel(), panels, strict=True):
         values = table[column].to_numpy()
-        ax.hist(values if change is None else change(values), bins=24, color="#4477aa")
+        ax.hist(values if change is None else change(values), bins=24, color=BLUE)
         ax.set(xlabel=label)
-        ax.spines[["top", "right"]].set_visible(False)
     for row, what in ((0, "people"), (1, "pictures")):
         axes[row, 0].set_ylabel(what)
     return figure
 
 
 def _grid(
-    cells: list[list[np.ndarray]], *, names: Sequence[str] | None = None, labels: Sequence[Sequence[str]] | None = None
-) -> "Figure":
+    cells: list[list[np.ndarray]],
+    *,
+    names: Sequence[str] | None = None,
+    labels: Sequence[Sequence[str]] | None = None,
+) -> Figure:
     """Pictures in rows; ``names`` at the left of the rows, ``labels`` below the pictures."""
-    import matplotlib.pyplot as plt
-
     rows, columns = len(cells), max(len(row) for row in cells)
-    tall = 1.18 if labels else 1.0
-    figure, axes = plt.subplots(rows, columns, figsize=(columns * 1.1 + 1.0, rows * 1.1 * tall), squeeze=False)
+    size = 1.1  # inches of a picture
+    width, height = columns * size + (1.15 if names else 0.05), rows * size * (1.18 if labels else 1.03)
+    figure = Figure(figsize=(width, height), dpi=120, facecolor="white")
+    axes = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
-        left=0.12 if names else 0.01, right=0.995, top=0.995, bottom=0.02, wspace=0.03, hspace=0.22 if labels else 0.03
+        left=1.1 / width if names else 0.005,
+        right=0.995,
+        top=0.997,
+        bottom=0.16 / height if labels else 0.003,
+        wspace=0.03,
+        hspace=0.18 if labels else 0.03,
     )
     for r, row in enumerate(cells):
-        for c in range(columns):
-            ax = axes[r, c]
+        for c, ax in enumerate(axes[r]):
             ax.set_axis_off()
-            if c >= len(row):
-                continue
-            ax.imshow(row[c])
-            if labels and labels[r][c]:
-                ax.text(
-                    0.5, -0.04, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=7, color="0.5"
-                )
+            if c < len(row):
+                ax.imshow(row[c])
+            if labels and c < len(labels[r]):
+                ax.text(0.5, -0.03, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=7, color=GREY)
         if names:
-            axes[r, 0].text(
-                -0.08, 0.5, names[r], transform=axes[r, 0].transAxes, ha="right", va="center", fontsize=8, color="0.5"
-            )
+            where = axes[r, 0].transAxes
+            axes[r, 0].text(-0.06, 0.5, names[r], transform=where, ha="right", va="center", fontsize=8, color=GREY)
     return figure

@@ -385,7 +385,7 @@ def make(
     recipe: ShardRecipe,
     out: str | Path,
     *,
-    workers: int = 1,
+    workers: int | None = 1,
     device: str = "cpu",
     backend: Literal["local", "dask", "ray"] = "local",
     address: str | None = None,
@@ -396,7 +396,7 @@ def make(
     Args:
         recipe: which pictures.
         out: a folder or an fsspec address. Shards that are there and whole stay.
-        workers: processes on this machine (with ``backend="local"``).
+        workers: processes on this machine (with ``backend="local"``); None for one per core.
         device: ``"cpu"``, or a warp device such as ``"cuda:0"``.
         backend: ``"local"`` for processes of joblib, ``"dask"`` or ``"ray"`` for a cluster at ``address``.
         address: of the Dask scheduler or the Ray head.
@@ -407,6 +407,7 @@ def make(
     """
     import time
 
+    workers = os.cpu_count() or 1 if workers is None else workers
     if workers < 1:
         raise FacelabError(f"SynthFaces: workers={workers}; give 1 or more.")
     store = Store(out)
@@ -519,6 +520,12 @@ def folder_of(name: str) -> Path:
     return facelab_home() / "synthfaces" / name
 
 
+def kind_of(out: str | Path) -> str | None:
+    """Say what a folder holds: ``"chips"``, ``"photographs"``, or None."""
+    text = Store(out).read("recipe.json")
+    return json.loads(text).get("kind") if text is not None else None
+
+
 def read_shards(out: str | Path, kind: str, parse: Callable[[dict[str, Any]], ShardRecipe]) -> pd.DataFrame:
     """Read and check all shards of a set.
 
@@ -544,6 +551,43 @@ def read_shards(out: str | Path, kind: str, parse: Callable[[dict[str, Any]], Sh
             )
         tables.append(pd.read_parquet(io.BytesIO(store.read(_shard_name(index)))))
     return pd.concat(tables, ignore_index=True)
+
+
+def choose(
+    preset: str | None = None,
+    *,
+    identities: int | None = None,
+    images: int | None = None,
+    photographs: int | None = None,
+    **settings: Any,
+) -> tuple[ShardRecipe, str]:
+    """Turn what a user asks for into a recipe and its place under the cache folder.
+
+    Args:
+        preset: a name of PRESETS, which nothing else may change; or give ``identities`` and ``images``, or
+            ``photographs``.
+        settings: further fields of :class:`SynthRecipe`; of :class:`PhotographRecipe` only the seed.
+
+    Raises:
+        FacelabError: an unknown preset, or more or less than one of the three ways.
+    """
+    ways = (preset is not None) + (photographs is not None) + (identities is not None or images is not None)
+    if ways != 1 or (identities is None) != (images is None):
+        raise FacelabError(
+            f"choose one: a preset ({', '.join(PRESETS)}), --identities N with --images K, or --photographs N."
+        )
+    if photographs is not None:
+        from facelab.synth.photographs import PhotographRecipe
+
+        seed = settings.get("seed", 0)
+        return PhotographRecipe(photographs, seed=seed), str(folder_of(f"photographs-{photographs}-{seed}"))
+    if preset is not None:
+        if preset not in PRESETS:
+            raise FacelabError(f"there is no preset {preset!r}; there are: {', '.join(PRESETS)}.")
+        return PRESETS[preset], str(folder_of(preset))
+    recipe = SynthRecipe(identities, images, **settings)
+    changed = [f"{k}-{v}" for k, v in settings.items() if v != SynthRecipe.__dataclass_fields__[k].default]
+    return recipe, str(folder_of("-".join([f"{identities}x{images}", *changed])))
 
 
 def load_synthfaces(

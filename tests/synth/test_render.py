@@ -93,7 +93,10 @@ def test_occluded_landmarks_are_flagged(renderer, body):
     assert visible("sunglasses").tolist() == [False, False, True, True, True]
     assert visible("mask").tolist() == [True, True, False, False, False]
     turned = visible("none", yaw=1.5)  # the face turns to image right, so its image-right half is hidden
-    assert not turned[1] and not turned[4] and turned[2] and turned[3]
+    assert not turned[1]
+    assert not turned[4]
+    assert turned[2]
+    assert turned[3]
 
 
 @pytest.mark.parametrize("occluder", OCCLUDERS)
@@ -108,7 +111,8 @@ def test_a_batch_gives_what_single_pictures_give(renderer, body):
     together = renderer.render(body, scenes, size=framing.shape, framing=framing)
     for s, picture in zip(scenes, together, strict=True):
         alone = renderer.render(body, [s], size=framing.shape, framing=framing)[0]
-        assert np.array_equal(alone.image, picture.image) and np.array_equal(alone.visible, picture.visible)
+        assert np.array_equal(alone.image, picture.image)
+        assert np.array_equal(alone.visible, picture.visible)
 
 
 def test_the_key_light_lights_the_side_it_comes_from(renderer, body):
@@ -128,7 +132,9 @@ def test_more_melanin_is_darker_and_more_blood_is_redder():
     from facelab.synth.skin import reflectance
 
     light, dark, red = reflectance(0.2, 0.3), reflectance(1.5, 0.3), reflectance(0.2, 0.6)
-    assert (dark < light).all() and (dark > 0).all() and (light < 1).all()
+    assert (dark < light).all()
+    assert (dark > 0).all()
+    assert (light < 1).all()
     assert red[0] / red[1] > light[0] / light[1]
 
 
@@ -143,4 +149,5 @@ def test_skin_colours_span_what_is_measured():
     colours = np.array([reflectance(m, 0.3) for m in (0.08, 2.0)], np.float32)
     lab = cv2.cvtColor(encode_srgb(colours).astype(np.float32)[None], cv2.COLOR_RGB2LAB)[0]
     angle = np.degrees(np.arctan2(lab[:, 0] - 50, lab[:, 2]))
-    assert angle[0] > 45 and angle[1] < -30
+    assert angle[0] > 45
+    assert angle[1] < -30
