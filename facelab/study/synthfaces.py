@@ -5,6 +5,7 @@
     python -m facelab.study.synthfaces closed-set   a ResNet34 with cross entropy on synthfaces-500
     python -m facelab.study.synthfaces carry-over   a ResNet34 trained on SynthFaces alone, tested on real people (ORL)
     python -m facelab.study.synthfaces ablation     the same with one ingredient left out at a time
+    python -m facelab.study.synthfaces card         write what was measured into the card
 
 Results go to ``facelab/data/cards/synthfaces.json``, which the card quotes. Data sets and checkpoints lie under
 facelab's cache folder; a command that was stopped goes on from there.
@@ -241,6 +242,83 @@ def _lbp(chips: FaceSet, cells: int = 8) -> np.ndarray:
     return np.array(out)
 
 
+def write_card() -> None:
+    """Put the numbers of the results file into the card, below its marker."""
+    results = json.loads(results_path().read_text())
+    path = results_path().with_suffix(".md")
+    head = path.read_text().partition(MARKER)[0]
+    with atomic_write(path) as temporary:
+        temporary.write_text(head + MARKER + "\n\n" + "\n".join(_sections(results)).rstrip() + "\n")
+
+
+MARKER = "<!-- numbers: written by python -m facelab.study.synthfaces card -->"
+
+
+def _sections(results: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
+    if r := results.get("detection"):
+        five = ", ".join(f"{v:.1%}" for v in r["easy_error_median_by_landmark"])
+        lines += [
+            "**Are they faces?** (`detection`) MTCNN, trained on real photographs only, found "
+            f"{r['easy_found']} of {r['easy_faces']} faces with |yaw| < 30° and no occluder "
+            f"({r['easy_found'] / r['easy_faces']:.1%}). Its landmarks lie {r['easy_error_median']:.1%} of the distance "
+            f"between the eyes from the truth (median; by landmark {five}). Of all {r['faces']}, profiles and occluders "
+            f"included, it found {r['all_found']}. Share found by occluder: {_shares(r['found_share_by_occluder'])}.",
+            "",
+        ]
+    if r := results.get("closed_set"):
+        lines += [
+            f"**How hard are they?** (`closed-set`) A ResNet34 with cross entropy, {SIZE} × {SIZE} pixels, "
+            f"{r['epochs']} epochs, {r['train_pictures'] // r['identities']} pictures of each of {r['identities']} "
+            f"identities: accuracy {_estimate(r['accuracy'])} on {r['accuracy']['n']} other pictures of them "
+            f"({r['accuracy_easy']:.3f} where |yaw| < 30° without occluder; by occluder: "
+            f"{_shares(r['accuracy_by_occluder'])}). On 100 strangers, all pairs: AUC {_estimate(r['strangers']['auc'])}, "
+            f"TAR at FAR 1 % {_estimate(r['strangers']['tar_at_far_0.01'])}.",
+            "",
+        ]
+    if r := results.get("carry_over"):
+        rows = {
+            f"SynthFaces, {r['identities']} × {r['images']}": r["synthfaces"],
+            "pixels": r["pixels"],
+            "LBP": r["lbp"],
+        }
+        rows |= {f"SynthFaces, {name}": values for name, values in results.get("ablation", {}).items()}
+        lines += [
+            "**Do they carry over to real people?** (`carry-over`, `ablation`) A ResNet34 trained in greyscale on SynthFaces "
+            f"alone ({r['size']} × {r['size']} pixels, {r['epochs']} epochs), on all pairs of ORL's 400 photographs, aligned by "
+            "MTCNN, with 95 % intervals from an identity bootstrap; one training seed each.",
+            "",
+            "| | AUC | TAR at FAR 1 % | rank-1 |",
+            "|---|---|---|---|",
+            *(
+                f"| {name} | {_estimate(v['auc'])} | {_estimate(v['tar_at_far_0.01'])} | {v['rank1']:.3f} |"
+                for name, v in rows.items()
+            ),
+            "",
+        ]
+    if r := results.get("balance"):
+        quantiles = {name: value for name, value in r.items() if isinstance(value, list)}
+        lines += [
+            f"**How are the attributes spread?** (`balance`) Quantiles over the {r['identities']} people and {r['pictures']} "
+            "pictures of synthfaces-500; angles in radians, distance in dm.",
+            "",
+            "| | 5 % | 25 % | 50 % | 75 % | 95 % |",
+            "|---|---|---|---|---|---|",
+            *(f"| {name} | " + " | ".join(f"{v:g}" for v in values) + " |" for name, values in quantiles.items()),
+            "",
+            *(f"- {name.replace('_', ' ')}: {_shares(value)}" for name, value in r.items() if isinstance(value, dict)),
+        ]
+    return lines
+
+
+def _estimate(values: dict[str, float]) -> str:
+    return f"{values['value']:.3f} [{values['low']:.3f}, {values['high']:.3f}]"
+
+
+def _shares(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.1%}" for name, value in values.items())
+
+
 def main() -> None:
     """Run one command and record its result."""
     commands: dict[str, Callable[[int], dict[str, Any]]] = {
@@ -251,9 +329,12 @@ def main() -> None:
         "ablation": ablation,
     }
     parser = argparse.ArgumentParser(description="Make the numbers of SynthFaces' data card.")
-    parser.add_argument("command", choices=[*commands])
+    parser.add_argument("command", choices=[*commands, "card"])
     parser.add_argument("--workers", type=int, default=2, help="processes for rendering")
     chosen = parser.parse_args()
+    if chosen.command == "card":
+        write_card()
+        return
     record(chosen.command.replace("-", "_"), commands[chosen.command](chosen.workers))
 
 
