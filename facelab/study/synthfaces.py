@@ -264,7 +264,8 @@ def _sections(results: dict[str, Any]) -> list[str]:
             f"({r['easy_found'] / r['easy_faces']:.1%}). Its landmarks lie {r['easy_error_median']:.1%} of the "
             f"distance between the eyes from the truth (median; by "
             f"landmark {five}). Of all {r['faces']}, profiles "
-            f"and occluders included, it found {r['all_found']}. Share found by occluder: {_shares(r['found_share_by_occluder'])}.",
+            f"and occluders included, it found {r['all_found']}. Share found by "
+            f"occluder: {_shares(r['found_share_by_occluder'])}.",
             "",
         ]
     if r := results.get("closed_set"):

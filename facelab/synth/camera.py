@@ -82,17 +82,3 @@ def project(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     depth = -points[..., 2:]
     flat = np.concatenate([points[..., :1] / depth, -points[..., 1:2] / depth, np.ones_like(depth)], axis=-1)
     return flat @ matrix.T
-
-
-TEMPLATE_112 = np.array(  # ArcFace's template, 112x112, InsightFace face_align
-    [[38.2946, 51.6963], [73.5318, 51.5014], [56.0252, 71.7366], [41.5493, 92.3655], [70.7299, 92.2041]]
-)
-
-
-def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Least-squares similarity (2, 3) from source to target points, Umeyama 1991."""
-    a, b = source - source.mean(0), target - target.mean(0)
-    u, s, vt = np.linalg.svd(b.T @ a)
-    sign = np.array([1, np.sign(np.linalg.det(u @ vt))])
-    linear = (u * sign) @ vt * ((s * sign).sum() / (a**2).sum())
-    return np.hstack([linear, (target.mean(0) - linear @ source.mean(0))[:, None]])

@@ -48,7 +48,7 @@ _PART_OF_GROUP = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared and hashed as itself, so that it can be a key of caches
 class HeadModel:
     """Arrays of the parametric head; V vertices, T triangles.
 

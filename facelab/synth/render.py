@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import warp as wp
 
+from facelab.align.similarity import similarity, template
 from facelab.synth import background, camera, hair, kernels, occluders, sensor, skin
 from facelab.synth.head import LASH, HeadModel
 from facelab.synth.identity import Identity, shape_axes
@@ -112,6 +113,7 @@ class Renderer:
         self._template = wp.array(model.template, dtype=wp.vec3, device=device)
         paint = np.concatenate([skin.texture_coordinates(model.template), model.masks[:, 3:4]], axis=1)
         self._paint = wp.array(paint.astype(np.float32), dtype=wp.vec3, device=device)
+        self._meshes: list[wp.Mesh] = []  # one per picture of a batch, refitted for each launch
         self._lips = wp.array(model.masks[:, 0], dtype=float, device=device)
 
     def compile(self, show: bool = False) -> None:
@@ -193,13 +195,19 @@ class Renderer:
         return {"five": five, "dense": vertices[self._dense], "face": face}
 
     def render(
-        self, body: Body, scenes: Sequence[Scene], *, size: tuple[int, int], framing: "Framing", supersampling: int = 2
+        self,
+        body: Body,
+        scenes: Sequence[Scene],
+        *,
+        size: tuple[int, int],
+        framing: "ChipFraming",
+        supersampling: int = 2,
     ) -> list[Picture]:
         """Render one identity in several scenes.
 
         Args:
             size: (height, width) of the pictures.
-            framing: where the face stands in the picture, for example :class:`ChipFraming`.
+            framing: where the face stands in the picture.
             supersampling: samples per pixel along each axis.
         """
         placed = [self.place(body, scene) for scene in scenes]
@@ -454,8 +462,6 @@ class Renderer:
 
     def _shadow_meshes(self, vertices: np.ndarray) -> list[wp.Mesh]:
         """One tree of triangles per image; made once and refitted, which is thirty times faster than building."""
-        if not hasattr(self, "_meshes"):
-            self._meshes: list[wp.Mesh] = []
         while len(self._meshes) < len(vertices):
             self._meshes.append(
                 wp.Mesh(wp.array(vertices[len(self._meshes)], dtype=wp.vec3, device=self.device), self._solid)
@@ -511,20 +517,14 @@ class ChipFraming:
     def matrix(self, scene: Scene, truth: dict[str, np.ndarray]) -> np.ndarray:
         """The (2, 3) matrix from (x/d, -y/d, 1) to pixels: the pinhole camera followed by the similarity of
         alignment."""
-        points = camera.project(truth["five"], np.eye(2, 3))
-        target = camera.TEMPLATE_112 * (self.size / 112) + self.margin
         if self.margin:  # a crop as a photographer frames it: upright, a little off
-            scale = np.linalg.norm(target.mean(0) - target[0]) / np.linalg.norm(points.mean(0) - points[0])
             face = camera.project(truth["face"], np.eye(2, 3))
             extent = np.ptp(face, axis=0).max()
             scale = 1.05 * self.size / extent * np.exp(0.08 * scene.jitter[2])
             middle = (face.min(0) + face.max(0)) / 2
             shift = np.array(self.shape[::-1]) / 2 + 0.05 * self.size * scene.jitter[:2] - scale * middle
             return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-        return camera.similarity(points, target)
-
-
-Framing = ChipFraming
+        return similarity(camera.project(truth["five"], np.eye(2, 3)), template(self.size))
 
 
 def _visible(points: np.ndarray, pixels: np.ndarray, keys: np.ndarray, factor: int, head_triangles: int) -> np.ndarray:

@@ -68,8 +68,8 @@ class Atlas:
 
 
 @functools.lru_cache(maxsize=1)
-def _atlas_of(model_id: int, model_box: tuple) -> Atlas:
-    (model,) = model_box
+def atlas(model: HeadModel) -> Atlas:
+    """Return the unrolled template; computed once."""
     skin = np.unique(model.triangles[model.parts == SKIN])
     points = model.template[skin]
     radius = np.hypot(points[:, 0], points[:, 2] - AXIS_Z)
@@ -93,24 +93,6 @@ def _atlas_of(model_id: int, model_box: tuple) -> Atlas:
     y = TOP - (np.arange(HEIGHT) + 0.5) / HEIGHT * (TOP - BOTTOM)
     theta, y = np.meshgrid(theta.astype(np.float32), y.astype(np.float32))
     return Atlas(x=r * np.sin(theta), y=y, z=AXIS_Z + r * np.cos(theta), theta=theta)
-
-
-def atlas(model: HeadModel) -> Atlas:
-    """Return the unrolled template; computed once."""
-    return _atlas_of(id(model), _Box((model,)))
-
-
-class _Box(tuple):
-    """A tuple that hashes by identity, so that a model of large arrays can stand in a cache's key."""
-
-    __hash__ = object.__hash__
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, tuple)
-            and len(other) == len(self)
-            and all(a is b for a, b in zip(self, other, strict=True))
-        )
 
 
 def _noise(rng: np.random.Generator, cells: int) -> np.ndarray:
