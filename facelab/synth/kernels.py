@@ -2,12 +2,10 @@
 """The renderer's kernels: written once in warp, run on CPU or GPU.
 
 Every kernel has the image of the batch as its first thread index, so several images share a launch. Positions are in
-camera
-space: x right, y up, z towards the camera, which sits at the origin; so depth is -z. Units are decimetres.
+camera space: x right, y up, z towards the camera, which sits at the origin; so depth is -z. Units are decimetres.
 
 Visibility is resolved once per sample in a buffer of 64-bit keys (depth in the upper half, primitive in the lower
-half), and the
-smallest key wins: the result does not depend on the order in which threads run.
+half), and the smallest key wins: the result does not depend on the order in which threads run.
 """
 
 import warp as wp

@@ -1,8 +1,8 @@
 """From identities and scenes to pictures with exact truth.
 
-The steps for a batch of scenes of one identity: shape the head, add expressions, pose (NumPy); light the vertices with
-rays, diffuse the light through skin, resolve visibility, shade (warp kernels, CPU or GPU); composite over a background
-and pass the sensor (OpenCV).
+The steps for a batch of scenes of one identity: shape the head, add expressions, pose (NumPy); light the vertices
+with rays, diffuse the light through skin, resolve visibility, shade (warp kernels, CPU or GPU); composite over a
+background and pass the sensor (OpenCV).
 """
 
 from collections.abc import Sequence
@@ -531,8 +531,7 @@ def _visible(points: np.ndarray, pixels: np.ndarray, keys: np.ndarray, factor: i
     """Which landmarks are inside the picture and hidden by nothing.
 
     A landmark lies on the skin, or for the eyes on the eyeball just behind the lids: so the head itself hides it only
-        from 0.12 dm
-    before it on, while an occluder or a strand of hair hides it by being nearer at all.
+    from 0.12 dm before it on, while an occluder or a strand of hair hides it by being nearer at all.
     """
     samples = np.round((pixels + 0.5) * factor - 0.5).astype(int)
     height, width = keys.shape

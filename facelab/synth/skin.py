@@ -7,12 +7,11 @@ dermis in which haemoglobin absorbs. With optical depths m (melanin) and h (haem
 
 The bands are those of an sRGB camera (about 610, 550 and 465 nm). a follows the fall of melanin's absorption with
 wavelength, flattened by scattering; b the absorption of blood, weak in red and strong in green and blue (Jacques,
-"Optical properties of
-biological tissues: a review", 2013). D, a and b are chosen so that m from 0.1 to 2 spans the range of measured skin
-colours.
+"Optical properties of biological tissues: a review", 2013). D, a and b are chosen so that m from 0.1 to 2 spans the
+range of measured skin colours.
 
-The texture wraps around the template head like a cylinder, so a painted freckle stays on its place of the skin in every
-pose and expression.
+The texture wraps around the template head like a cylinder, so a painted freckle stays on its place of the skin in
+every pose and expression.
 """
 
 import functools
