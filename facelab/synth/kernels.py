@@ -10,7 +10,10 @@ half), and the smallest key wins: the result does not depend on the order in whi
 
 import warp as wp
 
-wp.config.quiet = True
+if hasattr(wp, "LOG_ERROR"):  # warp greets on its first kernel, and warns where there is no GPU
+    wp.config.log_level = wp.LOG_ERROR
+else:
+    wp.config.quiet = True
 
 wp.set_module_options({"enable_backward": False})  # nothing is differentiated: half the compile time
 

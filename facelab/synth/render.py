@@ -5,7 +5,10 @@ with rays, diffuse the light through skin, resolve visibility, shade (warp kerne
 background and pass the sensor (OpenCV).
 """
 
-from collections.abc import Sequence
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +68,24 @@ class Body:
     skull: "hair.Skull"
 
 
+@contextlib.contextmanager
+def _silent_driver_search() -> Iterator[None]:
+    """Warp's native code writes a warning to standard error on every machine without a GPU; most laptops have none."""
+    sys.stderr.flush()
+    try:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # no standard error to silence
+        yield
+        return
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 @dataclass(frozen=True)
 class Placed:
     """A head in camera space.
@@ -91,7 +112,8 @@ class Renderer:
 
     def __init__(self, model: HeadModel, device: str = "cpu"):
         wp.config.quiet = True
-        wp.init()
+        with _silent_driver_search():
+            wp.init()
         self.model, self.device = model, device
         self._dense = camera.dense_vertices(model)
         self._neck = camera.neck_weight(model.template).astype(np.float32)
