@@ -18,13 +18,15 @@ COLUMNS = 7
 
 
 @styled
-def one_factor_at_a_time(seed: int = 41, *, size: int = 112) -> Figure:
+def one_factor_at_a_time(seed: int = 12, *, size: int = 112) -> Figure:
     """Vary one rendering parameter per row while all others stay fixed.
 
     Args:
         seed: of the person and the scene that everything starts from.
         size: pixels of each picture.
     """
+    import cv2
+
     from facelab.synth.dataset import renderer_for
     from facelab.synth.identity import sample_identity
     from facelab.synth.render import ChipFraming
@@ -113,14 +115,16 @@ def one_factor_at_a_time(seed: int = 41, *, size: int = 112) -> Figure:
         ("occluder", list(OCCLUDERS), [(person, replace(scene, occluder=v)) for v in OCCLUDERS]),
         ("blur, pixels", [f"{v:.1f}" for v in blurs], [(person, replace(scene, blur=float(v))) for v in blurs]),
     ]
-    framing = ChipFraming(int(size * 0.75), size // 8)
+    wide, tight = ChipFraming(int(size * 0.75), size // 8), ChipFraming(size)
+    whole = {"yaw", "pitch", "distance, dm", "hair", "occluder"}  # rows that need to show more than the face
 
-    def draw(who: "Identity", how: "Scene") -> np.ndarray:
-        how = replace(how, jitter=np.zeros(4))
-        return renderer.render(renderer.body(who), [how], size=framing.shape, framing=framing)[0].image
+    def draw(row: str, who: "Identity", how: "Scene") -> np.ndarray:
+        how, framing = replace(how, jitter=np.zeros(4)), wide if row in whole else tight
+        image = renderer.render(renderer.body(who), [how], size=framing.shape, framing=framing)[0].image
+        return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
 
     return _grid(
-        [[draw(who, how) for who, how in cells] for _, _, cells in rows],
+        [[draw(name, who, how) for who, how in cells] for name, _, cells in rows],
         names=[name for name, _, _ in rows],
         labels=[values for _, values, _ in rows],
     )
