@@ -16,7 +16,7 @@ import warp as wp
 
 from facelab.align.similarity import similarity, template
 from facelab.synth import background, camera, hair, kernels, occluders, sensor, skin
-from facelab.synth.head import LASH, HeadModel
+from facelab.synth.head import LASH, TEETH, TONGUE, HeadModel
 from facelab.synth.identity import Identity, shape_axes
 from facelab.synth.scene import Scene, blackbody
 
@@ -135,6 +135,10 @@ class Renderer:
         self._template = wp.array(model.template, dtype=wp.vec3, device=device)
         paint = np.concatenate([skin.texture_coordinates(model.template), model.masks[:, 3:4]], axis=1)
         self._paint = wp.array(paint.astype(np.float32), dtype=wp.vec3, device=device)
+        # Occlusion is computed with closed lips; this is what teeth, tongue and cavity see of the sky when they part.
+        self._open_mouth = 0.14 * model.masks[:, 3]
+        self._open_mouth[model.triangles[model.parts == TEETH]] = 0.8
+        self._open_mouth[model.triangles[model.parts == TONGUE]] = 0.26
         self._meshes: list[wp.Mesh] = []  # one per picture of a batch, refitted for each launch
         self._lips = wp.array(model.masks[:, 0], dtype=float, device=device)
 
@@ -162,6 +166,7 @@ class Renderer:
         strands = hair.grow(self.model, identity, rest, skull)
         occlusion = self._occlusion(rest)
         occlusion *= hair.shade_of(strands, rest)
+        occlusion = np.maximum(occlusion, self._open_mouth)
         return Body(
             identity, rest, centre, eyes, radii, skin.paint_skin(self.model, identity), strands, occlusion, skull
         )
@@ -328,7 +333,7 @@ class Renderer:
         person.hair = wp.vec3(*map(float, skin.hair_colour(identity.eumelanin, identity.pheomelanin, identity.grey)))
         person.hair_gloss = float(1.0 - 0.6 * identity.curl)
         person.skin_gloss = float(identity.gloss)
-        person.teeth = wp.vec3(0.62, 0.57, 0.48)
+        person.teeth = wp.vec3(0.80, 0.73, 0.60)
         return person
 
     def _draw(self, body, scenes, views, vertices, offsets, extra, backdrops, matrices, size, factor):
