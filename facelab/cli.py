@@ -171,6 +171,9 @@ def app(arguments: Sequence[str] | None = None) -> None:
     except FacelabError as error:
         Console(stderr=True).print(f"[bold red]facelab:[/] {error}", soft_wrap=True, highlight=False)
         sys.exit(2)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("\nfacelab: interrupted. What was finished is kept; run the same command to go on.")
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == 130:  # so typer ends after Ctrl-C
+            Console(stderr=True).print(
+                "\nfacelab: interrupted. What was finished is kept; run the same command to go on."
+            )
+        raise

@@ -76,10 +76,9 @@ class MTCNN:
             step = max(1, MAX_PIXELS // (height * width))
             for start in range(0, len(indices), step):
                 chunk = indices[start : start + step]
-                for index, detections in zip(
-                    chunk, self._detect_batch(np.stack([arrays[i] for i in chunk])), strict=True
-                ):
-                    found[index] = detections
+                detections = self._detect_batch(np.stack([arrays[index] for index in chunk]))
+                for index, faces in zip(chunk, detections, strict=True):
+                    found[index] = faces
         return found
 
     def pyramid(self, height: int, width: int) -> list[float]:
@@ -99,11 +98,10 @@ class MTCNN:
 
     def _propose(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """P-Net over the pyramid. Returns square boxes (n, 4) and each one's owner: the position of its image (n,)."""
-        all_boxes, all_scores, all_owners = [], [], []
+        levels = []
         for scale in self.pyramid(*pixels.shape[-2:]):
             size = [max(WINDOW, round(side * scale)) for side in pixels.shape[-2:]]
-            # Area averaging, as the reference does: a triangle filter blurs more and brings false alarms with these
-            # weights.
+            # Area averaging, as the reference does. A triangle filter blurs more, and brought false alarms.
             level = functional.interpolate(pixels, size=size, mode="area")
             probability, offsets = self.pnet(level)
             owner, row, column = torch.nonzero(probability > self.thresholds[0], as_tuple=True)
@@ -112,10 +110,10 @@ class MTCNN:
             boxes = boxes / boxes.new_tensor([size[1] / pixels.shape[-1], size[0] / pixels.shape[-2]]).repeat(2)
             scores = probability[owner, row, column]
             keep = nms(boxes, scores, owner, 0.5)
-            all_boxes.append(boxes[keep]), all_scores.append(scores[keep]), all_owners.append(owner[keep])
-        if not all_boxes:
+            levels.append((boxes[keep], scores[keep], owner[keep]))
+        if not levels:
             return pixels.new_empty(0, 4), torch.empty(0, dtype=torch.int64, device=pixels.device)
-        boxes, scores, owner = torch.cat(all_boxes), torch.cat(all_scores), torch.cat(all_owners)
+        boxes, scores, owner = (torch.cat(parts) for parts in zip(*levels, strict=True))
         keep = nms(boxes, scores, owner, 0.7)
         return to_square(boxes[keep]), owner[keep]
 
@@ -137,8 +135,7 @@ class MTCNN:
         faces: list[list[Detection]] = [[] for _ in range(len(pixels))]
         rows = (boxes[keep].cpu().numpy(), scores[keep].tolist(), landmarks[keep].cpu().numpy(), owner[keep].tolist())
         for box, score, points, image in zip(*rows, strict=True):
-            # In here, whole coordinates are the edges of pixels, which scale cleanly; outside, the centres, as OpenCV
-            # has it.
+            # In here, whole coordinates are the edges of pixels, which scale cleanly; outside they are the centres.
             faces[image].append(Detection(box - 0.5, score, points - 0.5))
         return faces
 

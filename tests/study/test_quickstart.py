@@ -1,7 +1,6 @@
 """The main job, run for real: the command that the README names first."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -84,18 +83,18 @@ def test_a_second_run_trains_nothing_and_agrees(folder, results):
 
 
 def test_ctrl_c_leaves_no_half_written_file(tmp_path):
-    process = subprocess.Popen([*COMMAND, str(tmp_path / "q")], stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 300
-    os.set_blocking(process.stderr.fileno(), False)
-    seen = ""
-    while "train cross_entropy" not in seen and time.monotonic() < deadline and process.poll() is None:
-        seen += process.stderr.read() or ""
-        time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
-    assert "Traceback" not in seen + (process.stderr.read() or "")
-    left = [path for path in (tmp_path / "q").rglob("*") if path.is_file()] if (tmp_path / "q").exists() else []
-    assert not [path for path in left if path.name.startswith(".")]
+    log = tmp_path / "log.txt"
+    with log.open("w") as stderr, subprocess.Popen([*COMMAND, str(tmp_path / "q")], stderr=stderr) as process:
+        deadline = time.monotonic() + 300
+        while "400/400" not in log.read_text() and time.monotonic() < deadline:  # detection has ended, training begins
+            assert process.poll() is None
+            time.sleep(0.1)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+    assert "interrupted. What was finished is kept" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert not [path for path in (tmp_path / "q").rglob("*") if path.name.startswith(".")]
 
 
 def test_fresh_forgets_what_was_there_and_nothing_else(tmp_path, monkeypatch):
