@@ -62,17 +62,20 @@ def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
 
 
 class NotebookRuns(SphinxDirective):
-    """``{notebook-runs}``: a table of the stored runs of all notebooks; ``{notebook-runs} versions``: of packages."""
+    """``{notebook-runs}``: a table of the last runs of all notebooks; ``{notebook-runs} versions``: of packages."""
 
     optional_arguments = 1
 
     def run(self) -> list[nodes.Node]:
         root = Path(self.env.srcdir)
-        if self.arguments == ["versions"]:
-            return [_table(notebook_runs.versions(), "Package versions of the environment that built this book")]
-        for path in notebook_runs.notebook_paths(root):
+        for path in [root / notebook_runs.RECORD, *notebook_runs.notebook_paths(root)]:
             self.env.note_dependency(str(path))
-        return [_table(notebook_runs.runs(root), "Last stored run of each notebook")]
+        tested = bool(notebook_runs.test_runs(root))
+        if self.arguments == ["versions"]:
+            whose = "of the latest test run" if tested else "of the environment that built this book"
+            return [_table(notebook_runs.versions(root), f"Package versions {whose}")]
+        which = "test run" if tested else "stored run"
+        return [_table(notebook_runs.runs(root), f"Last {which} of each notebook")]
 
 
 class DataCards(SphinxDirective):

@@ -72,7 +72,8 @@ def test_pages_offline(browser: Any, html: Path, pages: list[Path], width: int, 
     assert not faults
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
 def test_pages_are_accessible(browser: Any, html: Path, pages: list[Path], width: int, scheme: str) -> None:
     missing = "axe is not installed: uv sync --extra test"
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason=missing).Axe()

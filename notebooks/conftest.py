@@ -1,0 +1,70 @@
+"""Notes how long each notebook took in its last test run; the book's page of execution times shows it.
+
+``pytest --nbval`` loads this file with the notebooks. A notebook that ran whole, whether its cells passed or not, gets
+its row in ``.book/last_test_run.json``; a run of some of its cells changes nothing, nor do the other notebooks' rows.
+"""
+
+import json
+import platform
+from collections import defaultdict
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+RECORD = Path(".book") / "last_test_run.json"
+PACKAGES = (
+    "facelab",
+    "torch",
+    "torchvision",
+    "opencv-python",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "matplotlib",
+    "nbval",
+)
+
+_reports: dict[Path, list[pytest.TestReport]] = defaultdict(list)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    path = Path(report.nodeid.split("::")[0])
+    if path.suffix == ".ipynb":
+        _reports[path].append(report)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    root = session.config.rootpath
+    whole = {path.stem: row for path, reports in _reports.items() if (row := _row(root / path, reports))}
+    _reports.clear()
+    if not whole:
+        return
+    from facelab.files import atomic_write  # not needed to collect
+
+    record = root / RECORD
+    known = json.loads(record.read_text("utf8")) if record.exists() else {}
+    with atomic_write(record) as temporary:
+        temporary.write_text(json.dumps(dict(sorted((known | whole).items())), indent=1) + "\n", "utf8")
+
+
+def _row(notebook: Path, reports: list[pytest.TestReport]) -> dict | None:
+    """The run of a notebook, or None if not every cell with code was run."""
+    cells = {report.nodeid for report in reports if report.when == "call" and not report.skipped}
+    if len(cells) < _code_cells(notebook):
+        return None
+    failed = {report.nodeid for report in reports if report.failed}
+    return {
+        "cells": len(cells),
+        "passed": len(cells - failed),
+        "seconds": round(sum(report.duration for report in reports), 1),  # with the start of the kernel
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+
+
+def _code_cells(notebook: Path) -> int:
+    cells = json.loads(notebook.read_text("utf8"))["cells"]
+    return sum(cell["cell_type"] == "code" for cell in cells)
