@@ -43,3 +43,10 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def facelab_home() -> Path:
+    """Return the folder for data that facelab makes itself: ``$FACELAB_HOME``, or the user's cache folder."""
+    import platformdirs
+
+    return Path(os.environ.get("FACELAB_HOME") or platformdirs.user_cache_path("facelab"))

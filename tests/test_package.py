@@ -11,10 +11,11 @@ import facelab
 from facelab.cli import app
 
 PACKAGE = Path(facelab.__file__).parent
-# A room may import from the rooms before it, never from those after it (small shared modules stand first).
+# A room may import from the rooms before it, never from those after it (small shared modules stand first;
+# synth stands behind align, by whose template it frames its chips).
 ROOMS = [
     "errors", "files", "device", "progress",
-    "data", "synth", "detect", "align", "models", "losses", "train", "evaluate", "analyze", "plots", "study", "cli",
+    "data", "detect", "align", "synth", "models", "losses", "train", "evaluate", "analyze", "plots", "study", "cli",
 ]  # fmt: skip
 
 

@@ -1,0 +1,585 @@
+"""From identities and scenes to pictures with exact truth.
+
+The steps for a batch of scenes of one identity: shape the head, add expressions, pose (NumPy); light the vertices
+with rays, diffuse the light through skin, resolve visibility, shade (warp kernels, CPU or GPU); composite over a
+background and pass the sensor (OpenCV).
+"""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import warp as wp
+
+from facelab.align.similarity import similarity, template
+from facelab.synth import background, camera, hair, kernels, occluders, sensor, skin
+from facelab.synth.head import LASH, TEETH, TONGUE, HeadModel
+from facelab.synth.identity import Identity, shape_axes
+from facelab.synth.scene import Scene, blackbody
+
+KINDS = ("background", "skin", "hair", "eye", "mouth", "clothes", "occluder")
+SHADOW_RAYS = 4
+DIFFUSION = (
+    (0.75, 0.45, 0.35),
+    (0.7, 0.35, 0.2),
+    (0.65, 0.2, 0.1),
+)  # share of neighbours' light per step, red green blue
+
+
+@dataclass
+class Picture:
+    """A rendered picture and the truth about it.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB.
+        landmarks: (5, 2) float32 pixels: left eye, right eye, nose, left and right mouth corner; left is image left.
+        visible: (5,) bool: not hidden by the head itself, hair or an occluder, and inside the picture.
+        dense: (N, 2) landmarks named by ``camera.DENSE_NAMES``; dense_visible: (N,).
+        box: (4,) x1, y1, x2, y2 of the face (forehead to chin, ear to ear) in pixels; may reach outside the picture.
+        mask: (H, W) float32 share of each pixel that the person covers.
+        kinds: (H, W) uint8 index into KINDS.
+    """
+
+    image: np.ndarray
+    landmarks: np.ndarray
+    visible: np.ndarray
+    dense: np.ndarray
+    dense_visible: np.ndarray
+    box: np.ndarray
+    mask: np.ndarray
+    kinds: np.ndarray
+
+
+@dataclass
+class Body:
+    """What is computed once per identity: geometry in head space (dm), painted skin, hair."""
+
+    identity: Identity
+    rest: np.ndarray  # (V, 3)
+    centre: np.ndarray  # (3,) turning centre of the head
+    eyes: np.ndarray  # (2, 3)
+    eye_radii: np.ndarray  # (2,)
+    texture: np.ndarray
+    strands: "hair.Strands"
+    occlusion: np.ndarray  # (V,)
+    skull: "hair.Skull"
+
+
+@contextlib.contextmanager
+def _silent_driver_search() -> Iterator[None]:
+    """Warp's native code writes a warning to standard error on every machine without a GPU; most laptops have none."""
+    sys.stderr.flush()
+    try:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # no standard error to silence
+        yield
+        return
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A head in camera space.
+
+    Attributes:
+        vertices: (V, 3) float32, camera space.
+        turn, translation: (3, 3) and (3,), from head space to camera space, for all that follows the head.
+        offsets: (V, 3) expression in head space.
+    """
+
+    vertices: np.ndarray
+    turn: np.ndarray
+    translation: np.ndarray
+    offsets: np.ndarray
+
+
+class Renderer:
+    """Renders pictures of identities on one device.
+
+    Args:
+        model: the head model.
+        device: ``"cpu"`` or a warp device name such as ``"cuda:0"``.
+    """
+
+    def __init__(self, model: HeadModel, device: str = "cpu"):
+        wp.config.quiet = True
+        with _silent_driver_search():
+            wp.init()
+        self.model, self.device = model, device
+        self._dense = camera.dense_vertices(model)
+        self._neck = camera.neck_weight(model.template).astype(np.float32)
+        triangles = model.triangles
+        first, incident = _adjacency(triangles, len(model.template))
+        first_n, neighbours = _neighbours(triangles, len(model.template))
+        self._triangles = wp.array(triangles, dtype=wp.int32, device=device)
+        self._indices = wp.array(triangles.ravel(), dtype=wp.int32, device=device)
+        # Lashes cast no shadow worth a ray, and would dot the eyes.
+        solid = triangles[(model.parts != LASH)]
+        self._solid = wp.array(solid.ravel(), dtype=wp.int32, device=device)
+        self._first, self._incident = (
+            wp.array(first, dtype=wp.int32, device=device),
+            wp.array(incident, dtype=wp.int32, device=device),
+        )
+        self._first_n = wp.array(first_n, dtype=wp.int32, device=device)
+        self._neighbours = wp.array(neighbours, dtype=wp.int32, device=device)
+        self._parts = wp.array(model.parts, dtype=wp.int32, device=device)
+        self._template = wp.array(model.template, dtype=wp.vec3, device=device)
+        paint = np.concatenate([skin.texture_coordinates(model.template), model.masks[:, 3:4]], axis=1)
+        self._paint = wp.array(paint.astype(np.float32), dtype=wp.vec3, device=device)
+        # Occlusion is computed with closed lips; this is what teeth, tongue and cavity see of the sky when they part.
+        self._open_mouth = 0.14 * model.masks[:, 3]
+        self._open_mouth[model.triangles[model.parts == TEETH]] = 0.8
+        self._open_mouth[model.triangles[model.parts == TONGUE]] = 0.26
+        self._meshes: list[wp.Mesh] = []  # one per picture of a batch, refitted for each launch
+        self._lips = wp.array(model.masks[:, 0], dtype=float, device=device)
+
+    def compile(self, show: bool = False) -> None:
+        """Compile the kernels, or take them from the cache of an earlier run."""
+        from facelab.progress import progress_bar
+
+        with progress_bar("Preparing the renderer", 1, show=show) as bar:
+            wp.load_module(kernels, device=self.device)
+            bar.update()
+
+    def body(self, identity: Identity) -> Body:
+        """Shape, paint and comb one identity."""
+        rest = self.model.shape(
+            age=identity.age,
+            femaleness=identity.femaleness,
+            muscle=identity.muscle,
+            weight=identity.weight,
+            ethnicity=identity.ethnicity,
+            axes=shape_axes(self.model, identity),
+        )
+        eyes, radii = camera.eyeballs(self.model, rest)
+        centre = eyes.mean(axis=0) - [0, 0.12, 0.75]
+        skull = hair.Skull(self.model, rest)
+        strands = hair.grow(self.model, identity, rest, skull)
+        occlusion = self._occlusion(rest)
+        occlusion *= hair.shade_of(strands, rest)
+        occlusion = np.maximum(occlusion, self._open_mouth)
+        return Body(
+            identity, rest, centre, eyes, radii, skin.paint_skin(self.model, identity), strands, occlusion, skull
+        )
+
+    def _occlusion(self, rest: np.ndarray) -> np.ndarray:
+        count = len(rest)
+        positions = wp.array(rest[None], dtype=wp.vec3, device=self.device)
+        normals = wp.empty((1, count), dtype=wp.vec3, device=self.device)
+        wp.launch(
+            kernels.vertex_normals,
+            dim=(1, count),
+            inputs=[positions, self._triangles, self._first, self._incident, normals],
+            device=self.device,
+        )
+        flat = wp.array(rest, dtype=wp.vec3, device=self.device)
+        mesh = wp.Mesh(flat, self._solid)
+        result = wp.empty(count, dtype=float, device=self.device)
+        wp.launch(
+            kernels.ambient_occlusion,
+            dim=count,
+            inputs=[mesh.id, flat, normals[0], 24, 1.2, result],
+            device=self.device,
+        )
+        open_share = result.numpy()
+        mean = np.add.reduceat(open_share[self._neighbours.numpy()], self._first_n.numpy()[:-1]) / np.maximum(
+            np.diff(self._first_n.numpy()), 1
+        )
+        return (0.5 * open_share + 0.5 * mean).astype(np.float32)
+
+    def place(self, body: Body, scene: Scene, where: np.ndarray | None = None) -> "Placed":
+        """Express and pose the head, its turning centre at ``where`` (3,) in camera space, by default on the optical
+        axis."""
+        expressed = self.model.express(body.rest, scene.actions)
+        turn = camera.rotation(scene.yaw, scene.pitch, scene.roll)
+        shoulders = camera.rotation(0.35 * scene.yaw, 0.1 * scene.pitch, 0.15 * scene.roll)
+        where = np.array([0, 0, -scene.distance]) if where is None else where
+        translation = where - turn @ body.centre
+        head = expressed @ turn.T + translation
+        neck = turn @ camera.NECK + translation
+        bust = (expressed - camera.NECK) @ shoulders.T + neck
+        w = self._neck[:, None]
+        return Placed((w * head + (1 - w) * bust).astype(np.float32), turn, translation, expressed - body.rest)
+
+    def truth(self, body: Body, placed: "Placed") -> dict[str, np.ndarray]:
+        """Landmarks and the points of the face box in camera space: five (5, 3), dense (N, 3), face (M, 3)."""
+        vertices = placed.vertices
+        eyes = (
+            body.eyes + body.eye_radii[:, None] * [0, 0, 1]
+        ) @ placed.turn.T + placed.translation  # fronts of the eyeballs
+        five = np.concatenate([eyes, vertices[self._dense[camera.NOSE_AND_MOUTH]]])
+        t = self.model.template
+        face = vertices[(t[:, 1] > 6.15) & (t[:, 1] < 8.1) & (t[:, 2] > 0.55)]
+        return {"five": five, "dense": vertices[self._dense], "face": face}
+
+    def render(
+        self,
+        body: Body,
+        scenes: Sequence[Scene],
+        *,
+        size: tuple[int, int],
+        framing: "ChipFraming",
+        supersampling: int = 2,
+    ) -> list[Picture]:
+        """Render one identity in several scenes.
+
+        Args:
+            size: (height, width) of the pictures.
+            framing: where the face stands in the picture.
+            supersampling: samples per pixel along each axis.
+        """
+        placed = [self.place(body, scene) for scene in scenes]
+        truths = [self.truth(body, p) for p in placed]
+        matrices = [framing.matrix(scene, truth) for scene, truth in zip(scenes, truths, strict=True)]
+        backdrops = np.stack([background.paint(scene, size) for scene in scenes])
+        layers = self.layers(body, scenes, placed, truths, matrices, backdrops, supersampling)
+        for layer, scene in zip(layers, scenes, strict=True):
+            layer.image = sensor.expose(layer.image, scene)
+        return layers
+
+    def layers(
+        self,
+        body: Body,
+        scenes: Sequence[Scene],
+        placed: Sequence["Placed"],
+        truths: Sequence[dict[str, np.ndarray]],
+        matrices: Sequence[np.ndarray],
+        backdrops: np.ndarray,
+        supersampling: int,
+        extra: Sequence[occluders.Soup] | None = None,
+    ) -> list[Picture]:
+        """Draw one identity over backdrops (B, H, W, 3), linear light in and out: pictures before the sensor.
+
+        Args:
+            placed, truths: from :meth:`place` and :meth:`truth`.
+            matrices: (2, 3) each, from (x/d, -y/d, 1) to pixels.
+            extra: more triangles in camera space for each picture, such as a torso.
+        """
+        views = [
+            self._view(body, scene, p.turn, p.translation, m)
+            for scene, p, m in zip(scenes, placed, matrices, strict=True)
+        ]
+        vertices = np.stack([p.vertices for p in placed])
+        soups = [
+            occluders.build(self.model, body, scene, body.rest + p.offsets, p.turn, p.translation)
+            for scene, p in zip(scenes, placed, strict=True)
+        ]
+        if extra is not None:
+            soups = [occluders.join([soup, more]) for soup, more in zip(soups, extra, strict=True)]
+        size = backdrops.shape[1:3]
+        offsets = [p.offsets for p in placed]
+        buffers = self._draw(body, scenes, views, vertices, offsets, soups, backdrops, matrices, size, supersampling)
+        image, coverage, kinds, keys = (buffer.numpy() for buffer in buffers)
+        pictures = []
+        for b, (truth, matrix) in enumerate(zip(truths, matrices, strict=True)):
+            five, dense = camera.project(truth["five"], matrix), camera.project(truth["dense"], matrix)
+            face = camera.project(truth["face"], matrix)
+            pictures.append(
+                Picture(
+                    image=image[b],
+                    landmarks=five.astype(np.float32),
+                    visible=_visible(truth["five"], five, keys[b], supersampling, len(self.model.triangles)),
+                    dense=dense.astype(np.float32),
+                    dense_visible=_visible(truth["dense"], dense, keys[b], supersampling, len(self.model.triangles)),
+                    box=np.concatenate([face.min(axis=0), face.max(axis=0)]).astype(np.float32),
+                    mask=coverage[b],
+                    kinds=kinds[b],
+                )
+            )
+        return pictures
+
+    def _view(
+        self, body: Body, scene: Scene, turn: np.ndarray, translation: np.ndarray, matrix: np.ndarray
+    ) -> kernels.View:
+        view = kernels.View()
+        view.m0, view.m1 = wp.vec3(*map(float, matrix[0])), wp.vec3(*map(float, matrix[1]))
+        view.rotation = wp.mat33(*map(float, turn.ravel()))
+        view.translation = wp.vec3(*map(float, translation))
+        key, env = light(scene)
+        view.key_direction = wp.vec3(*map(float, scene.key_direction))
+        view.key_softness = float(scene.key_softness)
+        view.key_colour = wp.vec3(*map(float, key))
+        view.env, view.env_x, view.env_y, view.env_z = (wp.vec3(*map(float, row)) for row in env)
+        eyes = body.eyes @ turn.T + translation
+        view.eye_left, view.eye_right = wp.vec3(*map(float, eyes[0])), wp.vec3(*map(float, eyes[1]))
+        yaw, pitch = scene.gaze
+        for name, toe in (("gaze_left", 0.03), ("gaze_right", -0.03)):  # eyes converge a little
+            a = yaw + toe
+            gaze = turn @ np.array([np.sin(a) * np.cos(pitch), np.sin(pitch), np.cos(a) * np.cos(pitch)])
+            setattr(view, name, wp.vec3(*map(float, gaze)))
+        view.cloth = wp.vec3(*map(float, scene.cloth))
+        view.neckline = float(scene.neckline)
+        return view
+
+    def _person(self, body: Body) -> kernels.Person:
+        identity, person = body.identity, kernels.Person()
+        person.iris = wp.vec3(*map(float, identity.iris))
+        person.iris_radius = float(0.058 / body.eye_radii.mean())
+        yellow = 0.06 * identity.age + 0.05 * identity.melanin
+        person.sclera = wp.vec3(0.72 - 0.5 * yellow, 0.68 - 0.8 * yellow, 0.66 - 1.4 * yellow)
+        red, dark = identity.lip_redness, identity.lip_darkness
+        person.lip = wp.vec3(
+            float(0.97 - 0.35 * dark), float(0.80 - 0.28 * red - 0.3 * dark), float(0.82 - 0.22 * red - 0.3 * dark)
+        )
+        person.hair = wp.vec3(*map(float, skin.hair_colour(identity.eumelanin, identity.pheomelanin, identity.grey)))
+        person.hair_gloss = float(1.0 - 0.6 * identity.curl)
+        person.skin_gloss = float(identity.gloss)
+        person.teeth = wp.vec3(0.80, 0.73, 0.60)
+        return person
+
+    def _draw(self, body, scenes, views, vertices, offsets, extra, backdrops, matrices, size, factor):
+        model, device, count = self.model, self.device, len(scenes)
+        n, height, width = vertices.shape[1], *size
+        triangles = len(model.triangles)
+        positions = wp.array(vertices, dtype=wp.vec3, device=device)
+        normals = wp.empty((count, n), dtype=wp.vec3, device=device)
+        wp.launch(
+            kernels.vertex_normals,
+            dim=(count, n),
+            inputs=[positions, self._triangles, self._first, self._incident, normals],
+            device=device,
+        )
+        meshes = self._shadow_meshes(vertices)
+        # What an occluder's mesh must outlive is the launch below, so the list is kept.
+        others = [None if s.is_empty else _mesh(s, device) for s in extra]
+        other_ids = wp.array([mesh.id if mesh else 0 for mesh in others], dtype=wp.uint64, device=device)
+        view_array = wp.array(views, dtype=kernels.View, device=device)
+        occlusion = wp.array(body.occlusion, dtype=float, device=device)
+        lit, lit2 = (wp.empty((count, n), dtype=wp.vec3, device=device) for _ in range(2))
+        seen, seen2 = (wp.empty((count, n), dtype=float, device=device) for _ in range(2))
+        mesh_ids = wp.array([mesh.id for mesh in meshes], dtype=wp.uint64, device=device)
+        wp.launch(
+            kernels.light_vertices,
+            dim=(count, n),
+            inputs=[mesh_ids, other_ids, positions, normals, occlusion, view_array, SHADOW_RAYS, lit, seen],
+            device=device,
+        )
+        for amount in DIFFUSION:
+            wp.launch(
+                kernels.diffuse_vertices,
+                dim=(count, n),
+                inputs=[self._first_n, self._neighbours, wp.vec3(*amount), lit, lit2, seen, seen2],
+                device=device,
+            )
+            lit, lit2, seen, seen2 = lit2, lit, seen2, seen
+        projected = wp.empty((count, n), dtype=wp.vec3, device=device)
+        wp.launch(
+            kernels.project, dim=(count, n), inputs=[positions, view_array, float(factor), projected], device=device
+        )
+        keys = wp.full((count, height * factor, width * factor), 0xFFFFFFFFFFFFFFFF, dtype=wp.uint64, device=device)
+        lash = float(0.20 + 0.5 * body.identity.lashes)
+        wp.launch(
+            kernels.draw_head,
+            dim=(count, triangles),
+            inputs=[projected, self._triangles, self._parts, lash, keys],
+            device=device,
+        )
+
+        soup = occluders.pad(extra)
+        o_triangles = wp.array(soup.triangles, dtype=wp.int32, device=device)
+        o_positions = wp.array(soup.positions, dtype=wp.vec3, device=device)
+        o_normals = wp.array(soup.normals, dtype=wp.vec3, device=device)
+        o_colours = wp.array(soup.colours, dtype=wp.vec4, device=device)
+        o_alphas = wp.array(soup.alphas, dtype=float, device=device)
+        o_projected = wp.empty(soup.positions.shape[:2], dtype=wp.vec3, device=device)
+        wp.launch(
+            kernels.project,
+            dim=soup.positions.shape[:2],
+            inputs=[o_positions, view_array, float(factor), o_projected],
+            device=device,
+        )
+        faces = soup.triangles.shape[1]
+        wp.launch(
+            kernels.draw_occluders,
+            dim=(count, faces),
+            inputs=[o_projected, o_triangles, o_alphas, triangles, keys],
+            device=device,
+        )
+
+        s = body.strands
+        strands, points = s.points.shape[:2]
+        first_strand = triangles + faces
+        placed, placed_2d = (wp.empty((count, strands, points), dtype=wp.vec3, device=device) for _ in range(2))
+        tints = wp.array(s.tint, dtype=wp.vec3, device=device)
+        depths = wp.array(s.depth, dtype=float, device=device)
+        if strands:
+            offset_array = wp.array(np.stack(offsets), dtype=wp.vec3, device=device)
+            wp.launch(
+                kernels.place_strands,
+                dim=(count, strands, points),
+                inputs=[
+                    wp.array(s.points, dtype=wp.vec3, device=device),
+                    wp.array(s.anchor, dtype=wp.int32, device=device),
+                    offset_array,
+                    view_array,
+                    float(factor),
+                    placed,
+                    placed_2d,
+                ],
+                device=device,
+            )
+            scale = wp.array([float(np.linalg.norm(m[0, :2])) * factor for m in matrices], dtype=float, device=device)
+            free = wp.array([0 if scene.occluder == "hat" else 1 for scene in scenes], dtype=wp.int32, device=device)
+            wp.launch(
+                kernels.draw_strands,
+                dim=(count, strands, points - 1),
+                inputs=[
+                    placed_2d,
+                    wp.array(s.width, dtype=float, device=device),
+                    wp.array(s.taper, dtype=float, device=device),
+                    scale,
+                    first_strand,
+                    free,
+                    wp.array(s.under_hat, dtype=wp.int32, device=device),
+                    keys,
+                ],
+                device=device,
+            )
+        image = wp.empty((count, height, width), dtype=wp.vec3, device=device)
+        coverage = wp.empty((count, height, width), dtype=float, device=device)
+        kinds = wp.empty((count, height, width), dtype=wp.uint8, device=device)
+        wp.launch(
+            kernels.shade,
+            dim=(count, height, width),
+            inputs=[
+                keys,
+                view_array,
+                wp.array([self._person(body)] * count, dtype=kernels.Person, device=device),
+                self._triangles,
+                self._parts,
+                positions,
+                normals,
+                projected,
+                lit,
+                seen,
+                occlusion,
+                self._template,
+                self._paint,
+                self._lips,
+                wp.array(body.texture, dtype=wp.uint8, device=device),
+                o_triangles,
+                o_positions,
+                o_normals,
+                o_projected,
+                o_colours,
+                placed,
+                placed_2d,
+                tints,
+                depths,
+                triangles,
+                first_strand,
+                factor,
+                wp.array(backdrops, dtype=wp.vec3, device=device),
+                image,
+                coverage,
+                kinds,
+            ],
+            device=device,
+        )
+        return image, coverage, kinds, keys
+
+    def _shadow_meshes(self, vertices: np.ndarray) -> list[wp.Mesh]:
+        """One tree of triangles per image; made once and refitted, which is thirty times faster than building."""
+        while len(self._meshes) < len(vertices):
+            self._meshes.append(
+                wp.Mesh(wp.array(vertices[len(self._meshes)], dtype=wp.vec3, device=self.device), self._solid)
+            )
+        meshes = self._meshes[: len(vertices)]
+        for mesh, points in zip(meshes, vertices, strict=True):
+            mesh.points.assign(points)
+            mesh.refit()
+        return meshes
+
+
+def _mesh(soup: occluders.Soup, device: str) -> wp.Mesh:
+    points = wp.array(soup.positions, dtype=wp.vec3, device=device)
+    return wp.Mesh(points, wp.array(soup.triangles.ravel(), dtype=wp.int32, device=device))
+
+
+def light(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Return the key light's colour (3,) and the environment's irradiance as four rows: constant, x, y and z gradients,
+    linear RGB.
+
+    The camera's automatic exposure is part of it: light that falls on a surface facing the camera comes to about 0.9,
+    two stops apart at most from scene to scene (``exposure``).
+    """
+    key = blackbody(scene.key_temperature) * scene.key_strength
+    env = np.zeros((4, 3))
+    env[0] = 0.32 * (scene.sky + scene.ground)
+    env[2] = 0.30 * (scene.sky - scene.ground * 0.8)
+    fill = scene.fill / np.linalg.norm(scene.fill) * scene.fill_strength
+    env[1] += fill[0] * scene.sky * 0.6
+    env[3] += fill[2] * scene.sky * 0.5 + 0.12
+    facing = env[0] + env[3] + key * max(float(scene.key_direction[2]), 0.25) * 0.8
+    gain = 0.88 / facing.mean()
+    return key * gain, env * gain
+
+
+@dataclass(frozen=True)
+class ChipFraming:
+    """Frames by the true landmarks: the face stands exactly in the template of ``size`` x ``size`` (ArcFace's at 112).
+
+    Attributes:
+        size: side of the chip in pixels.
+        margin: extra pixels around the chip on each side; with a margin the picture is a full crop, shifted by the
+            scene's jitter.
+    """
+
+    size: int = 112
+    margin: int = 0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.size + 2 * self.margin, self.size + 2 * self.margin
+
+    def matrix(self, scene: Scene, truth: dict[str, np.ndarray]) -> np.ndarray:
+        """The (2, 3) matrix from (x/d, -y/d, 1) to pixels: the pinhole camera followed by the similarity of
+        alignment."""
+        if self.margin:  # a crop as a photographer frames it: upright, a little off
+            face = camera.project(truth["face"], np.eye(2, 3))
+            extent = np.ptp(face, axis=0).max()
+            scale = 1.05 * self.size / extent * np.exp(0.08 * scene.jitter[2])
+            middle = (face.min(0) + face.max(0)) / 2
+            shift = np.array(self.shape[::-1]) / 2 + 0.05 * self.size * scene.jitter[:2] - scale * middle
+            return np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
+        return similarity(camera.project(truth["five"], np.eye(2, 3)), template(self.size))
+
+
+def _visible(points: np.ndarray, pixels: np.ndarray, keys: np.ndarray, factor: int, head_triangles: int) -> np.ndarray:
+    """Which landmarks are inside the picture and hidden by nothing.
+
+    A landmark lies on the skin, or for the eyes on the eyeball just behind the lids: so the head itself hides it only
+    from 0.12 dm before it on, while an occluder or a strand of hair hides it by being nearer at all.
+    """
+    samples = np.round((pixels + 0.5) * factor - 0.5).astype(int)
+    height, width = keys.shape
+    inside = (samples >= 0).all(axis=1) & (samples[:, 0] < width) & (samples[:, 1] < height)
+    column, row = np.clip(samples[:, 0], 0, width - 1), np.clip(samples[:, 1], 0, height - 1)
+    key = keys[row, column]
+    nearest = (key >> np.uint64(32)).astype(np.uint32).view(np.float32)
+    on_head = (key & np.uint64(0xFFFFFFFF)) < head_triangles
+    nearest = np.where(key == np.uint64(0xFFFFFFFFFFFFFFFF), np.inf, nearest)  # beside the silhouette: nothing is drawn
+    return inside & (-points[:, 2] - nearest < np.where(on_head, 0.12, 0.0))
+
+
+def _adjacency(triangles: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each vertex the triangles that touch it, as offsets (V+1,) and a flat list."""
+    order = np.argsort(triangles.ravel(), kind="stable")
+    first = np.searchsorted(triangles.ravel()[order], np.arange(vertices + 1))
+    return first.astype(np.int32), (order // 3).astype(np.int32)
+
+
+def _neighbours(triangles: np.ndarray, vertices: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each vertex its neighbours along edges, as offsets (V+1,) and a flat list."""
+    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+    edges = np.unique(np.concatenate([edges, edges[:, ::-1]]), axis=0)
+    return np.searchsorted(edges[:, 0], np.arange(vertices + 1)).astype(np.int32), edges[:, 1].astype(np.int32)

@@ -1,0 +1,46 @@
+import cv2
+import pytest
+
+from facelab.cli import app
+
+
+def run(*arguments):
+    with pytest.raises(SystemExit) as stopped:
+        app(list(arguments))
+    return stopped.value.code
+
+
+def test_makes_a_set_and_a_contact_sheet(tmp_path, capsys):
+    sheet = tmp_path / "sheet.png"
+    few = ("synth", "--identities", "2", "--images", "3", "--size", "32", "--workers", "1")
+    assert run(*few, "--out", str(tmp_path / "set"), "--preview", str(sheet)) == 0
+    assert "6 pictures rendered" in capsys.readouterr().out
+    assert cv2.imread(str(sheet)).shape == (2 * 34 + 2, 3 * 34 + 2, 3)
+    assert run(*few, "--out", str(tmp_path / "set")) == 0
+    assert "0 pictures rendered" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["synth"], "choose one"),
+        (["synth", "--identities", "3"], "choose one"),
+        (["synth", "synthfaces-mini", "--identities", "3", "--images", "2"], "choose one"),
+        (["synth", "synthfaces-9000"], "no preset 'synthfaces-9000'"),
+        (["synth", "--identities", "0", "--images", "2"], "identities=0; give 1 or more"),
+        (["synth", "--photographs", "0"], "photographs=0"),
+    ],
+)
+def test_mistakes_are_one_clear_line(arguments, message, capsys):
+    assert run(*arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_photographs_have_a_contact_sheet_too(tmp_path):
+    from facelab.synth.dataset import make
+    from facelab.synth.photographs import PhotographRecipe
+    from facelab.synth.preview import write_preview
+
+    make(PhotographRecipe(1, width=160, height=120, smallest=24, largest=60), tmp_path / "set")
+    write_preview(tmp_path / "set", tmp_path / "sheet.jpg")
+    assert cv2.imread(str(tmp_path / "sheet.jpg")).shape[:2] == (124, 164)
