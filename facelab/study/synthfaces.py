@@ -310,6 +310,9 @@ def _sections(results: dict[str, Any]) -> list[str]:
             "",
             *(f"- {name.replace('_', ' ')}: {_shares(value)}" for name, value in r.items() if isinstance(value, dict)),
         ]
+    missing = {"closed_set": "closed-set", "carry_over": "carry-over", "ablation": "ablation"}
+    if names := [f"`{command}`" for name, command in missing.items() if name not in results]:
+        lines += ["", f"**Not measured yet:** {', '.join(names)}."]
     return lines
 
 
