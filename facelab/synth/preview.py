@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from facelab.data.faceset import FaceSet
-from facelab.data.images import SUFFIXES
+from facelab.data.images import SUFFIXES, write_image
 from facelab.errors import FacelabError
-from facelab.files import atomic_write
 
 
 def contact_sheet(images: Sequence[Sequence[np.ndarray]], *, gap: int = 2) -> np.ndarray:
@@ -41,8 +40,6 @@ def write_preview(where: Path | str, path: Path | str) -> Path:
     Raises:
         FacelabError: there is no set, or the file cannot be written.
     """
-    import cv2
-
     from facelab.synth.dataset import kind_of, load_synthfaces
     from facelab.synth.photographs import load_photographs
 
@@ -55,6 +52,5 @@ def write_preview(where: Path | str, path: Path | str) -> Path:
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise FacelabError(f"cannot write {path}: choose a name that ends in .png or .jpg.")
-    with atomic_write(path) as temporary:
-        cv2.imwrite(str(temporary), sheet[:, :, ::-1])
+    write_image(path, sheet)
     return path
