@@ -92,6 +92,18 @@ class FaceSet:
 
         return split_closed_set(self, train=train, seed=seed)
 
+    def resized(self, size: int) -> "FaceSet":
+        """Return the same set with every image decoded once, at ``size`` x ``size`` pixels, and held in memory.
+
+        A training at this size then reads from memory instead of decoding and shrinking every image in every epoch.
+        """
+        import cv2
+
+        images = np.empty((len(self), size, size, 3), np.uint8)
+        for i in range(len(self)):
+            images[i] = cv2.resize(self[i][0], (size, size), interpolation=cv2.INTER_AREA)
+        return FaceSet(self.name, images, self.table.reset_index(drop=True))
+
     def array(self) -> np.ndarray:
         """Return all images as one array, shape (n, height, width, 3), uint8.
 

@@ -166,11 +166,11 @@ def _resized(faces: FaceSet, *, grey: bool) -> FaceSet:
     """Decode all chips once at the network's resolution, in greyscale if asked."""
     import cv2
 
-    images = np.empty((len(faces), SIZE, SIZE, 3), np.uint8)
-    for i in range(len(faces)):
-        image = cv2.resize(faces[i][0], (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-        images[i] = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[:, :, None] if grey else image
-    return FaceSet(faces.name, images, faces.table.reset_index(drop=True))
+    faces = faces.resized(SIZE)
+    if not grey:
+        return faces
+    images = np.stack([cv2.cvtColor(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for x in faces.images])
+    return FaceSet(faces.name, images, faces.table)
 
 
 def _train(faces: FaceSet, name: str) -> Any:

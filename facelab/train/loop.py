@@ -3,18 +3,19 @@
 import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from facelab.data.faceset import FaceSet
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
+from facelab.losses import Loss
 from facelab.models.preprocess import to_input
 from facelab.progress import progress_bar
 from facelab.train.augment import augment
@@ -30,6 +31,7 @@ def fit(
     precision: Literal["fp32", "bf16"] = "fp32",
     checkpoint: Path | str | None = None,
     checkpoint_seconds: float = 30,
+    watch: Callable[[int, Tensor, Tensor, Loss], None] | None = None,
     show_progress: bool = False,
 ) -> Checkpoint:
     """Train a network on chips.
@@ -44,6 +46,8 @@ def fit(
         precision: ``"bf16"`` runs the network under autocast; losses stay in float32.
         checkpoint: where to save, every ``checkpoint_seconds`` and at the end. If the file exists, the training goes on
             from it.
+        watch: called after every step with its number, the embeddings and labels of the batch, and the loss; see what
+            a training does while it does it. It gets no gradient.
         show_progress: show a bar with the loss and the time left.
 
     Returns:
@@ -89,6 +93,8 @@ def fit(
             optimizer.step()
 
             accuracy = loss.accuracy(embeddings, labels).item()
+            if watch:
+                watch(state.step, embeddings.detach(), labels, loss)
             _record(state, value.item(), accuracy, optimizer.param_groups[0]["lr"], time.monotonic() - started)
             bar.update(note=f"loss {value.item():.2f}")
             if checkpoint and not state.complete and time.monotonic() - saved > checkpoint_seconds:

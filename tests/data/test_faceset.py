@@ -67,3 +67,12 @@ def test_array_of_unequal_sizes_is_an_error():
     faces = FaceSet("mixed", [IMAGES[0], IMAGES[1, :1]], pd.DataFrame({"identity": ["a", "a"]}))
     with pytest.raises(FacelabError, match="align them first"):
         faces.array()
+
+
+def test_resized_decodes_every_image_once_and_keeps_who_is_on_it():
+    images = [np.full((40 + i, 60, 3), 10 * i, np.uint8) for i in range(4)]
+    faces = FaceSet("four", images, pd.DataFrame({"identity": list("abca")})).select([3, 1])
+    small = faces.resized(32)
+    assert small.array().shape == (2, 32, 32, 3)
+    assert small.array()[:, 0, 0, 0].tolist() == [30, 10]
+    assert small.table["identity"].tolist() == ["a", "b"]

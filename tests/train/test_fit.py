@@ -66,6 +66,19 @@ def test_resume_equals_an_uninterrupted_run_bit_for_bit(toy_chips, tmp_path, mon
     assert len(whole.history) == 4
 
 
+def test_watching_sees_every_step_and_changes_nothing(toy_chips):
+    seen = []
+
+    def watch(step, embeddings, labels, loss):
+        assert embeddings.shape == (5, 8)
+        assert not embeddings.requires_grad
+        seen.append((step, labels.tolist(), loss.margin_factor))
+
+    assert_same(fit(RECIPE, toy_chips, device="cpu", watch=watch), fit(RECIPE, toy_chips, device="cpu"))
+    assert [step for step, _, _ in seen] == list(range(8))
+    assert [factor for _, _, factor in seen] == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
+
+
 def test_a_complete_training_is_used_again(toy_chips, tmp_path):
     first = fit(RECIPE, toy_chips, checkpoint=tmp_path / "a.pt")
     modified = (tmp_path / "a.pt").stat().st_mtime_ns

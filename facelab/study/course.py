@@ -1,0 +1,54 @@
+"""The faces and the networks that several notebooks share, so that each is rendered and trained once on a machine."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from facelab.data import FaceSet
+from facelab.files import facelab_home
+from facelab.synth.dataset import load_synthfaces
+from facelab.train import Checkpoint, Recipe, fit
+
+STRANGERS = 16  # of the 64 identities of synthfaces-mini
+TRAIN_IMAGES = 12  # of 16 per identity
+
+# The same network, data, order and budget for every loss. A scale of 16 and a small margin: with 48 identities and 576
+# images, the usual scale 64 and margin 0.5 do not get going in so few steps (20 epochs of 18).
+_SHARED: dict[str, Any] = {"size": 64, "embedding_dim": 128, "epochs": 20, "batch_size": 32, "learning_rate": 0.02}
+_LOSSES: dict[str, dict[str, Any]] = {"arcface": {"scale": 16.0, "margin": 0.3}}
+
+
+@dataclass(frozen=True)
+class CourseFaces:
+    """``synthfaces-mini`` at 64 x 64 pixels, divided once for the whole course.
+
+    Attributes:
+        train: 12 pictures of each of 48 identities.
+        test: the other 4 pictures of the same identities, for the closed set.
+        strangers: all 16 pictures of 16 other identities, for verification and open sets.
+    """
+
+    train: FaceSet
+    test: FaceSet
+    strangers: FaceSet
+
+
+def course_faces() -> CourseFaces:
+    """Return the course's faces; the first call on a machine renders them (about 30 seconds)."""
+    faces = load_synthfaces("synthfaces-mini").resized(_SHARED["size"])
+    known = faces.labels < len(faces.identities) - STRANGERS
+    train, test = faces.select(known, "mini").split(train=TRAIN_IMAGES, seed=0)
+    return CourseFaces(train, test, faces.select(~known, "mini/strangers"))
+
+
+def course_recipe(loss: str = "cross_entropy", seed: int = 0) -> Recipe:
+    """Return the recipe of the course's network for a loss, by its name in recipes."""
+    return Recipe.parse({**_SHARED, "loss": {"name": loss, **_LOSSES.get(loss, {})}, "seed": seed})
+
+
+def course_model(loss: str = "cross_entropy", *, seed: int = 0, show_progress: bool = False) -> Checkpoint:
+    """Return the course's trained network for a loss; the first call on a machine trains it (about 100 seconds).
+
+    It is kept under facelab's cache folder; a training that was interrupted goes on where it stopped.
+    """
+    path = facelab_home() / "course" / f"{loss}-{seed}.pt"
+    return fit(course_recipe(loss, seed), course_faces().train, checkpoint=path, show_progress=show_progress)
