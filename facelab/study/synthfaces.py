@@ -136,21 +136,32 @@ def carry_over(workers: int) -> dict[str, Any]:
 
 
 def ablation(workers: int) -> dict[str, Any]:
-    """Carry-over again, with one ingredient left out at a time: how much it gave."""
+    """Carry-over again, with one ingredient left out, or with fewer or more people: how much each gave."""
     calm = Ranges(light=0.0, quality=0.0)
-    variants = {
-        "no hair, brows or beards": ("no-hair", dataclasses.replace(CARRY, leave_out="hair")),
-        "plain skin": ("plain-skin", dataclasses.replace(CARRY, leave_out="skin")),
-        "soft light, clean sensor": ("calm", dataclasses.replace(CARRY, ranges=calm)),
-    }
     chips = _orl_chips()
-    return {name: _carried(recipe, folder, chips, workers) for name, (folder, recipe) in variants.items()}
+
+    def people(number: int) -> dict[str, Any]:
+        recipe = dataclasses.replace(CARRY, identities=number)  # the first people of both sets are the same
+        return _carried(recipe, f"{number}-people", chips, workers)
+
+    def without(name: str, **changes: Any) -> dict[str, Any]:
+        return _carried(dataclasses.replace(CARRY, **changes), name, chips, workers)
+
+    return {
+        "no hair, brows or beards": without("no-hair", leave_out="hair"),
+        "plain skin": without("plain-skin", leave_out="skin"),
+        "soft light, clean sensor": without("calm", ranges=calm),
+        "no augmentation": _carried(CARRY, "carry-over", chips, workers, augment=False),
+        "half the people (120 × 16)": people(120),
+        "twice the people (480 × 16)": people(480),
+    }
 
 
-def _carried(recipe: SynthRecipe, name: str, chips: FaceSet, workers: int) -> dict[str, Any]:
+def _carried(recipe: SynthRecipe, name: str, chips: FaceSet, workers: int, *, augment: bool = True) -> dict[str, Any]:
     out = folder_of(f"proof-{name}")
     make(recipe, out, workers=workers, show=True)
-    return _on_orl(_train(_resized(load_synthfaces(out), grey=True), name).embedder()(chips), chips)
+    faces = _resized(load_synthfaces(out), grey=True)
+    return _on_orl(_train(faces, name if augment else f"{name}-plain", augment=augment).embedder()(chips), chips)
 
 
 def _rows(faces: FaceSet, column: str, value: str) -> FaceSet:
@@ -173,10 +184,10 @@ def _resized(faces: FaceSet, *, grey: bool) -> FaceSet:
     return FaceSet(faces.name, images, faces.table)
 
 
-def _train(faces: FaceSet, name: str) -> Any:
+def _train(faces: FaceSet, name: str, *, augment: bool = True) -> Any:
     from facelab.train import Recipe, fit
 
-    recipe = Recipe(size=SIZE, epochs=EPOCHS, batch_size=64, learning_rate=0.02)
+    recipe = Recipe(size=SIZE, epochs=EPOCHS, batch_size=64, learning_rate=0.02, augment=augment)
     path = facelab_home() / "proofs" / f"{name}.pt"
     return fit(recipe, faces, device="cpu", precision=PRECISION, checkpoint=path, show_progress=True)
 
