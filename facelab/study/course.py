@@ -13,8 +13,8 @@ STRANGERS = 16  # of the 64 identities of synthfaces-mini
 TRAIN_IMAGES = 12  # of 16 per identity
 
 # The same network, data, order and budget for every loss. With 48 identities and 576 images, the usual scale 64 and
-# margin 0.5 do not get going in so few steps (20 epochs of 18). Scale, margin and warm-up were chosen among four
-# settings on another set of people (64 x 16, seed 7), so that these pictures stay unseen.
+# margin 0.5 do not get going in so few steps (20 epochs of 18). The margin's warm-up was chosen by a look at
+# another set of people (64 x 16, seed 7), so that the strangers here stay strangers.
 _SHARED: dict[str, Any] = {"size": 64, "embedding_dim": 128, "epochs": 20, "batch_size": 32, "learning_rate": 0.02}
 _LOSSES: dict[str, dict[str, Any]] = {"arcface": {"scale": 16.0, "margin": 0.3, "margin_warmup": 0.5}}
 
