@@ -76,31 +76,39 @@ class Loss(nn.Module):
 
 
 class _Cosines(torch.autograd.Function):
-    r"""Cosines of unit vectors x, shape (n, D), with centres W of any length, shape (C, D).
+    r"""Cosines of embeddings x, shape (n, D), with centres W, shape (C, D); both of any length.
 
     For many identities, W is larger than all else. So no normalised copy of it is made or kept:
 
-    .. math:: C = X W^T N, \qquad N = \mathrm{diag}(1/\|W_j\|), \qquad \frac{\partial L}{\partial W} = P - N^2
-        \,\mathrm{diag}(P W^T)\,W, \qquad P = (G N)^T X
+    .. math:: C = \hat X W^T N, \qquad N = \mathrm{diag}(1/\|W_j\|), \qquad \frac{\partial L}{\partial W} = P - N^2
+        \,\mathrm{diag}(P W^T)\,W, \qquad P = (G N)^T \hat X
 
-    with G the gradient of C. This is the gradient through the normalisation: P without its part along W.
+    with G the gradient of C. This is the gradient through the normalisation: P without its part along W. Likewise that
+    of x is :math:`(Q - \mathrm{diag}(Q \hat X^T)\,\hat X)\,/\,\|x\|` with Q = G N W.
     """
 
     @staticmethod
-    def forward(ctx, unit: Tensor, centres: Tensor) -> Tensor:
-        inverse = centres.norm(dim=1).clamp(min=1e-12).reciprocal()  # 1e-12: as torch.nn.functional.normalize
-        ctx.save_for_backward(unit, centres, inverse)
+    def forward(ctx, embeddings: Tensor, centres: Tensor) -> Tensor:
+        shorten = _inverse_length(embeddings)[:, None]
+        unit, inverse = embeddings * shorten, _inverse_length(centres)
+        ctx.save_for_backward(unit, shorten, centres, inverse)
         return (unit @ centres.T).mul_(inverse)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        unit, centres, inverse = ctx.saved_tensors
+        unit, shorten, centres, inverse = ctx.saved_tensors
         with torch.autocast(gradient.device.type, enabled=False):  # backward() may be called under autocast
             gradient = gradient * inverse
-            grad_centres = gradient.T @ unit
-            along = torch.einsum("cd,cd->c", grad_centres, centres) * inverse.square()
-            return gradient @ centres, grad_centres.addcmul_(centres, along[:, None], value=-1)
+            of_unit, of_centres = gradient @ centres, gradient.T @ unit
+            along_unit = torch.linalg.vecdot(of_unit, unit)
+            along_centres = torch.einsum("cd,cd->c", of_centres, centres) * inverse.square()  # without a copy of W
+            of_unit.addcmul_(unit, along_unit[:, None], value=-1).mul_(shorten)
+            return of_unit, of_centres.addcmul_(centres, along_centres[:, None], value=-1)
+
+
+def _inverse_length(vectors: Tensor) -> Tensor:
+    return vectors.norm(dim=1).clamp_(min=1e-12).reciprocal_()  # 1e-12: as torch.nn.functional.normalize
 
 
 class CentreLoss(Loss):
@@ -147,7 +155,7 @@ class CentreLoss(Loss):
         """Return the cosine between each embedding and each class centre, shape (n, C), in [-1, 1] up to rounding."""
         with torch.autocast(embeddings.device.type, enabled=False):
             dtype = self._dtype(embeddings)
-            return _Cosines.apply(functional.normalize(embeddings.to(dtype)), self.centres.to(dtype))
+            return _Cosines.apply(embeddings.to(dtype), self.centres.to(dtype))
 
     def _dtype(self, embeddings: Tensor) -> torch.dtype:
         return torch.promote_types(super()._dtype(embeddings), self.centres.dtype)
