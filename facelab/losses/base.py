@@ -24,6 +24,13 @@ def check_positive(**values: float) -> None:
             raise FacelabError(f"{name}={value}: it must be positive.")
 
 
+def check_labels(labels: Tensor, identities: int) -> None:
+    """Raise a :class:`FacelabError` that names the first label outside [0, identities)."""
+    outside = labels[(labels < 0) | (labels >= identities)]
+    if len(outside):
+        raise FacelabError(f"label {int(outside[0])} is outside [0, {identities}), the identities of this loss.")
+
+
 def angle(cos_theta: Tensor) -> Tensor:
     r"""Return θ in radians, with a finite gradient.
 
@@ -107,6 +114,11 @@ class _Cosines(torch.autograd.Function):
             return of_unit, of_centres.addcmul_(centres, along_centres[:, None], value=-1)
 
 
+def cosines(embeddings: Tensor, centres: Tensor) -> Tensor:
+    """Return the cosine of each of (n, D) embeddings with each of (C, D) centres, shape (n, C)."""
+    return _Cosines.apply(embeddings, centres)
+
+
 def _inverse_length(vectors: Tensor) -> Tensor:
     return vectors.norm(dim=1).clamp_(min=1e-12).reciprocal_()  # 1e-12: as torch.nn.functional.normalize
 
@@ -155,7 +167,7 @@ class CentreLoss(Loss):
         """Return the cosine between each embedding and each class centre, shape (n, C), in [-1, 1] up to rounding."""
         with torch.autocast(embeddings.device.type, enabled=False):
             dtype = self._dtype(embeddings)
-            return _Cosines.apply(embeddings.to(dtype), self.centres.to(dtype))
+            return cosines(embeddings.to(dtype), self.centres.to(dtype))
 
     def _dtype(self, embeddings: Tensor) -> torch.dtype:
         return torch.promote_types(super()._dtype(embeddings), self.centres.dtype)
@@ -165,9 +177,7 @@ class CentreLoss(Loss):
         identities, dim = self.centres.shape
         if embeddings.shape[1] != dim:
             raise FacelabError(f"embeddings {tuple(embeddings.shape)}: expected (n, {dim}).")
-        outside = labels[(labels < 0) | (labels >= identities)]
-        if len(outside):
-            raise FacelabError(f"label {int(outside[0])} is outside [0, {identities}), the identities of this loss.")
+        check_labels(labels, identities)
 
 
 class MarginLoss(CentreLoss):
@@ -224,14 +234,22 @@ class MarginLoss(CentreLoss):
         embeddings = embeddings.to(self._dtype(embeddings))
         return self.radius(embeddings.norm(dim=1)) * self.cos_theta(embeddings)
 
+    def margin_target(self, cos_theta: Tensor, lengths: Tensor) -> Tensor:
+        """Return :meth:`target`, its margin without gradient if ``detach_margin``."""
+        target = self.target(cos_theta, lengths)
+        return cos_theta + (target - cos_theta).detach() if self.detach_margin else target
+
     def margin_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         lengths = embeddings.norm(dim=1)
         cos_theta = self.cos_theta(embeddings)
         own = cos_theta[torch.arange(len(labels), device=labels.device), labels]
-        target = self.target(own, lengths)
-        if self.detach_margin:
-            target = own + (target - own).detach()
-        logits = self.others(cos_theta, target)
-        return logits.scatter_(1, labels[:, None], target[:, None]).mul_(
-            self.radius(lengths)
-        )  # in place: C may be large
+        target = self.margin_target(own, lengths)
+        logits = self.others(cos_theta, target).scatter_(1, labels[:, None], target[:, None])
+        return logits.mul_(self.radius(lengths))  # in place: C may be large
+
+    def penalty(self, embeddings: Tensor) -> float | Tensor:
+        """Return what the loss adds to the cross entropy, a scalar."""
+        return 0.0
+
+    def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return super().value(embeddings, labels) + self.penalty(embeddings)
