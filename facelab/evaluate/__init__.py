@@ -5,7 +5,7 @@ from facelab.evaluate.calibration import Calibration, calibrate, cllr
 from facelab.evaluate.comparison import Comparison, compare_by_identity, compare_scores, holm
 from facelab.evaluate.curve import Roc, auc, det, eer, roc, tar_at_far
 from facelab.evaluate.estimate import Estimate, wilson
-from facelab.evaluate.folds import FoldAccuracy, fold_accuracy
+from facelab.evaluate.folds import FoldAccuracy, draw_pairs, fold_accuracy
 from facelab.evaluate.groups import GroupAudit, GroupErrors, WorstToBest, errors_by_group
 from facelab.evaluate.identification import (
     OpenSet,
@@ -63,6 +63,7 @@ __all__ = [
     "compare_scores",
     "contrast",
     "det",
+    "draw_pairs",
     "eer",
     "error_versus_reject",
     "errors_at",

@@ -5,15 +5,36 @@ The figures do not pass through pyplot, so nothing stays open and nothing is sho
 """
 
 from facelab.plots.faces import draw_detections, photographs_and_chips
+from facelab.plots.identification import cmc_curves, misidentified, open_set_curves
 from facelab.plots.projection import projection_map
 from facelab.plots.training import training_curves
-from facelab.plots.verification import roc_curves, score_histograms
+from facelab.plots.verification import (
+    det_curves,
+    error_reject_curves,
+    fold_accuracies,
+    group_errors,
+    interval_widths,
+    pair_sheet,
+    roc_curves,
+    score_histograms,
+    threshold_transfer,
+)
 
 __all__ = [
+    "cmc_curves",
+    "det_curves",
     "draw_detections",
+    "error_reject_curves",
+    "fold_accuracies",
+    "group_errors",
+    "interval_widths",
+    "misidentified",
+    "open_set_curves",
+    "pair_sheet",
     "photographs_and_chips",
     "projection_map",
     "roc_curves",
     "score_histograms",
+    "threshold_transfer",
     "training_curves",
 ]
