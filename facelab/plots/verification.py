@@ -57,7 +57,7 @@ def roc_curves(scores: Mapping[str, Scores]) -> Figure:
     lowest = min(1 / (~pairs.genuine).sum() for pairs in scores.values())
     panel.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.02), xlabel="false accept rate (FAR)")
     panel.set_ylabel("true accept rate (TAR)")
-    panel.legend(loc="lower right")
+    panel.legend(loc="best")
     return figure
 
 
@@ -106,11 +106,12 @@ def error_reject_curves(curves: Mapping[str, ErrorReject]) -> Figure:
         panel.plot(curve.rejected, curve.frr, color=BLUE, label="this measure")
         panel.plot(curve.rejected, curve.oracle, color=ORANGE, linestyle="--", label="oracle")
         panel.axhline(curve.frr[0], color=GREY, linestyle=":", label="at random")
-        panel.set(title=name, xlabel="pairs refused", ylim=(0, None))
+        panel.set(title=name, xlabel="pairs refused")
         for axis in (panel.xaxis, panel.yaxis):
             axis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes[0, 0].set_ylabel("FRR of the rest")
-    axes[0, 0].legend(fontsize=8, loc="lower left")
+    axes[0, 0].set_ylim(max(0.0, axes[0, 0].get_ylim()[0]), None)
+    axes[0, 0].legend(fontsize=8)
     return figure
 
 

@@ -84,7 +84,8 @@ class Evaluation:
         """Return the headings and the rows of the table of results."""
         rows = []
         for name, e in self.estimates.items():
-            shown = f"{e.value:.1%}", f"{e.low:.1%} to {e.high:.1%}"
+            form = ".3f" if name == "AUC" else ".1%"
+            shown = f"{e.value:{form}}", f"{e.low:{form}} to {e.high:{form}}"
             rows.append([name, *("cannot be shown" if "nan" in text else text for text in shown), f"{e.n:,}"])
         return ["measure", "value", "95 % interval", "n"], rows
 
@@ -372,7 +373,7 @@ def _operating_point(
         for name, rate in zip(("accept rate (FAR)", "reject rate (FRR)"), rates, strict=True)
     ]
     rows += [
-        ["false matches in 1,000 tries of strangers", f"{day.value:.1f}", f"{day.low:.1f} to {day.high:.1f}", f"{day.n:,}"],
+        ["false matches in 1,000 tries", f"{day.value:.1f}", f"{day.low:.1f} to {day.high:.1f}", f"{day.n:,}"],
     ]  # fmt: skip
     outcome.sections.append(Section(title, text, ["at this threshold", "value", "95 % interval", "pairs"], rows))
     outcome.results["operating_point"] = {
