@@ -53,7 +53,8 @@ class WorstToBest:
         """Say it in words: "FAR is 2.3 times as high for 'a' as for 'b', 95 % interval 1.1 to 5.0 (3 groups)"."""
         if math.isnan(self.ratio.value):
             return f"{rate} has no worst-to-best ratio here ({self.ratio.n} groups measured)"
-        numbers = f"95 % interval {self.ratio.low:.1f} to {self.ratio.high:.1f} ({self.ratio.n} groups)"
+        high = f"{self.ratio.high:.1f}" if math.isfinite(self.ratio.high) else "without limit"
+        numbers = f"95 % interval {self.ratio.low:.1f} to {high} ({self.ratio.n} groups)"
         return f"{rate} is {self.ratio.value:.1f} times as high for {self.worst!r} as for {self.best!r}, {numbers}"
 
 

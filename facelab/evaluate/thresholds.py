@@ -68,7 +68,7 @@ def operating_point(scores: Scores, far: float) -> OperatingPoint:
         accepted = accepted[accepted > refused]
         genuine_above = genuine[genuine > refused]
         threshold = min((part.min() for part in (accepted, genuine_above) if len(part)), default=np.inf)
-    tar = np.count_nonzero(genuine >= threshold) / len(genuine)
+    tar = int(np.count_nonzero(genuine >= threshold)) / len(genuine)
     return OperatingPoint(float(threshold), len(accepted) / len(impostor), tar, len(genuine), len(impostor))
 
 
@@ -83,8 +83,8 @@ def apply_threshold(scores: Scores, threshold: float) -> OperatingPoint:
     genuine = check_pairs(scores)
     accepted = scores.values >= threshold
     n_genuine = int(np.count_nonzero(genuine))
-    tar = np.count_nonzero(accepted & genuine) / n_genuine
-    far = np.count_nonzero(accepted & ~genuine) / (len(scores) - n_genuine)
+    tar = int(np.count_nonzero(accepted & genuine)) / n_genuine
+    far = int(np.count_nonzero(accepted & ~genuine)) / (len(scores) - n_genuine)
     return OperatingPoint(float(threshold), far, tar, n_genuine, len(scores) - n_genuine)
 
 

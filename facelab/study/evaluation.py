@@ -175,10 +175,8 @@ def evaluate(
             "are the same people, these numbers are too good for strangers. Leave them out with --strangers-only."
         )
     if len(chips.identities) < 2 and listed is None:
-        raise FacelabError(
-            f"{chips.name} has {len(chips.identities)} identity(s) to evaluate; at least 2 are needed, one "
-            "sub-folder each."
-        )
+        number = "1 identity" if len(chips.identities) else "no identity"
+        raise FacelabError(f"{chips.name} has {number}; at least 2 are needed, each in a sub-folder of its own.")
     if not state.complete:
         outcome.notes.append(f"the training is not complete: step {state.step} of {state.total_steps}.")
 
