@@ -112,9 +112,10 @@ def error_versus_reject(
 
     Pairs of equal quality are refused in random order, of which this is the mean; so a constant quality gives a level
     line. Intervals draw identities again. The area is the mean of the curve up to ``limit`` (trapezoidal rule over 100
-    steps): what happens when 80 % are refused is of no use to anybody. Source: P. Grother, E. Tabassi, "Performance of
-    biometric quality measures", IEEE TPAMI 29, 2007; ISO/IEC 29794-1 calls the curve the error-versus-discard
-    characteristic, and ISO/IEC 29794-5 lists measures for faces.
+    steps): what happens when 80 % are refused is of little use, though rankings of measures are steadier with a higher
+    limit (T. Schlett et al., arXiv 2303.13294). Source: P. Grother, E. Tabassi, "Performance of biometric quality
+    measures", IEEE TPAMI 29, 2007; today the curve is often called the error versus discard characteristic, EDC.
+    ISO/IEC 29794-5 defines many more measures for faces.
 
     Args:
         embeddings: shape (n, d).

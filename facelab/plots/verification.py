@@ -174,11 +174,13 @@ def threshold_transfer(chosen_on: Scores, applied_to: Scores, threshold: float, 
 def interval_widths(draws: Mapping[str, np.ndarray], *, xlabel: str) -> Figure:
     """Draw the values that a measure takes over the draws of each kind of bootstrap, with the middle 95 %."""
     figure, ((panel,),) = new_figure(width=6.0, height=2.8)
+    every = np.concatenate([values[np.isfinite(values)] for values in draws.values()])
+    bins = np.linspace(every.min(), every.max(), 61)
     for (name, values), colour in zip(draws.items(), (ORANGE, BLUE), strict=False):
         low, high = np.nanpercentile(values, [2.5, 97.5])
-        panel.hist(values, bins=40, density=True, color=colour, alpha=0.5, label=f"{name}: {low:.3f} to {high:.3f}")
+        panel.hist(values, bins=bins, density=True, color=colour, alpha=0.5, label=f"{name}: {low:.3f} to {high:.3f}")
         for end in (low, high):
             panel.axvline(end, color=colour, linestyle="--", linewidth=1)
-    panel.set(xlabel=xlabel, ylabel="density of draws", yticks=[])
+    panel.set(xlabel=xlabel, ylabel="density of draws", yticks=[], ylim=(0, 1.35 * panel.get_ylim()[1]))
     panel.legend(fontsize=8)
     return figure
