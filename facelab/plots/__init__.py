@@ -7,6 +7,7 @@ The figures do not pass through pyplot, so nothing stays open and nothing is sho
 from facelab.plots.faces import draw_detections, photographs_and_chips
 from facelab.plots.identification import cmc_curves, misidentified, open_set_curves
 from facelab.plots.projection import projection_map
+from facelab.plots.synth import attribute_spread, one_factor_at_a_time, people_by_scenes, relatives, rendered_truth
 from facelab.plots.training import training_curves
 from facelab.plots.verification import (
     det_curves,
@@ -21,6 +22,7 @@ from facelab.plots.verification import (
 )
 
 __all__ = [
+    "attribute_spread",
     "cmc_curves",
     "det_curves",
     "draw_detections",
@@ -29,10 +31,14 @@ __all__ = [
     "group_errors",
     "interval_widths",
     "misidentified",
+    "one_factor_at_a_time",
     "open_set_curves",
     "pair_sheet",
+    "people_by_scenes",
     "photographs_and_chips",
     "projection_map",
+    "relatives",
+    "rendered_truth",
     "roc_curves",
     "score_histograms",
     "threshold_transfer",
