@@ -5,15 +5,35 @@ The figures do not pass through pyplot, so nothing stays open and nothing is sho
 """
 
 from facelab.plots.faces import draw_detections, photographs_and_chips
+from facelab.plots.identification import cmc_curves, misidentified, open_set_curves
 from facelab.plots.projection import projection_map
 from facelab.plots.synth import attribute_spread, one_factor_at_a_time, people_by_scenes, relatives, rendered_truth
 from facelab.plots.training import training_curves
-from facelab.plots.verification import roc_curves, score_histograms
+from facelab.plots.verification import (
+    det_curves,
+    error_reject_curves,
+    fold_accuracies,
+    group_errors,
+    interval_widths,
+    pair_sheet,
+    roc_curves,
+    score_histograms,
+    threshold_transfer,
+)
 
 __all__ = [
     "attribute_spread",
+    "cmc_curves",
+    "det_curves",
     "draw_detections",
+    "error_reject_curves",
+    "fold_accuracies",
+    "group_errors",
+    "interval_widths",
+    "misidentified",
     "one_factor_at_a_time",
+    "open_set_curves",
+    "pair_sheet",
     "people_by_scenes",
     "photographs_and_chips",
     "projection_map",
@@ -21,5 +41,6 @@ __all__ = [
     "rendered_truth",
     "roc_curves",
     "score_histograms",
+    "threshold_transfer",
     "training_curves",
 ]
