@@ -24,11 +24,13 @@ from facelab.plots.geometry import (
 from facelab.plots.problems import confusion_sheet, failure_sheet, pair_sheet
 from facelab.plots.projection import projection_grid, projection_map, sphere_map
 from facelab.plots.style import caption
+from facelab.plots.synth import attribute_spread, one_factor_at_a_time, people_by_scenes, relatives, rendered_truth
 from facelab.plots.training import training_curves
 from facelab.plots.verification import roc_curves, score_histograms
 
 __all__ = [
     "angle_histograms",
+    "attribute_spread",
     "caption",
     "centre_map",
     "clustering_curves",
@@ -39,11 +41,15 @@ __all__ = [
     "hub_histograms",
     "length_against_quality",
     "occlusion_maps",
+    "one_factor_at_a_time",
     "pair_sheet",
+    "people_by_scenes",
     "photographs_and_chips",
     "probe_scores",
     "projection_grid",
     "projection_map",
+    "relatives",
+    "rendered_truth",
     "response_curves",
     "roc_curves",
     "score_histograms",

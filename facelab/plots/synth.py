@@ -5,13 +5,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
 
-from facelab.plots.style import BLUE, GREY, new_figure, styled
+from facelab.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY, YELLOW, new_figure, show_image, styled
 
 if TYPE_CHECKING:
     from facelab.data.faceset import FaceSet
     from facelab.synth.identity import Identity
+    from facelab.synth.render import Picture
     from facelab.synth.scene import Scene
 
 COLUMNS = 7
@@ -138,6 +141,29 @@ def _aged(person: "Identity", age: float) -> "Identity":
         wrinkles=float(np.clip(1.2 * (age - 0.05), 0, 1)),
         grey=float(np.clip(1.6 * age - 0.6, 0, 1)),
     )
+
+
+@styled
+def rendered_truth(picture: "Picture") -> Figure:
+    """A rendered picture and what is known about it: box and landmarks (hollow where hidden), and the kind of each
+    pixel."""
+    from facelab.synth.render import KINDS
+
+    figure, axes = new_figure(1, 3, width=7.5, height=2.9)
+    show_image(axes[0, 0], picture.image, "picture")
+    show_image(axes[0, 1], picture.image, "box and landmarks")
+    x0, y0, x1, y1 = picture.box
+    axes[0, 1].add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=SKY, linewidth=1.5))
+    for points, seen, size in ((picture.dense, picture.dense_visible, 7), (picture.landmarks, picture.visible, 26)):
+        for rows, colour in ((seen, YELLOW), (~seen, "none")):
+            axes[0, 1].scatter(*points[rows].T, s=size, c=colour, edgecolors="black", linewidths=0.5, zorder=3)
+    colours = np.array([to_rgb(c) for c in ("#dddddd", ORANGE, "black", SKY, PINK, BLUE, GREEN)])
+    show_image(axes[0, 2], colours[picture.kinds], "what each pixel shows")
+    handles = [
+        Patch(facecolor=colours[k], edgecolor="grey", label=KINDS[k]) for k in range(len(KINDS)) if k in picture.kinds
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8)
+    return figure
 
 
 @styled
