@@ -6,15 +6,18 @@ A new figure needs one small function here, under the name of the figure's funct
     def _(data):
         return plots.roc_curves(data.scores)
 
-``tests/book/test_gallery.py`` asserts that no figure is missing.
+Then ``python -m facelab.study.gallery book/gallery.ipynb`` writes the page and runs it. ``tests/book/test_gallery.py``
+asserts that no figure is missing and that the page shows today's docstrings.
 """
 
 import functools
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -378,3 +381,56 @@ def _(data: GalleryData) -> Figure:
     chips = np.stack([data.faces.strangers[i][0] for i in (0, 40)])
     maps = {name: [analyze.occlusion_map(e, chip, stride=8) for chip in chips] for name, e in data.embedders.items()}
     return plots.occlusion_maps(chips, maps)
+
+
+def page() -> Any:
+    """Return the gallery as a notebook (nbformat 4) without outputs: for each figure its docstring and its example."""
+    from nbformat import v4
+
+    intro = (
+        "# Gallery\n\nEvery figure of the course, drawn by one function of `facelab.plots` from the faces and networks "
+        "of the course. Open a box to read how the function is called. Figures of the embedding analysis carry a "
+        "sentence with their numbers: `plots.caption(figure)`. ORL photographs: AT&T Laboratories Cambridge."
+    )
+    start = "%matplotlib inline\nfrom facelab.study.gallery import draw"
+    cells = [v4.new_markdown_cell(intro), v4.new_code_cell(start)]
+    room = ""
+    for name, function in figure_functions().items():
+        module = function.__module__.rpartition(".")[2]
+        heading = f"## {module.capitalize()}\n\n" if module != room else ""
+        room = module
+        cells.append(v4.new_markdown_cell(f"{heading}### {name}\n\n{described(function)}"))
+        cell = v4.new_code_cell(f'draw("{name}")')
+        first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+        if name in ("draw_detections", "photographs_and_chips"):
+            first += " Photographs: AT&T Laboratories Cambridge."
+        cell.metadata["mystnb"] = {"image": {"alt": EXAMPLES[name].alt}, "figure": {"caption": first}}
+        cells.append(cell)
+    for number, cell in enumerate(cells):
+        cell["id"] = f"g{number:03d}"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def described(function: Callable[..., Figure]) -> str:
+    """Return a box that opens to the function's signature and docstring."""
+    call = f"{function.__module__}.{function.__name__}{inspect.signature(function)}"
+    text = f"```text\n{call}\n\n{inspect.getdoc(function)}\n```"
+    return f"````{{admonition}} How to call it\n:class: dropdown\n{text}\n````"
+
+
+def main(path: str) -> None:
+    """Write the gallery and run it."""
+    import nbformat
+    from nbconvert.preprocessors import ExecutePreprocessor
+
+    from facelab.files import atomic_write
+
+    notebook = page()
+    ExecutePreprocessor(timeout=600).preprocess(notebook)
+    with atomic_write(Path(path)) as temporary:
+        nbformat.write(notebook, temporary)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
