@@ -1,0 +1,44 @@
+"""The figures of the losses show what they are given."""
+
+import numpy as np
+
+from facelab.plots.losses import decision_boundaries, over_angle, plane_and_circle
+
+
+def test_curves_are_drawn_over_degrees():
+    theta = np.linspace(0, np.pi, 7)
+    figure = over_angle(
+        theta, {"normface": np.cos(theta), "arcface": np.cos(theta + 0.5)}, ylabel="ψ", marks={"m": 1.0}
+    )
+    first, second, mark = figure.axes[0].lines
+    np.testing.assert_allclose(first.get_xydata(), np.stack([np.arange(0, 181, 30), np.cos(theta)], axis=1))
+    np.testing.assert_allclose(second.get_ydata(), np.cos(theta + 0.5))
+    np.testing.assert_allclose(mark.get_xdata(), np.degrees(1.0))
+
+
+def test_the_white_band_is_the_margin():
+    """ArcFace asks for θ₁ + m < θ₂; its band has the width 2m, wherever one looks."""
+    margin = 0.5
+    figure = decision_boundaries({"normface": np.cos, "arcface": lambda theta: np.cos(theta + margin)})
+    areas = [panel.collections[0].get_array() for panel in figure.axes]
+    theta = np.linspace(0, np.pi / 2, 361)
+    first, second = np.meshgrid(theta, theta)
+    off_the_line = ~np.isclose(np.abs(first - second), margin)
+    expected = (first + margin < second) + 2 * (second + margin < first)
+    np.testing.assert_array_equal(areas[1].reshape(361, 361)[off_the_line], expected[off_the_line])
+    assert (areas[0] == 0).sum() <= 361  # without margin nothing but the diagonal is left
+
+
+def test_the_plane_shows_embeddings_and_the_circle_their_directions():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], 5)
+    centres = np.array([[1.0, 0], [0, 2.0], [-3.0, 0]])
+    points = centres[labels] + 0.2 * rng.normal(size=(15, 2))
+    figure = plane_and_circle({"arcface": points}, labels, {"arcface": centres})
+    above, below = figure.axes
+    drawn = np.concatenate([dots.get_offsets() for dots in above.collections])
+    np.testing.assert_allclose(drawn, points)
+    drawn = np.concatenate([dots.get_offsets() for dots in below.collections])
+    np.testing.assert_allclose(drawn, points / np.linalg.norm(points, axis=1, keepdims=True))
+    assert {patch.get_xy().shape[1] for patch in below.patches} == {2}  # histograms are there
+    assert "mean θ_y" in below.get_xlabel()
