@@ -101,7 +101,8 @@ def plane_and_circle(
             below.scatter(np.cos(angle), np.sin(angle), s=12, **style)
             _petal(below, angle, _colour(label))
         own_angle, _ = centre_angles(points, labels, centres[name])
-        below.set(xlim=(-1.75, 1.75), ylim=(-1.75, 1.75), xlabel=f"mean θ_y {np.degrees(own_angle.mean()):.1f}°")
+        mean = f"mean angle to own\ncentre: {np.degrees(own_angle.mean()):.1f}°"
+        below.set(xlim=(-1.75, 1.75), ylim=(-1.6, 1.6), xlabel=mean)
     axes[0, 0].set_ylabel("embeddings as they are")
     axes[1, 0].set_ylabel("their directions")
     return figure
@@ -120,3 +121,25 @@ def _petal(axes: Axes, angles: np.ndarray, colour: str, *, bins: int = 72, heigh
 
 def _colour(label: int) -> str:
     return CYCLE[label % len(CYCLE)]
+
+
+@styled
+def angle_histograms(angles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Draw how the angles to the own class centre and to the nearest other one are spread, one panel per set.
+
+    Args:
+        angles: for each set (its title) θ_y and θ_j as :func:`facelab.analyze.angles.centre_angles` gives them.
+    """
+    figure, axes = new_figure(1, len(angles), width=3.4 * len(angles) + 0.2, height=2.8, sharex=True, sharey=True)
+    bins = np.arange(0, 181, 5)
+    for panel, (title, pair) in zip(axes[0], angles.items(), strict=True):
+        for values, label, colour in zip(pair, ("own centre", "nearest other centre"), (BLUE, ORANGE), strict=True):
+            values = np.degrees(values)
+            weights = np.full(len(values), 1 / len(values))
+            panel.hist(values, bins=bins, weights=weights, color=colour, alpha=0.55, label=label)
+            panel.hist(values, bins=bins, weights=weights, color=colour, histtype="step", linewidth=1.2)
+            panel.axvline(values.mean(), color=colour, linestyle="--", linewidth=1)
+        panel.set(title=title, xlabel="angle (degrees)", xlim=(0, 120))
+    axes[0, 0].set_ylabel("share of images")
+    axes[0, 0].legend(fontsize=8, loc="upper right")
+    return figure

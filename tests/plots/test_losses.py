@@ -1,8 +1,11 @@
 """The figures of the losses show what they are given."""
 
 import numpy as np
+import pytest
 
-from facelab.plots.losses import decision_boundaries, over_angle, plane_and_circle
+from facelab.analyze.angles import centre_angles
+from facelab.plots.losses import angle_histograms, decision_boundaries, over_angle, plane_and_circle
+from facelab.plots.training import angle_curves
 
 
 def test_curves_are_drawn_over_degrees():
@@ -41,4 +44,22 @@ def test_the_plane_shows_embeddings_and_the_circle_their_directions():
     drawn = np.concatenate([dots.get_offsets() for dots in below.collections])
     np.testing.assert_allclose(drawn, points / np.linalg.norm(points, axis=1, keepdims=True))
     assert {patch.get_xy().shape[1] for patch in below.patches} == {2}  # histograms are there
-    assert "mean θ_y" in below.get_xlabel()
+    own, _ = centre_angles(points, labels, centres)
+    assert f"{np.degrees(own.mean()):.1f}°" in below.get_xlabel()
+
+
+def test_histograms_hold_every_image_once():
+    own, other = np.radians([10.0, 12, 44, 90]), np.radians([60.0, 61, 62, 80])
+    figure = angle_histograms({"train": (own, other), "test": (other, own)})
+    for panel, pair in zip(figure.axes, ((own, other), (other, own)), strict=True):
+        assert sum(bar.get_height() for bar in panel.patches if hasattr(bar, "get_height")) == pytest.approx(2)
+        means = [line.get_xdata()[0] for line in panel.lines]
+        np.testing.assert_allclose(means, [np.degrees(values.mean()) for values in pair])
+
+
+def test_angles_over_steps_are_running_means():
+    trace = np.radians(np.stack([np.linspace(90, 30, 7), np.full(7, 80.0)], axis=1))
+    figure = angle_curves({"ArcFace": trace}, smooth=3)
+    own, other = figure.axes[0].lines
+    np.testing.assert_allclose(own.get_xydata(), np.stack([np.arange(2, 7), np.linspace(80, 40, 5)], axis=1))
+    np.testing.assert_allclose(other.get_ydata(), 80)

@@ -8,7 +8,9 @@ from matplotlib.figure import Figure
 
 from facelab import plots
 from facelab.detect import Detection
+from facelab.errors import FacelabError
 from facelab.evaluate import Scores, roc
+from facelab.plots import faces
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +89,14 @@ def test_the_users_settings_stay_as_they_are(scores):
     before = dict(mpl.rcParams)
     plots.roc_curves(scores)
     assert dict(mpl.rcParams) == before
+
+
+def test_mistakes_show_probe_wrong_name_and_right_one(toy_chips):
+    named = toy_chips.labels.copy()
+    named[5] = 2  # an image of identity 1
+    figure = faces.mistakes(toy_chips, toy_chips, named)
+    shown = [axes.images[0].get_array() for axes in figure.axes]
+    for picture, row in zip(shown, (5, 8, 4), strict=True):
+        np.testing.assert_array_equal(picture, toy_chips[row][0])
+    with pytest.raises(FacelabError, match="no mistake"):
+        faces.mistakes(toy_chips, toy_chips, toy_chips.labels)
