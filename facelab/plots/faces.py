@@ -79,7 +79,7 @@ def mistakes(probes: FaceSet, gallery: FaceSet, named: np.ndarray, *, columns: i
         raise FacelabError("all probes are named rightly; there is no mistake to show.")
     _, first = np.unique(probes.labels[wrong], return_index=True)
     shown = wrong[first][:columns]
-    figure, axes = new_figure(3, len(shown), width=max(3.0, 1.15 * len(shown) + 1), height=3.9, dpi=85)
+    figure, axes = new_figure(3, len(shown), width=max(3.0, 1.15 * len(shown) + 1), height=3.6, dpi=62)
     for column, row in enumerate(shown):
         pictures = [probes[row][0]]
         for label in (named[row], probes.labels[row]):

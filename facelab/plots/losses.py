@@ -141,5 +141,5 @@ def angle_histograms(angles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Fig
             panel.axvline(values.mean(), color=colour, linestyle="--", linewidth=1)
         panel.set(title=title, xlabel="angle (degrees)", xlim=(0, 120))
     axes[0, 0].set_ylabel("share of images")
-    axes[0, 0].legend(fontsize=8, loc="upper right")
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
     return figure
