@@ -40,15 +40,20 @@ def course_faces() -> CourseFaces:
     return CourseFaces(train, test, faces.select(~known, "mini/strangers"))
 
 
-def course_recipe(loss: str = "cross_entropy", seed: int = 0) -> Recipe:
-    """Return the recipe of the course's network for a loss, by its name in recipes."""
-    return Recipe.parse({**_SHARED, "loss": {"name": loss, **_LOSSES.get(loss, {})}, "seed": seed})
+def course_recipe(loss: str = "cross_entropy", seed: int = 0, *, size: int = _SHARED["size"]) -> Recipe:
+    """Return the recipe of the course's network for a loss, by its name in recipes, at a size in pixels."""
+    return Recipe.parse({**_SHARED, "size": size, "loss": {"name": loss, **_LOSSES.get(loss, {})}, "seed": seed})
 
 
-def course_model(loss: str = "cross_entropy", *, seed: int = 0, show_progress: bool = False) -> Checkpoint:
-    """Return the course's trained network for a loss; the first call on a machine trains it (about 100 seconds).
+def course_model(
+    loss: str = "cross_entropy", *, seed: int = 0, size: int = _SHARED["size"], show_progress: bool = False
+) -> Checkpoint:
+    """Return the course's trained network for a loss; the first call on a machine trains it (about 100 seconds; 40 at
+    a size of 32 pixels).
 
     It is kept under facelab's cache folder; a training that was interrupted goes on where it stopped.
     """
-    path = facelab_home() / "course" / f"{loss}-{seed}.pt"
-    return fit(course_recipe(loss, seed), course_faces().train, checkpoint=path, show_progress=show_progress)
+    recipe = course_recipe(loss, seed, size=size)
+    name = f"{loss}-{seed}.pt" if size == _SHARED["size"] else f"{loss}-{size}px-{seed}.pt"
+    path = facelab_home() / "course" / name
+    return fit(recipe, course_faces().train, checkpoint=path, show_progress=show_progress)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from facelab.data import FaceSet
+from facelab.losses import CentreLoss
 from facelab.models import to_input
 from facelab.study.course import course_faces
 from facelab.train import LossRecipe, augment
@@ -32,7 +33,8 @@ class Toy:
     Attributes:
         train, test: embeddings of the training and the test images before normalisation, shapes (n, 2) and (m, 2).
         train_labels, test_labels: shapes (n,) and (m,).
-        centres: class centres, shape (C, 2).
+        centres: class centres; for a loss without any, the mean of each identity's training embeddings; shape (C, 2).
+        losses: the loss at each step.
     """
 
     train: np.ndarray
@@ -40,6 +42,7 @@ class Toy:
     test: np.ndarray
     test_labels: np.ndarray
     centres: np.ndarray
+    losses: np.ndarray
 
 
 def toy_faces() -> tuple[FaceSet, FaceSet]:
@@ -60,34 +63,44 @@ def toy_network() -> nn.Sequential:
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * (SIZE // 8) ** 2, 2, bias=False))
 
 
-def train_toy(loss: LossRecipe, train: FaceSet, test: FaceSet, *, seed: int = 0, steps: int = STEPS) -> Toy:
-    """Train the toy network on full batches with a loss that has class centres (about three seconds).
+def train_toy(
+    loss: LossRecipe, train: FaceSet, test: FaceSet, *, seed: int = 0, steps: int = STEPS, learning_rate: float = 0.01
+) -> Toy:
+    """Train the toy network on full batches (about three seconds).
 
-    The centres start evenly around the circle: in the plane two of them cannot pass each other without falling
+    Class centres start evenly around the circle: in the plane two of them cannot pass each other without falling
     together, so that a random order of start is where many trainings stay. All losses get the same start.
 
     Args:
         loss: name and arguments, as in a recipe.
         train, test: pictures of the same identities, for example :func:`toy_faces`.
         seed: of the network and the augmentation.
-        steps: optimiser steps (Adam, one cycle of the learning rate up to 0.01).
+        steps: optimiser steps (Adam, one cycle of the learning rate).
+        learning_rate: its peak.
     """
     pixels, labels = to_input(torch.from_numpy(train.array()), SIZE), torch.from_numpy(train.labels)
     turn = torch.arange(len(train.identities)) * (2 * torch.pi / len(train.identities))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network, criterion = toy_network(), loss.build(len(train.identities), 2)
-    criterion.centres.data = torch.stack([turn.cos(), turn.sin()], dim=1)
+    if isinstance(criterion, CentreLoss):
+        criterion.centres.data = torch.stack([turn.cos(), turn.sin()], dim=1)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam([*network.parameters(), *criterion.parameters()])
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=steps)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=learning_rate, total_steps=steps)
+    values = []
     for _ in range(steps):
         value = criterion(network(augment(pixels, generator)), labels)
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
         schedule.step()
+        values.append(value.item())
     network.eval()
     with torch.inference_mode():
         embeddings = [network(to_input(torch.from_numpy(part.array()), SIZE)).numpy() for part in (train, test)]
-    return Toy(embeddings[0], train.labels, embeddings[1], test.labels, criterion.centres.detach().numpy())
+    if isinstance(criterion, CentreLoss):
+        centres = criterion.centres.detach().numpy()
+    else:
+        centres = np.stack([embeddings[0][train.labels == k].mean(axis=0) for k in range(len(train.identities))])
+    return Toy(embeddings[0], train.labels, embeddings[1], test.labels, centres, np.array(values))
