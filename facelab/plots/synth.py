@@ -5,13 +5,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
 
-from facelab.plots.style import BLUE, GREY, new_figure, styled
+from facelab.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY, YELLOW, new_figure, show_image, styled
 
 if TYPE_CHECKING:
     from facelab.data.faceset import FaceSet
     from facelab.synth.identity import Identity
+    from facelab.synth.render import Picture
     from facelab.synth.scene import Scene
 
 COLUMNS = 7
@@ -50,7 +53,7 @@ def one_factor_at_a_time(seed: int = 12, *, size: int = 112) -> Figure:
     lit = replace(scene, key_strength=3.0, key_softness=0.1, fill_strength=0.0)
 
     def degrees(values: Sequence[float]) -> list[str]:
-        return [f"{np.degrees(value):.0f}°" for value in values]
+        return [f"{round(np.degrees(value)) + 0}°" for value in values]
 
     def light_from(azimuth: float) -> np.ndarray:
         return np.array([np.sin(azimuth) * 0.9, 0.43, np.cos(azimuth) * 0.9])
@@ -141,6 +144,29 @@ def _aged(person: "Identity", age: float) -> "Identity":
 
 
 @styled
+def rendered_truth(picture: "Picture") -> Figure:
+    """A rendered picture and what is known about it: box and landmarks (hollow where hidden), and the kind of each
+    pixel."""
+    from facelab.synth.render import KINDS
+
+    figure, axes = new_figure(1, 3, width=7.5, height=2.9)
+    show_image(axes[0, 0], picture.image, "picture")
+    show_image(axes[0, 1], picture.image, "box and landmarks")
+    x0, y0, x1, y1 = picture.box
+    axes[0, 1].add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=SKY, linewidth=1.5))
+    for points, seen, size in ((picture.dense, picture.dense_visible, 7), (picture.landmarks, picture.visible, 26)):
+        for rows, colour in ((seen, YELLOW), (~seen, "none")):
+            axes[0, 1].scatter(*points[rows].T, s=size, c=colour, edgecolors="black", linewidths=0.5, zorder=3)
+    colours = np.array([to_rgb(c) for c in ("#dddddd", ORANGE, "black", SKY, PINK, BLUE, GREEN)])
+    show_image(axes[0, 2], colours[picture.kinds], "what each pixel shows")
+    handles = [
+        Patch(facecolor=colours[k], edgecolor="grey", label=KINDS[k]) for k in range(len(KINDS)) if k in picture.kinds
+    ]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=8)
+    return figure
+
+
+@styled
 def people_by_scenes(faces: "FaceSet", *, people: int = 8, scenes: int = 8) -> Figure:
     """One row per identity, one column per picture."""
     chosen = np.unique(np.linspace(0, len(faces.identities) - 1, people).round().astype(int))
@@ -207,7 +233,7 @@ def _grid(
     rows, columns = len(cells), max(len(row) for row in cells)
     size = 1.1  # inches of a picture
     width, height = columns * size + (1.15 if names else 0.05), rows * size * (1.18 if labels else 1.03)
-    figure = Figure(figsize=(width, height), dpi=120, facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=76, facecolor="white")  # small files: a page shows many pictures
     axes = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
         left=1.1 / width if names else 0.005,

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from facelab.data.faceset import FaceSet
 from facelab.data.orl import load_orl
@@ -37,13 +38,16 @@ def results_path() -> Path:
     return Path(str(files("facelab.data.cards"))) / "synthfaces.json"
 
 
+def results() -> dict[str, Any]:
+    """Return all results that were measured, by the name of their command."""
+    path = results_path()
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
 def record(name: str, values: dict[str, Any]) -> None:
     """Put one result into the results file; the others stay."""
-    path = results_path()
-    results = json.loads(path.read_text()) if path.exists() else {}
-    results[name] = values
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    with atomic_write(results_path()) as temporary:
+        temporary.write_text(json.dumps(results() | {name: values}, indent=1, sort_keys=True) + "\n")
     print(json.dumps({name: values}, indent=1))
 
 
@@ -136,21 +140,27 @@ def carry_over(workers: int) -> dict[str, Any]:
 
 
 def ablation(workers: int) -> dict[str, Any]:
-    """Carry-over again, with one ingredient left out at a time: how much it gave."""
+    """Carry-over again with one ingredient left out, no augmentation, or half the people: how much each gave."""
     calm = Ranges(light=0.0, quality=0.0)
-    variants = {
-        "no hair, brows or beards": ("no-hair", dataclasses.replace(CARRY, leave_out="hair")),
-        "plain skin": ("plain-skin", dataclasses.replace(CARRY, leave_out="skin")),
-        "soft light, clean sensor": ("calm", dataclasses.replace(CARRY, ranges=calm)),
-    }
     chips = _orl_chips()
-    return {name: _carried(recipe, folder, chips, workers) for name, (folder, recipe) in variants.items()}
+
+    def without(name: str, **changes: Any) -> dict[str, Any]:
+        return _carried(dataclasses.replace(CARRY, **changes), name, chips, workers)
+
+    return {
+        "no hair, brows or beards": without("no-hair", leave_out="hair"),
+        "plain skin": without("plain-skin", leave_out="skin"),
+        "soft light, clean sensor": without("calm", ranges=calm),
+        "no augmentation": _carried(CARRY, "carry-over", chips, workers, augment=False),
+        "half the people (120 × 16)": without("half", identities=120),  # the first 120 of the same people
+    }
 
 
-def _carried(recipe: SynthRecipe, name: str, chips: FaceSet, workers: int) -> dict[str, Any]:
+def _carried(recipe: SynthRecipe, name: str, chips: FaceSet, workers: int, *, augment: bool = True) -> dict[str, Any]:
     out = folder_of(f"proof-{name}")
     make(recipe, out, workers=workers, show=True)
-    return _on_orl(_train(_resized(load_synthfaces(out), grey=True), name).embedder()(chips), chips)
+    faces = _resized(load_synthfaces(out), grey=True)
+    return _on_orl(_train(faces, name if augment else f"{name}-plain", augment=augment).embedder()(chips), chips)
 
 
 def _rows(faces: FaceSet, column: str, value: str) -> FaceSet:
@@ -173,10 +183,10 @@ def _resized(faces: FaceSet, *, grey: bool) -> FaceSet:
     return FaceSet(faces.name, images, faces.table)
 
 
-def _train(faces: FaceSet, name: str) -> Any:
+def _train(faces: FaceSet, name: str, *, augment: bool = True) -> Any:
     from facelab.train import Recipe, fit
 
-    recipe = Recipe(size=SIZE, epochs=EPOCHS, batch_size=64, learning_rate=0.02)
+    recipe = Recipe(size=SIZE, epochs=EPOCHS, batch_size=64, learning_rate=0.02, augment=augment)
     path = facelab_home() / "proofs" / f"{name}.pt"
     return fit(recipe, faces, device="cpu", precision=PRECISION, checkpoint=path, show_progress=True)
 
@@ -239,13 +249,33 @@ def _lbp(chips: FaceSet, cells: int = 8) -> np.ndarray:
     return np.array(out)
 
 
+def carry_over_table() -> pd.DataFrame:
+    """Return what was measured on ORL, one row per method or ingredient: AUC, TAR at FAR 1 % and rank-1."""
+    measured = results()
+    carried = measured["carry_over"]
+    rows = {
+        f"SynthFaces, {carried['identities']} × {carried['images']}": carried["synthfaces"],
+        "pixels": carried["pixels"],
+        "LBP": carried["lbp"],
+    }
+    rows |= {f"SynthFaces, {name}": values for name, values in measured.get("ablation", {}).items()}
+    cells = {
+        name: {
+            "AUC": _estimate(v["auc"]),
+            "TAR at FAR 1 %": _estimate(v["tar_at_far_0.01"]),
+            "rank-1": f"{v['rank1']:.3f}",
+        }
+        for name, v in rows.items()
+    }
+    return pd.DataFrame.from_dict(cells, orient="index")
+
+
 def write_card() -> None:
     """Put the numbers of the results file into the card, below its marker."""
-    results = json.loads(results_path().read_text())
     path = results_path().with_suffix(".md")
     head = path.read_text().partition(MARKER)[0]
     with atomic_write(path) as temporary:
-        temporary.write_text(head + MARKER + "\n\n" + "\n".join(_sections(results)).rstrip() + "\n")
+        temporary.write_text(head + MARKER + "\n\n" + "\n".join(_sections(results())).rstrip() + "\n")
 
 
 MARKER = "<!-- numbers: written by python -m facelab.study.synthfaces card -->"
@@ -276,12 +306,6 @@ def _sections(results: dict[str, Any]) -> list[str]:
             "",
         ]
     if r := results.get("carry_over"):
-        rows = {
-            f"SynthFaces, {r['identities']} × {r['images']}": r["synthfaces"],
-            "pixels": r["pixels"],
-            "LBP": r["lbp"],
-        }
-        rows |= {f"SynthFaces, {name}": values for name, values in results.get("ablation", {}).items()}
         lines += [
             "**Do they carry over to real people?** (`carry-over`, `ablation`) A ResNet34 trained in greyscale "
             f"on SynthFaces alone ({r['size']} × {r['size']} pixels, {r['epochs']} epochs), on all pairs of ORL's 400 "
@@ -289,10 +313,7 @@ def _sections(results: dict[str, Any]) -> list[str]:
             "",
             "| | AUC | TAR at FAR 1 % | rank-1 |",
             "|---|---|---|---|",
-            *(
-                f"| {name} | {_estimate(v['auc'])} | {_estimate(v['tar_at_far_0.01'])} | {v['rank1']:.3f} |"
-                for name, v in rows.items()
-            ),
+            *(f"| {' | '.join([name, *cells])} |" for name, *cells in carry_over_table().itertuples()),
             "",
         ]
     if r := results.get("balance"):

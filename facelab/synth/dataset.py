@@ -421,7 +421,7 @@ def make(
         renderer_for(device, show)  # read the data and compile before the workers start, once and with progress
     start = time.perf_counter()
     rendered = 0
-    with progress_bar("Rendering", total, show=show, completed=kept) as bar:
+    with progress_bar("Rendering", total, show=show and bool(todo), completed=kept) as bar:
         for _, count in _run(recipe, todo, str(out), workers, device, backend, address):
             rendered += count
             bar.update(count, note=f"{rendered / (time.perf_counter() - start):.0f}/s")

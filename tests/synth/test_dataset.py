@@ -180,6 +180,28 @@ def test_dask_cluster_gives_the_same_bytes(small_recipe, small_set, tmp_path):
     assert contents(tmp_path / "dask") == contents(small_set)
 
 
+def test_ray_gives_the_same_bytes(small_recipe, small_set, tmp_path):
+    ray = pytest.importorskip("ray")
+    ray.init(num_cpus=2, include_dashboard=False)
+    try:
+        make(small_recipe, tmp_path / "ray", backend="ray", address=ray.get_runtime_context().gcs_address)
+    finally:
+        ray.shutdown()
+    assert contents(tmp_path / "ray") == contents(small_set)
+
+
+def test_hugging_face_datasets_reads_the_shards(small_set, tmp_path):
+    """In a process of its own: the library patches PyTorch and must not look for its hub."""
+    program = f"""
+import datasets
+faces = datasets.load_dataset("parquet", data_files={str(small_set / "shard-*.parquet")!r}, split="train")
+print(len(faces), faces[100]["image"].size, faces[100]["identity"], len(faces[100]["landmarks"]))
+"""
+    environment = os.environ | {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == "210 (32, 32) p00001 10", done.stderr
+
+
 def test_unknown_backend_is_refused(tmp_path):
     with pytest.raises(FacelabError, match=r"'spark'"):
         make(SynthRecipe(2, 1, size=32), tmp_path / "set", backend="spark")

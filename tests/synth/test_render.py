@@ -151,3 +151,16 @@ def test_skin_colours_span_what_is_measured():
     angle = np.degrees(np.arctan2(lab[:, 0] - 50, lab[:, 2]))
     assert angle[0] > 45
     assert angle[1] < -30
+
+
+def test_every_kernel_compiles_for_a_gpu(tmp_path):
+    """PTX for compute capability 8.0 (A100 and newer); this needs CUDA's compiler, which warp carries, but no GPU."""
+    import warp as wp
+
+    from facelab.synth import kernels
+
+    wp.compile_aot_module(kernels, arch=80, module_dir=str(tmp_path), use_ptx=True)
+    (ptx,) = tmp_path.glob("*.ptx")
+    text = ptx.read_text()
+    for name in ("light_vertices", "draw_head", "draw_strands", "shade"):
+        assert f".entry {name}" in text
