@@ -8,7 +8,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from facelab.analyze.angles import centre_angles
-from facelab.plots.style import BLACK, BLUE, CYCLE, GREY, MARKERS, ORANGE, display_name, new_figure, styled
+from facelab.plots.style import BLACK, BLUE, CYCLE, GREY, MARKERS, ORANGE, YELLOW, display_name, new_figure, styled
 
 _LINES = ("-", "--", "-.", ":") * 2
 
@@ -142,4 +142,32 @@ def angle_histograms(angles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Fig
         panel.set(title=title, xlabel="angle (degrees)", xlim=(0, 120))
     axes[0, 0].set_ylabel("share of images")
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+    return figure
+
+
+@styled
+def triplet_zones(positives: np.ndarray, negatives: np.ndarray, margin: float) -> Figure:
+    """Draw one anchor's squared distances to its positives and negatives, with the zones of one triplet.
+
+    The zones are those of the farthest positive: nearer negatives are hard, those at most ``margin`` farther are
+    semi-hard, the rest is easy and has no loss.
+
+    Args:
+        positives: squared distances to other images of the anchor's identity, shape (p,).
+        negatives: squared distances to images of other identities, shape (n,).
+        margin: of the loss.
+    """
+    figure, ((panel,),) = new_figure(width=6.5, height=2.4)
+    farthest = positives.max()
+    end = max(negatives.max(), farthest + margin) * 1.05
+    zones = ("hard", 0, farthest), ("semi-hard", farthest, farthest + margin), ("easy", farthest + margin, end)
+    for (name, low, high), colour in zip(zones, (ORANGE, YELLOW, "white"), strict=True):
+        panel.axvspan(low, high, color=colour, alpha=0.25, linewidth=0)
+        panel.text((low + high) / 2, 1.45, name, ha="center", fontsize=9)
+    for height, values, colour, marker in ((1, positives, BLUE, "o"), (0, negatives, ORANGE, "s")):
+        panel.scatter(values, np.full(len(values), height), color=colour, marker=marker, s=28, linewidths=0, alpha=0.8)
+    panel.axvline(farthest, color=BLUE, linestyle="--", linewidth=1)
+    panel.set(xlabel="squared distance to the anchor", xlim=(0, end), ylim=(-0.5, 1.8), yticks=(0, 1))
+    panel.set_yticklabels(["negatives", "positives"])
+    panel.grid(False)
     return figure

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from facelab.plots.style import BLUE, CYCLE, ORANGE, display_name, new_figure, styled
+from facelab.plots.style import BLACK, BLUE, CYCLE, ORANGE, display_name, new_figure, styled
 
 
 @styled
@@ -51,4 +51,22 @@ def angle_curves(traces: Mapping[str, np.ndarray], *, smooth: int = 15) -> Figur
     axes[0, 0].set(ylabel="mean angle (degrees)", ylim=(0, 180))
     axes[0, 0].set_yticks(range(0, 181, 30))
     axes[0, 0].legend(fontsize=8)
+    return figure
+
+
+@styled
+def loss_steps(losses: Mapping[str, np.ndarray], *, level: float, level_name: str) -> Figure:
+    """Draw the loss of several trainings over their steps, on a logarithmic scale, with a level to compare with.
+
+    Args:
+        losses: for each training its loss at each step.
+        level: drawn as a horizontal line.
+        level_name: what it is.
+    """
+    figure, ((panel,),) = new_figure(width=6.0, height=3.0)
+    for (name, values), colour, line in zip(losses.items(), CYCLE, ("-", "--", "-.", ":") * 2, strict=False):
+        panel.plot(values, color=colour, linestyle=line, linewidth=1.3, label=display_name(name))
+    panel.axhline(level, color=BLACK, linewidth=0.8, label=level_name)
+    panel.set(xlabel="step", ylabel="loss", yscale="log")
+    panel.legend(fontsize=8)
     return figure

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from facelab.analyze.angles import centre_angles
-from facelab.plots.losses import angle_histograms, decision_boundaries, over_angle, plane_and_circle
-from facelab.plots.training import angle_curves
+from facelab.plots.losses import angle_histograms, decision_boundaries, over_angle, plane_and_circle, triplet_zones
+from facelab.plots.training import angle_curves, loss_steps
 
 
 def test_curves_are_drawn_over_degrees():
@@ -63,3 +63,23 @@ def test_angles_over_steps_are_running_means():
     own, other = figure.axes[0].lines
     np.testing.assert_allclose(own.get_xydata(), np.stack([np.arange(2, 7), np.linspace(80, 40, 5)], axis=1))
     np.testing.assert_allclose(other.get_ydata(), 80)
+
+
+def test_zones_part_the_negatives_by_the_farthest_positive():
+    figure = triplet_zones(np.array([0.1, 0.5]), np.array([0.3, 0.6, 1.5]), margin=0.2)
+    hard, semi, easy = (zone.get_bbox().intervalx for zone in figure.axes[0].patches)
+    np.testing.assert_allclose(hard, [0, 0.5])
+    np.testing.assert_allclose(semi, [0.5, 0.7])
+    assert easy[0] == pytest.approx(0.7)
+    assert easy[1] > 1.5
+    positives, negatives = (dots.get_offsets()[:, 0] for dots in figure.axes[0].collections)
+    np.testing.assert_allclose(positives, [0.1, 0.5])
+    np.testing.assert_allclose(negatives, [0.3, 0.6, 1.5])
+
+
+def test_losses_over_steps_with_their_level():
+    figure = loss_steps({"batch-hard": np.array([4.0, 0.3, 0.2])}, level=0.2, level_name="margin")
+    curve, level = figure.axes[0].lines
+    np.testing.assert_allclose(curve.get_ydata(), [4.0, 0.3, 0.2])
+    np.testing.assert_allclose(level.get_ydata(), 0.2)
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["batch-hard", "margin"]

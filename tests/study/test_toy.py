@@ -5,12 +5,13 @@ import torch
 
 from facelab.analyze.angles import centre_angles
 from facelab.study.toy import TOY_LOSSES, train_toy
+from facelab.train import LossRecipe
 
 
 def test_a_margin_draws_training_images_together(toy_chips):
     spread = {}
     for name in ("normface", "arcface"):
-        toy = train_toy(TOY_LOSSES[name], toy_chips, toy_chips, steps=120)
+        toy = train_toy(TOY_LOSSES[name], toy_chips, toy_chips, steps=80)
         own, other = centre_angles(toy.train, toy.train_labels, toy.centres)
         assert (own < other).all()
         spread[name] = own.mean()
@@ -33,3 +34,13 @@ def test_every_loss_of_the_toy_trains(toy_chips):
         assert toy.train.shape == (12, 2)
         assert toy.centres.shape == (3, 2)
         assert np.isfinite(toy.train).all()
+
+
+def test_without_class_centres_the_means_stand_for_the_identities(toy_chips):
+    toy = train_toy(LossRecipe(name="triplet", mining="batch-all"), toy_chips, toy_chips, steps=30)
+    own, other = centre_angles(toy.train, toy.train_labels, toy.centres)
+    assert (own < other).mean() > 0.9
+    assert toy.losses.shape == (30,)
+    assert toy.losses[-1] < 0.5 * toy.losses[0]
+    for k in range(3):
+        np.testing.assert_allclose(toy.centres[k], toy.train[toy.train_labels == k].mean(axis=0))
