@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 
 from facelab.data.faceset import FaceSet
 from facelab.detect.detection import Detection
+from facelab.errors import FacelabError
 from facelab.plots.style import BLUE, ORANGE, SKY, YELLOW, new_figure, show_image, styled
 
 
@@ -55,4 +56,39 @@ def photographs_and_chips(photographs: FaceSet, chips: FaceSet, rows: Sequence[i
         else:
             axes[0, column].text(2, 2, "not found", color=ORANGE, va="top")
         show_image(axes[1, column], chips[row][0])
+    return figure
+
+
+@styled
+def mistakes(probes: FaceSet, gallery: FaceSet, named: np.ndarray, *, columns: int = 6) -> Figure:
+    """Show probes that are named wrongly (above), with a picture of whom they are named after and of who they are.
+
+    The first mistake of each of the first ``columns`` identities that have one is shown.
+
+    Args:
+        probes: the images to name.
+        gallery: images of the same identities, with the same labels.
+        named: the label given to each probe, shape (n,).
+        columns: at most this many mistakes.
+
+    Raises:
+        FacelabError: there is no mistake.
+    """
+    wrong = np.flatnonzero(named != probes.labels)
+    if not len(wrong):
+        raise FacelabError("all probes are named rightly; there is no mistake to show.")
+    _, first = np.unique(probes.labels[wrong], return_index=True)
+    shown = wrong[first][:columns]
+    figure, axes = new_figure(3, len(shown), width=max(3.0, 1.15 * len(shown) + 1), height=3.6, dpi=62)
+    for column, row in enumerate(shown):
+        pictures = [probes[row][0]]
+        for label in (named[row], probes.labels[row]):
+            pictures.append(gallery[int(np.flatnonzero(gallery.labels == label)[0])][0])
+        for panel, picture in zip(axes[:, column], pictures, strict=True):
+            panel.imshow(picture)
+            panel.set(xticks=[], yticks=[])
+            panel.grid(False)
+            panel.spines[:].set_visible(False)
+    for panel, text in zip(axes[:, 0], ("probe", "named", "is"), strict=True):
+        panel.set_ylabel(text, rotation=0, ha="right", va="center")
     return figure

@@ -17,7 +17,15 @@ SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#1a1a1a", "#767676"
 CYCLE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 
-NAMES = {"cross_entropy": "cross entropy", "arcface": "ArcFace", "pixels": "raw pixels"}
+NAMES = {
+    "cross_entropy": "cross entropy",
+    "normface": "NormFace",
+    "sphereface": "SphereFace",
+    "cosface": "CosFace",
+    "arcface": "ArcFace",
+    "triplet": "triplet",
+    "pixels": "raw pixels",
+}
 
 _RC = {
     "font.size": 10,

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from facelab import plots
 from facelab.detect import Detection
+from facelab.errors import FacelabError
 from facelab.evaluate import (
     OpenSet,
     Scores,
@@ -18,6 +19,7 @@ from facelab.evaluate import (
     pair_scores,
     roc,
 )
+from facelab.plots import faces
 
 
 @pytest.fixture(scope="module")
@@ -152,3 +154,14 @@ def test_one_threshold_on_two_sets(scores):
     figure = plots.interval_widths({"pairs": np.arange(100.0), "people": np.arange(200.0)}, xlabel="x")
     assert "people: 4.975 to 194.025" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     drawn(figure)
+
+
+def test_mistakes_show_probe_wrong_name_and_right_one(toy_chips):
+    named = toy_chips.labels.copy()
+    named[5] = 2  # an image of identity 1
+    figure = faces.mistakes(toy_chips, toy_chips, named)
+    shown = [axes.images[0].get_array() for axes in figure.axes]
+    for picture, row in zip(shown, (5, 8, 4), strict=True):
+        np.testing.assert_array_equal(picture, toy_chips[row][0])
+    with pytest.raises(FacelabError, match="no mistake"):
+        faces.mistakes(toy_chips, toy_chips, toy_chips.labels)
