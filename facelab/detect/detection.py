@@ -15,12 +15,12 @@ class Detection:
         box: x0, y0, x1, y1; shape (4,), float32. It may reach beyond the image, as a face may.
         score: the detector's confidence, 0 to 1.
         landmarks: left eye, right eye, nose, left mouth corner, right mouth corner, left meaning image left; (5, 2),
-            float32.
+            float32. None from a detector that finds boxes only.
     """
 
     box: np.ndarray
     score: float
-    landmarks: np.ndarray
+    landmarks: np.ndarray | None
 
     @property
     def area(self) -> float:
