@@ -181,7 +181,11 @@ class MTCNN:
         for start in range(0, max(len(edges), 1), MAX_WINDOWS):
             chunk = zip(edges[start : start + MAX_WINDOWS], owners[start : start + MAX_WINDOWS], strict=True)
             windows = [areas[image].resize(network.size, network.size, edge) for edge, image in chunk]
-            array = np.stack(windows) if windows else np.empty((0, network.size, network.size, 3), np.float32)
+            array = (
+                np.stack(windows, dtype=np.float32)
+                if windows
+                else np.empty((0, network.size, network.size, 3), np.float32)
+            )
             parts.append(network(self._input(array)))
         return tuple(torch.cat(part) for part in zip(*parts, strict=True))
 
@@ -217,24 +221,28 @@ class _Areas:
         self.sums = cv2.integral(image, sdepth=cv2.CV_32S) if fits else None
 
     def resize(self, height: int, width: int, edges: Sequence[int] | None = None) -> np.ndarray:
-        """Return (height, width, 3), float32 or uint8, 0 to 255, of the whole image or the part between the edges x0,
-        y0, x1, y1 that lies inside; where nothing does, mid-grey."""
+        """Return (height, width, 3), 0 to 255, float32 or uint8, of the whole image or of the window between the edges
+        x0, y0, x1, y1. Outside the image is black, as in training; to cut the window off there would stretch the face.
+        """
         import cv2
 
-        x0, y0, x1, y1 = edges or (0, 0, *self.image.shape[1::-1])
-        x0, y0 = max(x0, 0), max(y0, 0)
-        x1, y1 = min(x1, self.image.shape[1]), min(y1, self.image.shape[0])
-        if x0 >= x1 or y0 >= y1:
-            return np.full((height, width, 3), 127.5, np.float32)
+        columns, rows = self.image.shape[1], self.image.shape[0]
+        x0, y0, x1, y1 = edges or (0, 0, columns, rows)
+        left, top, right, bottom = max(x0, 0), max(y0, 0), min(x1, columns), min(y1, rows)
+        if left >= right or top >= bottom:
+            return np.zeros((height, width, 3), np.float32)
+        if (left, top, right, bottom) != (x0, y0, x1, y1):
+            border = top - y0, y1 - bottom, left - x0, x1 - right
+            inside = self.image[top:bottom, left:right]
+            return _Areas(cv2.copyMakeBorder(inside, *border, cv2.BORDER_CONSTANT)).resize(height, width)
         if self.sums is None:
             small = cv2.resize(self.image[y0:y1, x0:x1], (width, height), interpolation=cv2.INTER_AREA)
-            return small if edges is None else small.astype(np.float32)
-        top, bottom = _bins(y1 - y0, height)
-        left, right = _bins(x1 - x0, width)
-        rows = self.sums[bottom + y0] - self.sums[top + y0]
-        sums = (rows.take(right + x0, axis=1) - rows.take(left + x0, axis=1)).astype(np.float32)
-        sums /= ((bottom - top)[:, None] * (right - left)).astype(np.float32)[:, :, None]
-        return sums
+            return small
+        (top, bottom), (left, right) = _bins(y1 - y0, height), _bins(x1 - x0, width)
+        strips = self.sums[bottom + y0] - self.sums[top + y0]
+        means = (strips.take(right + x0, axis=1) - strips.take(left + x0, axis=1)).astype(np.float32)
+        means /= ((bottom - top)[:, None] * (right - left)).astype(np.float32)[:, :, None]
+        return means
 
 
 def _bins(length: int, number: int) -> tuple[np.ndarray, np.ndarray]:
