@@ -8,6 +8,7 @@ photographs, to ``facelab/study/results/detection.json``. Detections are kept un
 that was stopped goes on from there.
 """
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import Any
@@ -92,10 +93,10 @@ def _groups(photographs: Photographs) -> dict[str, dict[str, np.ndarray]]:
     melanin = np.concatenate([np.asarray(v, float) for v in table["melanin"]])
     thirds = np.quantile(melanin, [1 / 3, 2 / 3])
     return {
-        "yaw": {f"{a:.0f}–{b:.0f}°": (yaw >= a) & (yaw < b) for a, b in zip(YAW[:-1], YAW[1:], strict=True)},
+        "yaw": {f"{a:.0f}–{b:.0f}°": (yaw >= a) & (yaw < b) for a, b in itertools.pairwise(YAW)},
         "height": {
             (f"{a:.0f}–{b:.0f} px" if b < 500 else f"from {a:.0f} px"): (height >= a) & (height < b)
-            for a, b in zip(HEIGHT[:-1], HEIGHT[1:], strict=True)
+            for a, b in itertools.pairwise(HEIGHT)
         },
         "occluder": {str(name): occluder == name for name in ("none", *sorted(set(occluder) - {"none"}))},
         "skin": {
