@@ -76,13 +76,19 @@ def data(name: Annotated[str | None, typer.Argument(help="A data set; leave it o
 def detect(
     photos: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
     out: Annotated[Path, typer.Option(help="Folder for one JSON file and one marked picture per photograph.")],
-    min_face: Annotated[int, typer.Option(help="Smallest face to look for, in pixels.")] = 20,
-    device: Device = "auto",
+    detector: Annotated[str, typer.Option(help="mtcnn, centerface, yunet or cascade.")] = "mtcnn",
+    min_face: Annotated[int | None, typer.Option(help="Smallest face to look for, in pixels.")] = None,
+    max_faces: Annotated[int | None, typer.Option(help="At most so many faces of a photograph, the best.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model file of centerface or yunet.")] = None,
+    device: Annotated[str | None, typer.Option(help="For mtcnn: auto (the default), cpu, cuda, mps.")] = None,
 ) -> None:
     """Find faces and five landmarks in photographs."""
     from facelab.detect.files import detect_files
 
-    faces, errors = detect_files(photos, out, min_face=min_face, device=device, show_progress=True)
+    if detector == "mtcnn":
+        device = device or "auto"
+    options = {"min_face": min_face, "max_faces": max_faces, "model": model, "device": device}
+    faces, errors = detect_files(photos, out, detector=detector, show_progress=True, **options)
     for photo, count in faces.items():
         console.print(f"{photo}: {count} face{'' if count == 1 else 's'}", soft_wrap=True)
     _finish(errors, f"{sum(faces.values())} faces in {len(faces)} photographs, written to {out}")

@@ -1,6 +1,7 @@
 """Writing files so that a half-written one never replaces a good one."""
 
 import contextlib
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -37,6 +38,25 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def check_sha256(path: Path | str, expected: str) -> bytes:
+    """Return the content of a file that must be a known one.
+
+    Raises:
+        FacelabError: it cannot be read, or is another file.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise FacelabError(f"cannot read {path}: {error.strerror}. Check the path.") from error
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != expected:
+        raise FacelabError(
+            f"{path} is not the file that it should be (SHA-256 {digest[:12]}..., expected {expected[:12]}...), so it "
+            "is not used. Delete it and fetch it again."
+        )
+    return data
 
 
 def _umask() -> int:

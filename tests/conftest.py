@@ -1,5 +1,8 @@
 """Fixtures that several rooms share: real photographs, the detector, and small random chips."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +10,7 @@ import torch
 
 from facelab.align import make_chips
 from facelab.data import FaceSet, load_orl
+from facelab.data.images import read_image
 from facelab.detect import MTCNN
 
 # Tests run on tiny batches: a second thread gains little, and loses much where another process wants the core.
@@ -21,6 +25,15 @@ def orl() -> FaceSet:
 @pytest.fixture(scope="session")
 def mtcnn() -> MTCNN:
     return MTCNN()
+
+
+@pytest.fixture(scope="session")
+def group_photo() -> np.ndarray:
+    """Six people; a sample picture in the wheel insightface, which is located and never imported."""
+    spec = importlib.util.find_spec("insightface")
+    if spec is None:
+        pytest.skip("the package insightface, which carries the group photograph, is not installed")
+    return read_image(Path(spec.submodule_search_locations[0]) / "data" / "images" / "t1.jpg")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from facelab.align.similarity import TEMPLATE_SIZE
-from facelab.align.warp import align, default_landmarks
+from facelab.align.warp import METHODS, Method, align_batch, default_box, default_landmarks
 from facelab.data.faceset import FaceSet
 from facelab.detect.detection import Detection, largest
 from facelab.errors import FacelabError
@@ -43,6 +43,7 @@ def make_chips(
     detector: Detector,
     *,
     size: int = TEMPLATE_SIZE,
+    method: Method = "five-point",
     missing: Literal["raise", "skip", "default"] = "raise",
     show_progress: bool = False,
 ) -> tuple[FaceSet, ChipReport]:
@@ -52,24 +53,29 @@ def make_chips(
         faces: photographs with one identity each.
         detector: finds the faces.
         size: width and height of the chips in pixels.
+        method: how to align; see :func:`facelab.align.chip_matrices`.
         missing: what to do where no face is found: ``"raise"`` an error, ``"skip"`` the photograph, or take the
             ``"default"`` crop, see :func:`facelab.align.default_landmarks`. The report counts them.
         show_progress: show a progress bar.
 
     Returns:
         The chips, with the table of ``faces`` and the new columns ``found`` (bool), ``detection_score``, ``box`` (x0,
-        y0, x1, y1) and ``landmarks`` (five x, y; pixels of the photograph), and the report.
+        y0, x1, y1) and ``landmarks`` (five x, y; pixels of the photograph; NaN if the detector finds none), and the
+        report.
 
     Raises:
         FacelabError: no face in a photograph where ``missing="raise"``, or in none at all.
     """
     if missing not in ("raise", "skip", "default"):
         raise FacelabError(f"missing={missing!r}: choose 'raise', 'skip' or 'default'.")
+    if method not in METHODS:
+        raise FacelabError(f"method={method!r}: choose one of {', '.join(METHODS)}.")
     chips, rows, records, absent, several = [], [], [], [], 0
     with progress_bar(f"detect and align {faces.name}", len(faces), show=show_progress) as bar:
         for start in range(0, len(faces), BATCH):
             positions = range(start, min(start + BATCH, len(faces)))
             images = [faces[position][0] for position in positions]
+            taken, landmarks, boxes = [], [], []
             for position, image, detections in zip(positions, images, detector.detect(images), strict=True):
                 face = largest(detections)
                 several += len(detections) > 1
@@ -83,11 +89,20 @@ def make_chips(
                         )
                     if missing == "skip":
                         continue
-                landmarks = face.landmarks if face else default_landmarks(*image.shape[:2])
-                box = face.box.tolist() if face else [np.nan] * 4
-                chips.append(align(image, landmarks, size))
+                elif face.landmarks is None and method != "crop":
+                    raise FacelabError(
+                        f"FaceSet {faces.name!r}: the detector finds no landmarks, which method={method!r} needs; "
+                        "take another detector, or method='crop'."
+                    )
+                taken.append(image)
+                boxes.append(face.box if face else default_box(*image.shape[:2]))
+                points = face.landmarks if face else default_landmarks(*image.shape[:2])
+                landmarks.append(np.full((5, 2), np.nan) if points is None else points)
                 rows.append(position)
-                records.append((face is not None, face.score if face else np.nan, box, landmarks.tolist()))
+                score, box = (face.score, face.box) if face else (np.nan, np.full(4, np.nan))
+                records.append((face is not None, score, box.tolist(), landmarks[-1].tolist()))
+            if taken:
+                chips.extend(align_batch(taken, np.stack(landmarks), size, method=method, boxes=np.stack(boxes)))
             bar.update(len(images))
     if not chips:
         raise FacelabError(

@@ -13,11 +13,14 @@ TEMPLATE = np.array(
 )
 TEMPLATE.flags.writeable = False
 
+FLAT = 0.01  # five landmarks less wide than this share of their length lie on a line; those of a true profile do not
+
 
 def template(size: int = TEMPLATE_SIZE) -> np.ndarray:
     """Return where the five landmarks lie on a chip of ``size`` x ``size`` pixels; shape (5, 2), x and y.
 
-    Other sizes scale the 112 template by size/112, as InsightFace does.
+    Other sizes scale the 112 template by size/112, as InsightFace does for multiples of 112. (For multiples of 128
+    InsightFace scales by size/128 and moves x by 8 * size/128: the face is smaller on that chip.)
 
     Raises:
         FacelabError: a size below 1.
@@ -31,39 +34,66 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     r"""Return the similarity that maps ``source`` closest to ``target`` in the sense of least squares.
 
     Rotation :math:`R`, one scale :math:`c > 0` and translation :math:`t` that minimise
-    :math:`\sum_i \lVert c R\,x_i + t - y_i \rVert^2`. With :math:`\Sigma = U D V^\top` the covariance of the centred
-    points, :math:`R = U S V^\top` and :math:`c = \operatorname{tr}(D S) / \sigma_x^2`, where
-    :math:`S = \operatorname{diag}(1, \pm 1)` has the sign that makes :math:`\det R = 1`: reflections are excluded.
-    Source: S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns", IEEE TPAMI
-    13(4), 1991, equations 38 to 43.
+    :math:`\sum_i \lVert c R\,x_i + t - y_i \rVert^2`. In the plane a point is a complex number and a rotation with a
+    scale is one factor :math:`a = c\,e^{i\alpha}`, so this is a linear regression. With centred points
+
+    .. math:: a = \frac{\sum_i \bar x_i\, y_i}{\sum_i |x_i|^2}, \qquad t = \bar y - a\,\bar x .
+
+    A reflection is no product with a complex number: it cannot come out. The result is that of S. Umeyama,
+    "Least-squares estimation of transformation parameters between two point patterns", IEEE TPAMI 13(4), 1991,
+    equations 38 to 43, whose singular value decomposition serves any number of dimensions.
 
     Args:
-        source: points, shape (n, 2), n >= 2.
-        target: where they should go, shape (n, 2).
+        source: points, shape (n, 2) or, for many faces at once, (..., n, 2); n >= 2.
+        target: where they should go; a shape that broadcasts with that of ``source``.
 
     Returns:
-        The matrix [c R | t], shape (2, 3), float64, as ``cv2.warpAffine`` takes it.
+        The matrix [c R | t], shape (..., 2, 3), float64, as ``cv2.warpAffine`` takes it.
 
     Raises:
-        FacelabError: other shapes, values that are not finite, or points that coincide or leave the rotation open.
+        FacelabError: other shapes, values that are not finite, points that coincide or leave the rotation open, or
+            three or more source points on one line: no face looks so, and the transform would stretch the noise.
     """
     source, target = np.asarray(source, dtype=np.float64), np.asarray(target, dtype=np.float64)
-    if source.shape != target.shape or source.ndim != 2 or source.shape[1] != 2 or len(source) < 2:
+    if (
+        source.ndim < 2 or target.ndim < 2 or source.shape[-2:] != target.shape[-2:]
+        or source.shape[-1] != 2 or source.shape[-2] < 2
+    ):  # fmt: skip
         raise FacelabError(
             f"similarity needs two arrays of shape (n, 2), n >= 2; got {source.shape} and {target.shape}."
         )
     if not (np.isfinite(source).all() and np.isfinite(target).all()):
         raise FacelabError("similarity: a landmark is NaN or infinite; drop the face or detect it again.")
-    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
-    x, y = source - source_mean, target - target_mean
-    u, d, vt = np.linalg.svd(y.T @ x / len(x))
-    # One direction is enough for a rotation in the plane (two eyes); none is not.
-    if d[0] <= 1e-9 * max(np.abs(source).max(), 1) * max(np.abs(target).max(), 1):
-        raise FacelabError(
-            f"similarity: the points {source.round(2).tolist()} coincide, so scale and rotation are undefined."
-        )
-    sign = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
-    rotation = (u * sign) @ vt
-    scale = (d * sign).sum() / (x**2).sum(axis=1).mean()
-    translation = target_mean - scale * rotation @ source_mean
-    return np.column_stack([scale * rotation, translation])
+    source_mean, target_mean = source.mean(axis=-2), target.mean(axis=-2)
+    x, y = _complex(source - source_mean[..., None, :]), _complex(target - target_mean[..., None, :])
+    spread = (x.real**2 + x.imag**2).sum(axis=-1)
+    product = (x.conj() * y).sum(axis=-1)
+    size = np.abs(source).max(axis=(-2, -1)).clip(min=1)
+    _refuse(spread <= (1e-7 * size) ** 2, source, "coincide, so scale and rotation are undefined")
+    if source.shape[-2] > 2:
+        # The two principal axes of the points have the squared lengths (spread +- |sum x^2|) / 2.
+        _refuse(spread - np.abs((x**2).sum(axis=-1)) <= FLAT**2 * 2 * spread, source, "lie on a line, as no face's do")
+    target_spread = (y.real**2 + y.imag**2).sum(axis=-1)
+    _refuse(
+        np.abs(product) <= 1e-9 * np.sqrt(spread * target_spread) + 1e-300,
+        source,
+        "leave the rotation open, or the target points coincide",
+    )
+    a = product / spread
+    matrix = np.empty((*a.shape, 2, 3))
+    matrix[..., 0, 0] = matrix[..., 1, 1] = a.real
+    matrix[..., 0, 1], matrix[..., 1, 0] = -a.imag, a.imag
+    matrix[..., 2] = target_mean - np.einsum("...ij,...j->...i", matrix[..., :2], source_mean)
+    return matrix
+
+
+def _complex(points: np.ndarray) -> np.ndarray:
+    return points[..., 0] + 1j * points[..., 1]
+
+
+def _refuse(bad: np.ndarray, points: np.ndarray, what: str) -> None:
+    if bad.any():
+        where = np.unravel_index(np.flatnonzero(bad)[0], bad.shape)
+        first = np.broadcast_to(points, (*bad.shape, *points.shape[-2:]))[where].round(2).tolist()
+        of = f" of face {'/'.join(map(str, where))}" if where else ""
+        raise FacelabError(f"similarity: the points {first}{of} {what}; drop the face or detect it again.")

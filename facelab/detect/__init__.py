@@ -1,13 +1,35 @@
-"""Photograph -> boxes and five landmarks."""
+"""Photograph -> boxes and five landmarks, and how well."""
 
 from typing import TYPE_CHECKING, Any
 
 from facelab.detect.detection import Detection, largest
+from facelab.detect.metrics import (
+    Matches,
+    average_precision,
+    iou,
+    match,
+    photograph_bootstrap,
+    precision_recall,
+)
+from facelab.detect.registry import Detector, detectors, make_detector
 
 if TYPE_CHECKING:
     from facelab.detect.mtcnn import MTCNN
 
-__all__ = ["MTCNN", "Detection", "largest"]
+__all__ = [
+    "MTCNN",
+    "Detection",
+    "Detector",
+    "Matches",
+    "average_precision",
+    "detectors",
+    "iou",
+    "largest",
+    "make_detector",
+    "match",
+    "photograph_bootstrap",
+    "precision_recall",
+]
 
 
 def __getattr__(name: str) -> Any:

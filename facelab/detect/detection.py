@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facelab.errors import FacelabError
+
 
 @dataclass(frozen=True, eq=False)
 class Detection:
@@ -15,12 +17,12 @@ class Detection:
         box: x0, y0, x1, y1; shape (4,), float32. It may reach beyond the image, as a face may.
         score: the detector's confidence, 0 to 1.
         landmarks: left eye, right eye, nose, left mouth corner, right mouth corner, left meaning image left; (5, 2),
-            float32.
+            float32. None from a detector that finds boxes only.
     """
 
     box: np.ndarray
     score: float
-    landmarks: np.ndarray
+    landmarks: np.ndarray | None
 
     @property
     def area(self) -> float:
@@ -31,3 +33,13 @@ class Detection:
 def largest(detections: Sequence[Detection]) -> Detection | None:
     """Return the face with the largest box, the one a portrait is of; None if there is none."""
     return max(detections, key=lambda detection: detection.area, default=None)
+
+
+def check_limits(min_face: int, max_faces: int | None, threshold: float) -> None:
+    """Raise a FacelabError if an argument that all detectors take is out of its range."""
+    if min_face < 1:
+        raise FacelabError(f"min_face={min_face}: give 1 pixel or more.")
+    if max_faces is not None and max_faces < 1:
+        raise FacelabError(f"max_faces={max_faces}: give 1 or more, or None for all.")
+    if not 0 < threshold < 1:
+        raise FacelabError(f"threshold={threshold}: it must lie between 0 and 1.")

@@ -3,27 +3,31 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from facelab.data.folder import find_images
 from facelab.data.images import read_image, write_image
 from facelab.detect.detection import Detection
-from facelab.detect.mtcnn import MTCNN
+from facelab.detect.registry import make_detector
 from facelab.errors import FacelabError, ImageError
 from facelab.files import atomic_write
 from facelab.progress import progress_bar
 
 
 def detect_files(
-    photos: Sequence[Path], out: Path, *, min_face: int = 20, device: str = "auto", show_progress: bool = False
+    photos: Sequence[Path], out: Path, *, detector: str = "mtcnn", show_progress: bool = False, **options: Any
 ) -> tuple[dict[Path, int], list[ImageError]]:
     """Detect faces in photographs and write ``out/NAME.json`` and ``out/NAME.png`` for each.
 
-    The JSON file is a list of ``{"box": [x0, y0, x1, y1], "score", "landmarks": [[x, y] x 5]}`` in pixels.
+    The JSON file is a list of ``{"box": [x0, y0, x1, y1], "score", "landmarks": [[x, y] x 5]}``, pixels; landmarks are
+    null from a detector that finds boxes only.
 
     Args:
         photos: files, or folders whose picture files are taken.
+        detector: a name of :func:`facelab.detect.detectors`.
+        options: arguments of the detector; None leaves one at its default.
 
     Returns:
         The number of faces of each photograph, and an error for each file that could not be read; those are skipped.
@@ -39,13 +43,20 @@ def detect_files(
         if path.stem in by_name:
             raise FacelabError(f"{by_name[path.stem]} and {path} would both write {out / path.stem}.json; rename one.")
         by_name[path.stem] = path
-    detector, counts, errors = MTCNN(min_face=min_face, device=device), {}, []
+    finder, counts, errors = make_detector(detector, **options), {}, []
     with progress_bar("detect", len(paths), show=show_progress) as bar:
         for name, path in by_name.items():
             try:
                 image = read_image(path)
-                faces = detector.detect([image])[0]
-                rows = [{"box": f.box.tolist(), "score": f.score, "landmarks": f.landmarks.tolist()} for f in faces]
+                faces = finder.detect([image])[0]
+                rows = [
+                    {
+                        "box": f.box.tolist(),
+                        "score": f.score,
+                        "landmarks": None if f.landmarks is None else f.landmarks.tolist(),
+                    }
+                    for f in faces
+                ]
                 with atomic_write(out / f"{name}.json") as temporary:
                     temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
                 write_image(out / f"{name}.png", mark_faces(image, faces))
@@ -65,6 +76,6 @@ def mark_faces(image: np.ndarray, faces: Sequence[Detection]) -> np.ndarray:
     for face in faces:
         corner0, corner1 = face.box.round().astype(int).reshape(2, 2).tolist()
         cv2.rectangle(marked, corner0, corner1, (86, 180, 233), width)
-        for point in face.landmarks.round().astype(int).tolist():
+        for point in [] if face.landmarks is None else face.landmarks.round().astype(int).tolist():
             cv2.circle(marked, point, width + 1, (230, 159, 0), -1)
     return marked

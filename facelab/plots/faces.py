@@ -13,10 +13,11 @@ from facelab.errors import FacelabError
 from facelab.plots.style import BLUE, ORANGE, SKY, YELLOW, new_figure, show_image, styled
 
 
-def _mark(axes: Axes, box: np.ndarray, landmarks: np.ndarray) -> None:
+def _mark(axes: Axes, box: np.ndarray, landmarks: np.ndarray | None) -> None:
     corner, size = box[:2], box[2:] - box[:2]
     axes.add_patch(Rectangle(tuple(corner), *size, fill=False, edgecolor=SKY, linewidth=1.5))
-    axes.scatter(*np.asarray(landmarks).T, s=14, c=YELLOW, edgecolors="black", linewidths=0.5, zorder=3)
+    if landmarks is not None:
+        axes.scatter(*np.asarray(landmarks).T, s=14, c=YELLOW, edgecolors="black", linewidths=0.5, zorder=3)
 
 
 @styled
