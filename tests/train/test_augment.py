@@ -29,3 +29,13 @@ def test_about_half_are_flipped():
     out = augment(gradient, torch.Generator().manual_seed(0))
     flipped = out[..., 16:].mean(dim=(1, 2, 3)) < out[..., :8].mean(dim=(1, 2, 3))
     assert 160 < flipped.sum() < 240
+
+
+def test_ranges_are_kept():
+    still = Augmentation(flip=0, rotation=0, scale=0, shift=0, contrast=0, brightness=0)
+    torch.testing.assert_close(augment(IMAGES, torch.Generator(), still), IMAGES, atol=1e-5, rtol=0)
+    grey = augment(IMAGES, torch.Generator().manual_seed(0), still.model_copy(update={"saturation": 1.0}))
+    torch.testing.assert_close(grey.mean(dim=1), IMAGES.mean(dim=1), atol=1e-5, rtol=0)  # only colour changes
+    assert not torch.allclose(grey, IMAGES, atol=0.05)
+    flipped = augment(IMAGES, torch.Generator(), still.model_copy(update={"flip": 1.0}))
+    torch.testing.assert_close(flipped, IMAGES.flip(3), atol=1e-5, rtol=0)

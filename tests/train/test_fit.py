@@ -1,4 +1,13 @@
+import inspect
+import logging
 import math
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -9,7 +18,9 @@ from facelab.data import FaceSet
 from facelab.errors import FacelabError
 from facelab.train import Checkpoint, Recipe, fit
 from facelab.train import loop as loop_module
-from facelab.train.batches import epoch_order
+from facelab.train.batches import epoch_order, held_in_memory
+from facelab.train.checkpoint import previous_path
+from facelab.train.reports import check_epoch
 from facelab.train.schedule import set_schedule
 from facelab.train.state import _optimizer
 
@@ -202,3 +213,177 @@ def test_resume_restores_what_a_loss_remembers(toy_chips, tmp_path, monkeypatch,
         fit(recipe, toy_chips, device="cpu", checkpoint=tmp_path / "a.pt", checkpoint_seconds=0)
     monkeypatch.undo()
     assert_same(fit(recipe, toy_chips, device="cpu", checkpoint=tmp_path / "a.pt"), whole)
+
+
+def test_the_loop_can_be_read_in_one_sitting():
+    assert len(inspect.getsource(fit).splitlines()) < 80
+
+
+KILLED = """
+import sys
+import numpy as np, pandas as pd, torch
+torch.set_num_threads(1)
+from facelab.data import FaceSet
+from facelab.train import Recipe, fit
+chips = FaceSet("toy", np.load(sys.argv[1]), pd.DataFrame({"identity": np.repeat(["a", "b", "c"], 4)}))
+fit(Recipe.model_validate_json(sys.argv[2]), chips, device="cpu", checkpoint=sys.argv[3], checkpoint_seconds=0)
+"""
+
+
+def test_goes_on_exactly_after_kill_9(toy_chips, tmp_path):
+    """A real process, killed while it trains or writes, as soon as it has saved a checkpoint."""
+    np.save(tmp_path / "chips.npy", toy_chips.images)
+    path = tmp_path / "run" / "a.pt"
+    recipe = Recipe.parse({**RECIPE.model_dump(), "weight_average": 0.5, "optimizer": "adamw", "learning_rate": 1e-3})
+    arguments = [str(tmp_path / "chips.npy"), recipe.model_dump_json(), str(path)]
+    process = subprocess.Popen([sys.executable, "-c", KILLED, *arguments], stderr=subprocess.DEVNULL)
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not Checkpoint.load(path).complete
+    resumed = fit(recipe, toy_chips, device="cpu", checkpoint=path)
+    whole = fit(recipe, toy_chips, device="cpu")
+    assert_same(resumed, whole)
+    assert all(torch.equal(whole.average[name], resumed.average[name]) for name in whole.average)
+    table = pd.read_csv(path.with_suffix(".csv"))
+    assert table["epoch"].tolist() == [1, 2, 3, 4]  # no row twice
+    np.testing.assert_allclose(table["loss"], [row["loss"] for row in whole.history])
+
+
+def small(step: int, values: int = 4) -> Checkpoint:
+    """A checkpoint that is not complete, as far as files are concerned."""
+    return Checkpoint(RECIPE, ["a"], "", step=step, steps_per_epoch=2, network={"x": torch.full((values,), step)})
+
+
+def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(tmp_path):
+    path, said = tmp_path / "a.pt", []
+    for step in (1, 2):
+        small(step).save(path)
+    assert (Checkpoint.load(path).step, Checkpoint.load(previous_path(path)).step) == (2, 1)
+    path.write_bytes(path.read_bytes()[:300])
+    assert Checkpoint.load_newest(path, said.append).step == 1
+    assert "a.pt is damaged" in said[0]
+    assert "step 1" in said[0]
+    small(2).save(path)  # goes on: the damaged one does not push out the good one
+    assert Checkpoint.load_newest(path, said.append).step == 2
+    assert Checkpoint.load(previous_path(path)).step == 1
+    path.unlink()  # killed between two renames
+    assert Checkpoint.load_newest(path, said.append).step == 1
+    assert len(said) == 1
+    small(8).save(path)
+    assert not previous_path(path).exists()  # complete: nothing to go back to
+    assert Checkpoint.load_newest(tmp_path / "none.pt", said.append) is None
+
+
+def test_a_full_disk_is_a_clear_error_and_keeps_the_last_good_checkpoint(tmp_path):
+    """The system refuses to write more than 100 kB to a file, in the middle of writing it."""
+    path = tmp_path / "a.pt"
+    small(1).save(path)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(FacelabError, match=r"cannot write .*a\.pt.*Free space"):
+            small(2, values=1_000_000).save(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert Checkpoint.load(path).step == 1
+    assert os.listdir(tmp_path) == ["a.pt"]
+
+
+def test_a_complete_checkpoint_of_the_format_before_can_be_read(tmp_path):
+    values = {**small(8).__dict__, "recipe": RECIPE.model_dump(), "format": 2}
+    del values["average"]
+    torch.save(values, tmp_path / "old.pt")
+    assert Checkpoint.load(tmp_path / "old.pt").complete
+    torch.save({**values, "optimizer": {"state": {}}}, tmp_path / "old.pt")
+    with pytest.raises(FacelabError, match="not a checkpoint of this version"):
+        Checkpoint.load(tmp_path / "old.pt")
+
+
+def test_batches_of_identities_hold_k_images_of_each_and_no_image_twice():
+    labels = np.repeat(range(12), 9)
+    recipe = Recipe.parse({"batch_size": 12, "images_per_identity": 4})
+    orders = [epoch_order(recipe, labels, epoch) for epoch in range(2)]
+    for order in orders:
+        assert order.shape == (8, 12)  # 12 identities x 2 groups of 4, 3 groups a batch
+        assert len(np.unique(order)) == order.size
+        assert all((np.unique(labels[batch], return_counts=True)[1] % 4 == 0).all() for batch in order)
+    assert (orders[0] != orders[1]).any()
+    assert np.mean([len(np.unique(labels[batch])) for batch in orders[0]]) > 2.7  # nearly always 3 identities
+
+
+def test_an_identity_with_few_images_repeats_them():
+    order = epoch_order(Recipe.parse({"batch_size": 6, "images_per_identity": 3}), np.array([0, 0, 1, 1, 1, 1]), 0)
+    assert sorted(np.array([0, 0, 1, 1, 1, 1])[order[0]]) == [0, 0, 0, 1, 1, 1]
+    with pytest.raises(FacelabError, match="too few"):
+        epoch_order(Recipe.parse({"batch_size": 6, "images_per_identity": 3}), np.zeros(4, int), 0)
+
+
+def test_triplets_train_on_batches_of_identities(toy_chips):
+    recipe = Recipe.parse(
+        {**RECIPE.model_dump(), "batch_size": 6, "images_per_identity": 2, "loss": {"name": "triplet"}}
+    )
+    assert math.isfinite(fit(recipe, toy_chips).history[-1]["loss"])
+
+
+def test_the_average_of_the_weights_is_what_is_used(toy_chips, monkeypatch):
+    """Against a moving average made by hand from what there was after each step."""
+    recipe, seen = RECIPE.model_copy(update={"weight_average": 0.6, "epochs": 2}), []
+    plain = fit(RECIPE.model_copy(update={"epochs": 2}), toy_chips)
+    original = loop_module.Training.update
+
+    def update(self, *args):
+        original(self, *args)
+        seen.append(self._plain.state_dict()["3.running_mean"].clone())
+
+    monkeypatch.setattr(loop_module.Training, "update", update)
+    averaged = fit(recipe, toy_chips)
+    expected = seen[0]
+    for value in seen[1:]:
+        expected = 0.6 * expected + 0.4 * value
+    torch.testing.assert_close(averaged.build_network().state_dict()["3.running_mean"], expected)
+    assert all(torch.equal(averaged.network[name], plain.network[name]) for name in plain.network)
+
+
+@pytest.mark.parametrize("loss", ["arcface", "triplet"])
+def test_a_loss_that_does_not_move_is_reported_once_with_remedies(loss):
+    recipe = Recipe.parse({"epochs": 10, "loss": {"name": loss}})
+    state = Checkpoint(recipe, [], "", step=0, steps_per_epoch=20)
+    for epoch in range(8):
+        state.history.append({"epoch": epoch + 1, "loss": 0.2001 if loss == "triplet" else 40.0, "accuracy": 0.01})
+        if epoch == 2:
+            with pytest.warns(RuntimeWarning, match="learning_rate"):
+                check_epoch(state)
+        else:
+            check_epoch(state)  # a warning here would be an error
+
+
+def test_a_loss_that_moves_is_not_reported():
+    state = Checkpoint(Recipe.parse({"epochs": 10}), [], "", step=0, steps_per_epoch=20)
+    for epoch in range(8):
+        state.history.append({"epoch": epoch + 1, "loss": 6.2 * 0.95**epoch, "accuracy": 0.01})
+        check_epoch(state)
+
+
+def test_a_real_training_that_does_not_move_is_reported(toy_chips, monkeypatch):
+    monkeypatch.setattr("facelab.train.reports.STEPS", 4)
+    recipe = Recipe.parse({**RECIPE.model_dump(), "epochs": 6, "batch_size": 12, "learning_rate": 1e-12})
+    recipe = recipe.model_copy(update={"augment": False, "dropout": 0.0, "loss": Recipe().loss})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(recipe, toy_chips)
+    assert [str(w.message)[:22] for w in caught if w.category is RuntimeWarning] == ["the loss does not move"]
+
+
+def test_images_are_decoded_once_if_they_fit_and_that_is_said(toy_chips, caplog):
+    lazy = FaceSet("lazy", list(toy_chips.images), toy_chips.table).select([3, 1, 5])
+    with caplog.at_level(logging.INFO, logger="facelab"):
+        held = held_in_memory(lazy, limit_gb=1)
+        again = held_in_memory(lazy, limit_gb=1e-6)
+    assert isinstance(held.images, np.ndarray)
+    assert again is lazy
+    assert held.labels.tolist() == lazy.labels.tolist()
+    np.testing.assert_array_equal(held.array(), lazy.array())
+    assert "3 images decoded once" in caplog.messages[0]
+    assert "decoded again" in caplog.messages[1]

@@ -1,10 +1,16 @@
+import urllib.error
+
+import cv2
 import pytest
 import torch
 
+from facelab.cli import app
 from facelab.errors import FacelabError
 from facelab.losses import ArcFace, CentreLoss, MagFace, MarginLoss, Softmax, Triplet
-from facelab.train import Recipe
+from facelab.study.course import course_recipe
+from facelab.train import Checkpoint, Recipe, fit, presets
 from facelab.train.recipe import LOSSES, LossRecipe
+from facelab.train.run import load_faces
 
 
 def test_toml_round_trip(tmp_path):
@@ -83,3 +89,79 @@ def test_checking_a_recipe_draws_no_random_numbers():
     state = torch.get_rng_state()
     LossRecipe(name="arcface")
     assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_presets_are_recipes():
+    assert presets() == ["celeba500", "gpu", "laptop", "quick"]
+    recipes = {name: Recipe.from_toml(name) for name in presets()}
+    original = recipes["celeba500"]
+    assert (original.size, original.optimizer, original.learning_rate) == (160, "adamw", 1e-4)
+    assert original.pretrained == "if-available"
+    assert course_recipe() == recipes["quick"]
+
+
+def test_settings_change_a_recipe(tmp_path):
+    recipe = Recipe.from_toml("quick", ["loss.name=arcface", "loss.margin=0.3", "augment=false", "seed = 4"])
+    assert (recipe.loss.name, recipe.loss.margin, recipe.augment, recipe.seed) == ("arcface", 0.3, False, 4)
+    assert Recipe.from_toml("quick", ["loss.name='magface'", "loss.lengths=[5, 50]"]).loss.lengths == (5, 50)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("epochs", "FIELD=VALUE"),
+        ("=3", "FIELD=VALUE"),
+        ("epochs=many", "epochs = 'many'"),
+        ("loss.margn=0.3", "loss.margn"),
+        ("epochs.loss=3", "epochs is a value"),
+        ("images_per_identity=5", "batch_size = 32"),
+        ("optimizer=adam", "optimizer = 'adam'"),
+        ("loss.scale_warmup=[8, 0.1]", "cross_entropy takes no scale_warmup"),
+    ],
+)
+def test_a_wrong_setting_is_one_clear_line(setting, message):
+    with pytest.raises(FacelabError) as error:
+        Recipe.from_toml("quick", [setting])
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_command_line_trains_a_folder_and_goes_on(tmp_path, toy_chips, capsys):
+    for i, (image, label) in enumerate(toy_chips):
+        folder = tmp_path / "chips" / toy_chips.identities[label]
+        folder.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(folder / f"{i}.png"), image)
+    command = ["train", "quick", "--data", str(tmp_path / "chips"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    command += ["--set", "epochs=2", "--set", "size=32", "--set", "batch_size=6", "--seed", "7"]
+    with pytest.raises(SystemExit) as stop:
+        app(command)
+    assert stop.value.code == 0
+    assert "3 identities, 2 epochs" in " ".join(capsys.readouterr().out.split())
+    checkpoint = Checkpoint.load(tmp_path / "out" / "training.pt")
+    assert checkpoint.recipe.seed == 7
+    assert (tmp_path / "out" / "training.csv").read_text().startswith("epoch,loss,accuracy")
+    with pytest.raises(SystemExit) as stop:
+        app([*command[:-1], "8"])  # another seed is another training
+    assert stop.value.code == 2
+    assert "seed = 7, not 8" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_data_set_that_does_not_exist_is_named():
+    with pytest.raises(FacelabError, match=r"'nobody'.*orl, synthfaces-mini"):
+        load_faces("nobody")
+
+
+def test_imagenet_weights_are_used_if_available(toy_chips, tmp_path, monkeypatch):
+    def offline(*args, **kwargs):
+        raise urllib.error.URLError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr(torch.hub, "_hub_dir", None, raising=False)
+    monkeypatch.setattr("torch.hub.urlopen", offline)
+    recipe = Recipe.from_toml("celeba500", ["size=32", "epochs=1", "batch_size=12"])
+    with pytest.warns(RuntimeWarning, match="random weights"):
+        checkpoint = fit(recipe, toy_chips, checkpoint=tmp_path / "a.pt")
+    assert checkpoint.recipe.pretrained is False
+    assert fit(recipe, toy_chips, checkpoint=tmp_path / "a.pt").step == checkpoint.step
+    with pytest.raises(FacelabError, match="pretrained=False"):
+        fit(recipe.model_copy(update={"pretrained": True}), toy_chips)
