@@ -73,9 +73,11 @@ class Evaluation:
         results: all that ``results.json`` holds.
         sections: of the report.
         notes: what limits these numbers, one sentence each.
+        credit: whom the pictures are from; said wherever one is shown.
     """
 
     folder: Path
+    credit: str = ""
     estimates: dict[str, Estimate] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     sections: list[Section] = field(default_factory=list)
@@ -163,7 +165,7 @@ def evaluate(
     if pairs is not None and listed is None:
         listed = read_pairs(pairs, chips)
 
-    outcome = Evaluation(Path(report))
+    outcome = Evaluation(Path(report), credit=CREDIT if data == "orl" else "")
     known = sorted(set(chips.identities) & set(state.identities))
     if known and strangers_only:
         if listed is not None:
@@ -227,7 +229,7 @@ def evaluate(
         f"{protocol} on {chips.name}",
         outcome.sections,
         lead="How sure is it who this is?",
-        credit=CREDIT if data == "orl" else "",
+        credit=outcome.credit,
     )
     return outcome
 
@@ -297,7 +299,7 @@ def _verification(
     names = {"auc": "AUC", "eer": "EER"} | {f"tar_at_far_{f:g}": f"TAR at FAR {100 * f:g} %" for f in fars}
     outcome.estimates |= {names[key]: estimate for key, estimate in measured.items()}
     outcome.notes.append(
-        f"{impostor_pairs:,} impostor pairs cannot show a FAR below {1 / impostor_pairs:.1g}, so none is given."
+        f"{impostor_pairs:,} impostor pairs cannot show a FAR below {100 / impostor_pairs:.2g} %, so none is given."
     )
     threshold = _operating_point(outcome, scores, far, given, replicates, seed)
 
@@ -535,9 +537,8 @@ def _misidentified(
         "failures",
         misidentified(rows),
         "Named wrongly",
-        "The probes named wrongly by the largest distance in score. Below each: the nearest gallery picture of "
-        "whom it was "
-        "taken for, and of who it is, with the score of each template.",
+        "The probes named wrongly by the largest distance in score. Below each: the nearest gallery picture of whom it "
+        "was taken for, and of who it is, with the score of each template." + _credited(outcome),
         f"{len(rows)} columns of three chips: the probe, the identity it was taken for, and its own identity.",
     )
 
@@ -641,7 +642,12 @@ def _sheet(
         return
     pairs = [(chips[int(i)][0], chips[int(j)][0], float(v)) for i, j, v in zip(first, second, values, strict=True)]
     text = f"Each column is a pair: {what}. The number is the score. Every picture is shown once at most."
+    text += _credited(outcome)
     outcome.draw(name, pair_sheet(pairs), title, text, f"{len(pairs)} pairs of chips with their scores: {what}.")
+
+
+def _credited(outcome: Evaluation) -> str:
+    return f" {escape(outcome.credit)}." if outcome.credit else ""
 
 
 def _finite(values: dict[str, float]) -> dict[str, float | None]:
