@@ -16,7 +16,6 @@ from facelab.plots.style import (
     ORANGE,
     display_name,
     new_figure,
-    show_image,
     styled,
 )  # fmt: skip
 
@@ -81,16 +80,6 @@ def det_curves(scores: Mapping[str, Scores]) -> Figure:
     panel.axline((0, 0), slope=1, color=GREY, linewidth=0.8, linestyle=":", label="FAR = FRR")
     panel.set(xlabel="false accept rate (FAR)", ylabel="false reject rate (FRR)")
     panel.legend(loc="upper right", fontsize=8)
-    return figure
-
-
-@styled
-def pair_sheet(pairs: Sequence[tuple[np.ndarray, np.ndarray, float]]) -> Figure:
-    """Show pairs of chips, one above the other, with the score between them."""
-    figure, axes = new_figure(2, len(pairs), width=max(2.0, 1.15 * len(pairs)), height=2.7, dpi=100)
-    for column, (first, second, score) in enumerate(pairs):
-        show_image(axes[0, column], first)
-        show_image(axes[1, column], second, f"{score:.2f}")
     return figure
 
 

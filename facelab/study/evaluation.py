@@ -12,6 +12,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from facelab.align import make_chips
+from facelab.analyze import Pair
 from facelab.data import FaceSet, PairList, load_bin, load_folder, load_orl, read_pairs
 from facelab.data.orl import CREDIT
 from facelab.detect import MTCNN
@@ -640,10 +641,10 @@ def _sheet(
     if not len(first):
         outcome.sections.append(Section(title, "There is none."))
         return
-    pairs = [(chips[int(i)][0], chips[int(j)][0], float(v)) for i, j, v in zip(first, second, values, strict=True)]
+    pairs = [Pair(int(i), int(j), float(v)) for i, j, v in zip(first, second, values, strict=True)]
     text = f"Each column is a pair: {what}. The number is the score. Every picture is shown once at most."
     text += _credited(outcome)
-    outcome.draw(name, pair_sheet(pairs), title, text, f"{len(pairs)} pairs of chips with their scores: {what}.")
+    outcome.draw(name, pair_sheet(chips, pairs), title, text, f"{len(pairs)} pairs of chips with their scores: {what}.")
 
 
 def _credited(outcome: Evaluation) -> str:
