@@ -2,7 +2,7 @@
 
 from facelab.evaluate.bootstrap import bootstrap_curves, identity_bootstrap, mean_by_identity
 from facelab.evaluate.calibration import Calibration, calibrate, cllr
-from facelab.evaluate.comparison import Comparison, compare_by_identity, compare_scores, holm
+from facelab.evaluate.comparison import Comparison, compare_by_identity, compare_scores, holm, holm_sentence
 from facelab.evaluate.curve import Roc, auc, det, eer, roc, tar_at_far
 from facelab.evaluate.estimate import Estimate, wilson
 from facelab.evaluate.folds import FoldAccuracy, draw_pairs, fold_accuracy
@@ -72,6 +72,7 @@ __all__ = [
     "false_matches_per_day",
     "fold_accuracy",
     "holm",
+    "holm_sentence",
     "identification_rate",
     "identification_scores",
     "identity_bootstrap",

@@ -32,7 +32,7 @@ def identity_bootstrap(
     c * d times; it is never an impostor to itself. This is the plain way, in memory block * n;
     :func:`bootstrap_curves` computes the same curves in less.
     """
-    identities, first, second = _codes(scores)
+    identities, first, second = codes(scores)
     for counts in draw_identities(identities, replicates, generator, block):
         yield np.where(scores.genuine, counts[:, first], counts[:, first] * counts[:, second])
 
@@ -50,7 +50,7 @@ def bootstrap_curves(scores: Scores, replicates: int, generator: np.random.Gener
         FacelabError: there are no genuine or no impostor pairs, or a score is NaN.
     """
     genuine = check_pairs(scores)
-    identities, first, second = _codes(scores)
+    identities, first, second = codes(scores)
     vertices, vertex = np.unique(-scores.values[genuine], return_inverse=True)
     m = len(vertices)
     # Bins of impostor scores, falling: 2k lies between vertex k - 1 and k, 2k + 1 at vertex k, 2m below the last.
@@ -119,7 +119,7 @@ def mean_by_identity(values: np.ndarray, labels: np.ndarray, *, replicates: int 
     return bootstrap_interval(values.mean(), draws, len(values), len(identities))
 
 
-def _codes(scores: Scores) -> tuple[int, np.ndarray, np.ndarray]:
+def codes(scores: Scores) -> tuple[int, np.ndarray, np.ndarray]:
     """Return the number of identities and the two sides of each pair as 0 .. number - 1."""
     identities, codes = np.unique(np.concatenate([scores.first, scores.second]), return_inverse=True)
     return len(identities), codes[: len(scores)], codes[len(scores) :]

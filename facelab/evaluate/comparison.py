@@ -188,3 +188,21 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
         largest = max(largest, min(1.0, (len(p_values) - place) * p_values[name]))
         corrected[name] = largest
     return {name: corrected[name] for name in p_values}
+
+
+def holm_sentence(p_values: Mapping[str, float], level: float = 0.05) -> str:
+    """Say in words what is left after Holm's correction: "of 3 comparisons, 1 is shown at level 0.05 after Holm's
+    correction: ArcFace and softmax (p = 0.012)".
+
+    Args:
+        p_values: by name of the comparison, not yet corrected.
+        level: the chance of any false finding that one is ready to bear.
+
+    Raises:
+        FacelabError: see :func:`holm`.
+    """
+    shown = {name: p for name, p in holm(p_values).items() if p < level}
+    verb = "is" if len(shown) == 1 else "are"
+    named = ", ".join(f"{name} (p = {p:.3f})" if p >= 0.001 else f"{name} (p < 0.001)" for name, p in shown.items())
+    start = f"of {len(p_values)} comparisons, {len(shown) or 'none'} {verb if shown else 'is'} shown at level {level:g}"
+    return f"{start} after Holm's correction" + (f": {named}" if named else "")

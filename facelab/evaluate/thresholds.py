@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.bootstrap import bootstrap_interval, identity_bootstrap
+from facelab.evaluate.bootstrap import bootstrap_interval, codes, draw_identities, identity_bootstrap
 from facelab.evaluate.curve import ROUNDING, check_pairs, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
@@ -98,8 +98,7 @@ def errors_at(scores: Scores, threshold: float, *, replicates: int = 2000, seed:
         FacelabError: see :func:`apply_threshold`.
     """
     point = apply_threshold(scores, threshold)
-    draws = _draws_at(scores, np.full(replicates, threshold), np.random.default_rng(seed))
-    return _rates(point, draws, scores)
+    return _rates(point, _draws_at_one(scores, threshold, replicates, np.random.default_rng(seed)), scores)
 
 
 @dataclass(frozen=True)
@@ -173,6 +172,32 @@ def _falling(scores: Scores, pairs: np.ndarray) -> Scores:
 def _weights(scores: Scores, replicates: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield how often each pair counts in each draw, shape (<= block, n), in bounded memory."""
     yield from identity_bootstrap(scores, replicates, generator, block=int(np.clip(4_000_000 // len(scores), 1, 100)))
+
+
+def _draws_at_one(
+    scores: Scores, threshold: float, replicates: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return FAR and FRR of each draw of identities at one threshold: sums over identities, not over pairs."""
+    from scipy.sparse import coo_array
+
+    identities, first, second = codes(scores)
+    genuine, accepted = scores.genuine, scores.values >= threshold
+
+    def by_identity(pairs: np.ndarray) -> np.ndarray:
+        return np.bincount(first[pairs], minlength=identities)
+
+    def by_two(pairs: np.ndarray) -> coo_array:
+        ones = np.ones(int(pairs.sum()))
+        return coo_array((ones, (first[pairs], second[pairs])), shape=(identities, identities)).tocsr()
+
+    refused, all_genuine = by_identity(genuine & ~accepted), by_identity(genuine)
+    let_in, all_impostors = by_two(~genuine & accepted), by_two(~genuine)
+    far, frr = [], []
+    for drawn in draw_identities(identities, replicates, generator):
+        with np.errstate(invalid="ignore"):  # a draw may have no such pair: NaN
+            far.append(((drawn @ let_in) * drawn).sum(axis=1) / ((drawn @ all_impostors) * drawn).sum(axis=1))
+            frr.append((drawn @ refused) / (drawn @ all_genuine))
+    return np.concatenate(far), np.concatenate(frr)
 
 
 def _threshold_draws(scores: Scores, far: float, replicates: int, generator: np.random.Generator) -> np.ndarray:

@@ -169,7 +169,7 @@ def interval_widths(draws: Mapping[str, np.ndarray], *, xlabel: str) -> Figure:
         low, high = np.nanpercentile(values, [2.5, 97.5])
         panel.hist(values, bins=bins, density=True, color=colour, alpha=0.5, label=f"{name}: {low:.3f} to {high:.3f}")
         for end in (low, high):
-            panel.axvline(end, color=colour, linestyle="--", linewidth=1)
+            panel.axvline(end, ymax=0.74, color=colour, linestyle="--", linewidth=1)
     panel.set(xlabel=xlabel, ylabel="density of draws", yticks=[], ylim=(0, 1.35 * panel.get_ylim()[1]))
     panel.legend(fontsize=8)
     return figure

@@ -60,6 +60,7 @@ Protocol = Literal["verification", "identification", "10fold"]
 Images = Literal["auto", "chips", "photographs"]
 FARS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
 SHOWN = 6  # failures in a figure
+MOST_IMAGES = 3000  # 4.5 million pairs
 _CHIP = 256  # "auto" takes square pictures of one size up to this for chips
 
 
@@ -73,9 +74,11 @@ class Evaluation:
         results: all that ``results.json`` holds.
         sections: of the report.
         notes: what limits these numbers, one sentence each.
+        credit: whom the pictures are from; said wherever one is shown.
     """
 
     folder: Path
+    credit: str = ""
     estimates: dict[str, Estimate] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
     sections: list[Section] = field(default_factory=list)
@@ -163,7 +166,7 @@ def evaluate(
     if pairs is not None and listed is None:
         listed = read_pairs(pairs, chips)
 
-    outcome = Evaluation(Path(report))
+    outcome = Evaluation(Path(report), credit=CREDIT if data == "orl" else "")
     known = sorted(set(chips.identities) & set(state.identities))
     if known and strangers_only:
         if listed is not None:
@@ -178,6 +181,16 @@ def evaluate(
     if len(chips.identities) < 2 and listed is None:
         number = "1 identity" if len(chips.identities) else "no identity"
         raise FacelabError(f"{chips.name} has {number}; at least 2 are needed, each in a sub-folder of its own.")
+    if listed is None and len(chips) > MOST_IMAGES:
+        order = np.random.default_rng(seed).permutation(len(chips.identities))
+        reached = np.cumsum(np.bincount(chips.labels)[order])
+        chosen = order[: max(2, int(np.searchsorted(reached, MOST_IMAGES, side="right")))]
+        outcome.notes.append(
+            f"of {len(chips):,} images, those of {len(chosen)} identities drawn at random were used, so that all "
+            "pairs fit "
+            "into memory; facelab.evaluate.streamed_roc measures all pairs of large sets."
+        )
+        chips = chips.select(np.isin(chips.labels, chosen))
     if not state.complete:
         outcome.notes.append(f"the training is not complete: step {state.step} of {state.total_steps}.")
 
@@ -217,7 +230,7 @@ def evaluate(
         f"{protocol} on {chips.name}",
         outcome.sections,
         lead="How sure is it who this is?",
-        credit=CREDIT if data == "orl" else "",
+        credit=outcome.credit,
     )
     return outcome
 
@@ -287,7 +300,7 @@ def _verification(
     names = {"auc": "AUC", "eer": "EER"} | {f"tar_at_far_{f:g}": f"TAR at FAR {100 * f:g} %" for f in fars}
     outcome.estimates |= {names[key]: estimate for key, estimate in measured.items()}
     outcome.notes.append(
-        f"{impostor_pairs:,} impostor pairs cannot show a FAR below {1 / impostor_pairs:.1g}, so none is given."
+        f"{impostor_pairs:,} impostor pairs cannot show a FAR below {100 / impostor_pairs:.2g} %, so none is given."
     )
     threshold = _operating_point(outcome, scores, far, given, replicates, seed)
 
@@ -525,9 +538,8 @@ def _misidentified(
         "failures",
         misidentified(rows),
         "Named wrongly",
-        "The probes named wrongly by the largest distance in score. Below each: the nearest gallery picture of "
-        "whom it was "
-        "taken for, and of who it is, with the score of each template.",
+        "The probes named wrongly by the largest distance in score. Below each: the nearest gallery picture of whom it "
+        "was taken for, and of who it is, with the score of each template." + _credited(outcome),
         f"{len(rows)} columns of three chips: the probe, the identity it was taken for, and its own identity.",
     )
 
@@ -631,7 +643,12 @@ def _sheet(
         return
     pairs = [Pair(int(i), int(j), float(v)) for i, j, v in zip(first, second, values, strict=True)]
     text = f"Each column is a pair: {what}. The number is the score. Every picture is shown once at most."
+    text += _credited(outcome)
     outcome.draw(name, pair_sheet(chips, pairs), title, text, f"{len(pairs)} pairs of chips with their scores: {what}.")
+
+
+def _credited(outcome: Evaluation) -> str:
+    return f" {escape(outcome.credit)}." if outcome.credit else ""
 
 
 def _finite(values: dict[str, float]) -> dict[str, float | None]:

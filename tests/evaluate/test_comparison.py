@@ -5,7 +5,17 @@ import pytest
 from scipy.stats import ttest_1samp, ttest_rel
 
 from facelab.errors import FacelabError
-from facelab.evaluate import Comparison, Estimate, Scores, auc, compare_by_identity, compare_scores, holm, roc
+from facelab.evaluate import (
+    Comparison,
+    Estimate,
+    Scores,
+    auc,
+    compare_by_identity,
+    compare_scores,
+    holm,
+    holm_sentence,
+    roc,
+)
 
 
 def crossed(generator, seeds, identities, effect=0.0, seed_sd=1.0, identity_sd=1.0, rest_sd=1.0):
@@ -166,6 +176,15 @@ def test_holm_worked_by_hand():
     assert holm({}) == {}
     with pytest.raises(FacelabError, match="'x'"):
         holm({"x": float("nan")})
+
+
+def test_holm_says_what_is_left():
+    said = holm_sentence({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.0001})
+    assert said == "of 4 comparisons, 2 are shown at level 0.05 after Holm's correction: a (p = 0.030), d (p < 0.001)"
+    assert holm_sentence({"a": 0.04, "b": 0.03}) == (
+        "of 2 comparisons, none is shown at level 0.05 after Holm's correction"
+    )
+    assert "1 is shown at level 0.2" in holm_sentence({"a": 0.04, "b": 0.9}, level=0.2)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -19,7 +19,7 @@ from facelab.evaluate import (
     threshold_at_far,
     transfer_threshold,
 )
-from facelab.evaluate.thresholds import _draws_at, _threshold_draws
+from facelab.evaluate.thresholds import _draws_at, _draws_at_one, _threshold_draws
 
 
 def some_scores(ties: bool = False, seed: int = 0, n: int = 500, shift: float = 0.0) -> Scores:
@@ -145,11 +145,20 @@ def test_transfer_draws_equal_plain_weights(ties):
         assert frr[r] == pytest.approx((weights * (~accepted & genuine)).sum() / weights[genuine].sum())
 
 
+@pytest.mark.parametrize("ties", [False, True])
+def test_sums_over_identities_equal_sums_over_pairs(ties):
+    scores = some_scores(ties)
+    one = _draws_at_one(scores, 0.7, 40, np.random.default_rng(0))
+    plain = _draws_at(scores, np.full(40, 0.7), np.random.default_rng(0))
+    np.testing.assert_allclose(one, plain, atol=1e-12)
+
+
 def test_a_draw_of_everybody_once_is_the_set_itself(monkeypatch):
     def once(identities, replicates, generator, block=100):
         yield np.ones((replicates, identities))
 
-    monkeypatch.setattr("facelab.evaluate.bootstrap.draw_identities", once)
+    for module in ("bootstrap", "thresholds"):
+        monkeypatch.setattr(f"facelab.evaluate.{module}.draw_identities", once)
     for ties in (False, True):
         one, other = some_scores(ties, 3), some_scores(ties, 4)
         result = transfer_threshold(one, other, 0.05, replicates=3)

@@ -184,6 +184,13 @@ def test_identities_of_the_training_are_named_and_can_be_left_out(checkpoint, or
     assert "4 identities of the training were left out" in results(tmp_path)["data"]["how"]
 
 
+def test_a_large_set_is_cut_by_identity_and_says_so(checkpoint, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("facelab.study.evaluation.MOST_IMAGES", 55)
+    evaluate(checkpoint, str(folder), protocol="identification", report=tmp_path, replicates=5, device="cpu")
+    assert (results(tmp_path)["data"]["identities"], results(tmp_path)["data"]["images"]) == (5, 50)
+    assert "of 120 images, those of 5 identities drawn at random" in " ".join(results(tmp_path)["notes"])
+
+
 def test_a_folder_of_photographs_is_detected_and_aligned(checkpoint, orl, tmp_path):
     photographs = folder_of(orl.select(orl.labels < 4), tmp_path / "photographs")
     (photographs / "s01" / "broken.png").write_bytes(b"no picture")
