@@ -14,14 +14,14 @@ from facelab.plots.factors import (
     variance_bars,
 )
 from facelab.plots.geometry import (
-    angle_histograms,
     centre_map,
     collapse_curves,
     hub_histograms,
     length_against_quality,
+    pair_angle_histograms,
     spectrum_curves,
 )
-from facelab.plots.problems import confusion_sheet, failure_sheet, pair_sheet
+from facelab.plots.problems import confusion_sheet, failure_sheet, hard_pair_sheet
 from facelab.plots.projection import projection_grid, projection_map, sphere_map
 from facelab.plots.style import caption
 from facelab.plots.synth import attribute_spread, one_factor_at_a_time, people_by_scenes, relatives, rendered_truth
@@ -29,7 +29,6 @@ from facelab.plots.training import training_curves
 from facelab.plots.verification import roc_curves, score_histograms
 
 __all__ = [
-    "angle_histograms",
     "attribute_spread",
     "caption",
     "centre_map",
@@ -38,11 +37,12 @@ __all__ = [
     "confusion_sheet",
     "draw_detections",
     "failure_sheet",
+    "hard_pair_sheet",
     "hub_histograms",
     "length_against_quality",
     "occlusion_maps",
     "one_factor_at_a_time",
-    "pair_sheet",
+    "pair_angle_histograms",
     "people_by_scenes",
     "photographs_and_chips",
     "probe_scores",

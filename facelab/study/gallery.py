@@ -256,9 +256,11 @@ def _(data: GalleryData) -> Figure:
     return plots.roc_curves(data.scores)
 
 
-@example("angle_histograms", "Histograms of the angles of genuine and impostor pairs, one panel for each model.")
+@example("pair_angle_histograms", "Histograms of the angles of genuine and impostor pairs, one panel for each model.")
 def _(data: GalleryData) -> Figure:
-    return plots.angle_histograms({name: analyze.pair_angles(x, data.labels) for name, x in data.strangers.items()})
+    return plots.pair_angle_histograms(
+        {name: analyze.pair_angles(x, data.labels) for name, x in data.strangers.items()}
+    )
 
 
 @example("centre_map", "Points by angle to the own centre and to the nearest other; a diagonal parts right from wrong.")
@@ -268,7 +270,9 @@ def _(data: GalleryData) -> Figure:
 
 @example("spectrum_curves", "Curves of cumulated variance that rise to 1; a dot marks 95 %.")
 def _(data: GalleryData) -> Figure:
-    return plots.spectrum_curves({name: analyze.spectrum(x) for name, x in data.strangers.items()})
+    return plots.spectrum_curves(
+        {name: analyze.spectrum(e(data.faces.strangers)) for name, e in data.embedders.items()}
+    )
 
 
 @example("hub_histograms", "Histograms of how often an image is a near neighbour, around a mean of ten.")
@@ -292,7 +296,7 @@ def _(data: GalleryData) -> Figure:
 
     few = data.faces.train.select(data.faces.train.labels < 4).resized(32)
     watch = analyze.CollapseWatch(every=3)
-    recipe = Recipe(size=32, embedding_dim=16, epochs=12, batch_size=16, learning_rate=0.02, augment=False)
+    recipe = Recipe(size=32, embedding_dim=16, epochs=8, batch_size=16, learning_rate=0.02, augment=False)
     fit(recipe, few, device="cpu", watch=watch)
     return plots.collapse_curves({"cross_entropy": watch})
 
@@ -324,10 +328,10 @@ def _(data: GalleryData) -> Figure:
     return plots.sphere_map(analyze.project(data.strangers["cross_entropy"], method="sphere"), data.labels)
 
 
-@example("pair_sheet", "Pairs of faces of different people, one pair per column, with their cosines.")
+@example("hard_pair_sheet", "Pairs of faces of different people, one pair per column, with their cosines.")
 def _(data: GalleryData) -> Figure:
     pairs = analyze.hard_pairs(data.strangers["cross_entropy"], data.labels, "impostor", top=6)
-    return plots.pair_sheet(data.faces.strangers, pairs)
+    return plots.hard_pair_sheet(data.faces.strangers, pairs)
 
 
 @example("failure_sheet", "Three rows of faces: probes, their wrong matches, the best pictures of their own identity.")
