@@ -13,6 +13,7 @@ asserts that no figure is missing and that the page shows today's docstrings.
 import functools
 import importlib
 import inspect
+import io
 import pkgutil
 import sys
 from collections.abc import Callable
@@ -139,7 +140,17 @@ def draw(name: str) -> Figure:
     """
     if name not in EXAMPLES:
         raise FacelabError(f"the gallery has no figure {name!r}; it has: {', '.join(EXAMPLES)}.")
-    return EXAMPLES[name].draw(_data)
+    return _small(EXAMPLES[name].draw(_data))
+
+
+def _small(figure: Figure, most: int = 190_000) -> Figure:
+    """Lower the resolution in steps until the figure takes at most so many bytes as PNG; sheets of faces need it."""
+    while True:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=figure.dpi)
+        if buffer.tell() <= most:
+            return figure
+        figure.set_dpi(int(0.8 * figure.dpi))  # in steps, so that a few bytes more elsewhere change nothing
 
 
 @example("chain_figure", "Four drawings: a photograph with boxes, a chip with a grid, points on a circle, two angles.")
