@@ -21,13 +21,14 @@ from facelab.analyze.geometry import (
     uniformity,
 )
 from facelab.analyze.hubness import hubness, k_occurrence
-from facelab.analyze.intervals import mean_by_identity, ratio_by_identity
+from facelab.analyze.intervals import ratio_by_identity
 from facelab.analyze.probes import Probe, linear_probe
 from facelab.analyze.problems import Confusion, Failure, Pair, confused_identities, failures, hard_pairs
 from facelab.analyze.projection import Trust, project, trust
 from facelab.analyze.quality import rank_correlation
 from facelab.analyze.response import FACTORS, Response, Sweep, response, responses, sweep
 from facelab.analyze.saliency import occlusion_map
+from facelab.evaluate.bootstrap import mean_by_identity
 
 __all__ = [
     "FACTORS",

@@ -1,4 +1,4 @@
-"""Intervals for whatever is a mean or a ratio of sums over images: identities are drawn again, not images."""
+"""Intervals for whatever is a ratio of sums over images: identities are drawn again, not images."""
 
 import numpy as np
 
@@ -40,8 +40,3 @@ def ratio_by_identity(
     )
     low, high = np.quantile(draws[:, 0] / draws[:, 1], [0.025, 0.975])
     return Estimate(float(a.sum() / b.sum()), float(low), float(high), len(labels))
-
-
-def mean_by_identity(values: np.ndarray, labels: np.ndarray, *, replicates: int = 2000, seed: int = 0) -> Estimate:
-    """Return the mean over images with its 95 % interval; see :func:`ratio_by_identity`."""
-    return ratio_by_identity(values, np.ones(len(values)), labels, replicates=replicates, seed=seed)

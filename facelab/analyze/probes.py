@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facelab.analyze.intervals import mean_by_identity, ratio_by_identity
+from facelab.analyze.intervals import ratio_by_identity
 from facelab.errors import FacelabError
+from facelab.evaluate.bootstrap import mean_by_identity
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import check_embeddings
 

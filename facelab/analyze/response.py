@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facelab.analyze.intervals import mean_by_identity
 from facelab.errors import FacelabError
+from facelab.evaluate.bootstrap import mean_by_identity
 from facelab.evaluate.estimate import Estimate
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from facelab.losses.cosface import CosFace
 from facelab.losses.curricularface import CurricularFace
 from facelab.losses.magface import MagFace
 from facelab.losses.normface import NormFace
+from facelab.losses.partial_fc import PartialFC
 from facelab.losses.softmax import Softmax
 from facelab.losses.sphereface import SphereFace
 from facelab.losses.spherefacer import SphereFaceR
@@ -30,6 +31,7 @@ __all__ = [
     "MarginLoss",
     "Mining",
     "NormFace",
+    "PartialFC",
     "Softmax",
     "SphereFace",
     "SphereFaceR",

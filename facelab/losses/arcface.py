@@ -21,13 +21,14 @@ def arcface_target(cos_theta: Tensor, margin: float | Tensor) -> Tensor:
     :math:`\cos θ + |m| \sin |m|` holds before it.
     """
     cos_theta = cos_theta.clamp(-1, 1)
-    margin = torch.as_tensor(margin, dtype=cos_theta.dtype, device=cos_theta.device)
-    cos_m, sin_m = margin.cos(), margin.sin()
+    cos_m, sin_m = (margin.cos(), margin.sin()) if isinstance(margin, Tensor) else (math.cos(margin), math.sin(margin))
     floor = 16 * torch.finfo(cos_theta.dtype).eps
     sin_theta = ((1 - cos_theta) * (1 + cos_theta)).clamp(min=floor).sqrt()
     inside = cos_theta * cos_m - sin_theta * sin_m  # cos(θ + m) by the addition theorem, without acos
-    beyond = cos_theta - margin * sin_m.abs()
-    return torch.where(torch.where(margin >= 0, cos_theta >= -cos_m, cos_theta <= cos_m), inside, beyond)
+    beyond = cos_theta - margin * abs(sin_m)
+    if isinstance(margin, Tensor):
+        return torch.where(torch.where(margin >= 0, cos_theta >= -cos_m, cos_theta <= cos_m), inside, beyond)
+    return torch.where(cos_theta >= -cos_m if margin >= 0 else cos_theta <= cos_m, inside, beyond)
 
 
 class ArcFace(MarginLoss):

@@ -24,6 +24,13 @@ def check_positive(**values: float) -> None:
             raise FacelabError(f"{name}={value}: it must be positive.")
 
 
+def check_labels(labels: Tensor, identities: int) -> None:
+    """Raise a :class:`FacelabError` that names the first label outside [0, identities)."""
+    outside = labels[(labels < 0) | (labels >= identities)]
+    if len(outside):
+        raise FacelabError(f"label {int(outside[0])} is outside [0, {identities}), the identities of this loss.")
+
+
 def angle(cos_theta: Tensor) -> Tensor:
     r"""Return θ in radians, with a finite gradient.
 
@@ -76,31 +83,44 @@ class Loss(nn.Module):
 
 
 class _Cosines(torch.autograd.Function):
-    r"""Cosines of unit vectors x, shape (n, D), with centres W of any length, shape (C, D).
+    r"""Cosines of embeddings x, shape (n, D), with centres W, shape (C, D); both of any length.
 
     For many identities, W is larger than all else. So no normalised copy of it is made or kept:
 
-    .. math:: C = X W^T N, \qquad N = \mathrm{diag}(1/\|W_j\|), \qquad \frac{\partial L}{\partial W} = P - N^2
-        \,\mathrm{diag}(P W^T)\,W, \qquad P = (G N)^T X
+    .. math:: C = \hat X W^T N, \qquad N = \mathrm{diag}(1/\|W_j\|), \qquad \frac{\partial L}{\partial W} = P - N^2
+        \,\mathrm{diag}(P W^T)\,W, \qquad P = (G N)^T \hat X
 
-    with G the gradient of C. This is the gradient through the normalisation: P without its part along W.
+    with G the gradient of C. This is the gradient through the normalisation: P without its part along W. Likewise that
+    of x is :math:`(Q - \mathrm{diag}(Q \hat X^T)\,\hat X)\,/\,\|x\|` with Q = G N W.
     """
 
     @staticmethod
-    def forward(ctx, unit: Tensor, centres: Tensor) -> Tensor:
-        inverse = centres.norm(dim=1).clamp(min=1e-12).reciprocal()  # 1e-12: as torch.nn.functional.normalize
-        ctx.save_for_backward(unit, centres, inverse)
+    def forward(ctx, embeddings: Tensor, centres: Tensor) -> Tensor:
+        shorten = _inverse_length(embeddings)[:, None]
+        unit, inverse = embeddings * shorten, _inverse_length(centres)
+        ctx.save_for_backward(unit, shorten, centres, inverse)
         return (unit @ centres.T).mul_(inverse)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        unit, centres, inverse = ctx.saved_tensors
+        unit, shorten, centres, inverse = ctx.saved_tensors
         with torch.autocast(gradient.device.type, enabled=False):  # backward() may be called under autocast
             gradient = gradient * inverse
-            grad_centres = gradient.T @ unit
-            along = torch.einsum("cd,cd->c", grad_centres, centres) * inverse.square()
-            return gradient @ centres, grad_centres.addcmul_(centres, along[:, None], value=-1)
+            of_unit, of_centres = gradient @ centres, gradient.T @ unit
+            along_unit = torch.linalg.vecdot(of_unit, unit)
+            along_centres = torch.einsum("cd,cd->c", of_centres, centres) * inverse.square()  # without a copy of W
+            of_unit.addcmul_(unit, along_unit[:, None], value=-1).mul_(shorten)
+            return of_unit, of_centres.addcmul_(centres, along_centres[:, None], value=-1)
+
+
+def cosines(embeddings: Tensor, centres: Tensor) -> Tensor:
+    """Return the cosine of each of (n, D) embeddings with each of (C, D) centres, shape (n, C)."""
+    return _Cosines.apply(embeddings, centres)
+
+
+def _inverse_length(vectors: Tensor) -> Tensor:
+    return vectors.norm(dim=1).clamp_(min=1e-12).reciprocal_()  # 1e-12: as torch.nn.functional.normalize
 
 
 class CentreLoss(Loss):
@@ -147,7 +167,7 @@ class CentreLoss(Loss):
         """Return the cosine between each embedding and each class centre, shape (n, C), in [-1, 1] up to rounding."""
         with torch.autocast(embeddings.device.type, enabled=False):
             dtype = self._dtype(embeddings)
-            return _Cosines.apply(functional.normalize(embeddings.to(dtype)), self.centres.to(dtype))
+            return cosines(embeddings.to(dtype), self.centres.to(dtype))
 
     def _dtype(self, embeddings: Tensor) -> torch.dtype:
         return torch.promote_types(super()._dtype(embeddings), self.centres.dtype)
@@ -157,9 +177,7 @@ class CentreLoss(Loss):
         identities, dim = self.centres.shape
         if embeddings.shape[1] != dim:
             raise FacelabError(f"embeddings {tuple(embeddings.shape)}: expected (n, {dim}).")
-        outside = labels[(labels < 0) | (labels >= identities)]
-        if len(outside):
-            raise FacelabError(f"label {int(outside[0])} is outside [0, {identities}), the identities of this loss.")
+        check_labels(labels, identities)
 
 
 class MarginLoss(CentreLoss):
@@ -216,14 +234,22 @@ class MarginLoss(CentreLoss):
         embeddings = embeddings.to(self._dtype(embeddings))
         return self.radius(embeddings.norm(dim=1)) * self.cos_theta(embeddings)
 
+    def margin_target(self, cos_theta: Tensor, lengths: Tensor) -> Tensor:
+        """Return :meth:`target`, its margin without gradient if ``detach_margin``."""
+        target = self.target(cos_theta, lengths)
+        return cos_theta + (target - cos_theta).detach() if self.detach_margin else target
+
     def margin_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         lengths = embeddings.norm(dim=1)
         cos_theta = self.cos_theta(embeddings)
         own = cos_theta[torch.arange(len(labels), device=labels.device), labels]
-        target = self.target(own, lengths)
-        if self.detach_margin:
-            target = own + (target - own).detach()
-        logits = self.others(cos_theta, target)
-        return logits.scatter_(1, labels[:, None], target[:, None]).mul_(
-            self.radius(lengths)
-        )  # in place: C may be large
+        target = self.margin_target(own, lengths)
+        logits = self.others(cos_theta, target).scatter_(1, labels[:, None], target[:, None])
+        return logits.mul_(self.radius(lengths))  # in place: C may be large
+
+    def penalty(self, embeddings: Tensor) -> float | Tensor:
+        """Return what the loss adds to the cross entropy, a scalar."""
+        return 0.0
+
+    def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        return super().value(embeddings, labels) + self.penalty(embeddings)

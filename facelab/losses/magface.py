@@ -56,7 +56,7 @@ class MagFace(MarginLoss):
     def target(self, cos_theta: Tensor, lengths: Tensor) -> Tensor:
         return arcface_target(cos_theta, self.margin_factor * self.margin(lengths))
 
-    def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+    def penalty(self, embeddings: Tensor) -> Tensor:
         a = embeddings.norm(dim=1).clamp(*self.lengths)
         g = a / self.lengths[1] ** 2 + 1 / a
-        return super().value(embeddings, labels) + self.length_weight * g.mean()
+        return self.length_weight * g.mean()

@@ -17,7 +17,7 @@ def _some(items: Sequence, what: str) -> None:
 
 
 @styled
-def hard_pair_sheet(faces: FaceSet, pairs: Sequence[Pair]) -> Figure:
+def pair_sheet(faces: FaceSet, pairs: Sequence[Pair]) -> Figure:
     """Show pairs of pictures, one pair per column, with the cosine of their embeddings and who is on them.
 
     Args:

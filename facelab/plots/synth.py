@@ -53,7 +53,7 @@ def one_factor_at_a_time(seed: int = 12, *, size: int = 112) -> Figure:
     lit = replace(scene, key_strength=3.0, key_softness=0.1, fill_strength=0.0)
 
     def degrees(values: Sequence[float]) -> list[str]:
-        return [f"{np.degrees(value):.0f}°" for value in values]
+        return [f"{round(np.degrees(value)) + 0}°" for value in values]
 
     def light_from(azimuth: float) -> np.ndarray:
         return np.array([np.sin(azimuth) * 0.9, 0.43, np.cos(azimuth) * 0.9])
@@ -233,7 +233,7 @@ def _grid(
     rows, columns = len(cells), max(len(row) for row in cells)
     size = 1.1  # inches of a picture
     width, height = columns * size + (1.15 if names else 0.05), rows * size * (1.18 if labels else 1.03)
-    figure = Figure(figsize=(width, height), dpi=120, facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=76, facecolor="white")  # small files: a page shows many pictures
     axes = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
         left=1.1 / width if names else 0.005,

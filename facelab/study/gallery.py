@@ -339,10 +339,10 @@ def _(data: GalleryData) -> Figure:
     return plots.sphere_map(analyze.project(data.strangers["cross_entropy"], method="sphere"), data.labels)
 
 
-@example("hard_pair_sheet", "Pairs of faces of different people, one pair per column, with their cosines.")
+@example("pair_sheet", "Pairs of faces of different people, one pair per column, with their cosines.")
 def _(data: GalleryData) -> Figure:
     pairs = analyze.hard_pairs(data.strangers["cross_entropy"], data.labels, "impostor", top=6)
-    return plots.hard_pair_sheet(data.faces.strangers, pairs)
+    return plots.pair_sheet(data.faces.strangers, pairs)
 
 
 @example("failure_sheet", "Three rows of faces: probes, their wrong matches, the best pictures of their own identity.")

@@ -140,13 +140,9 @@ def carry_over(workers: int) -> dict[str, Any]:
 
 
 def ablation(workers: int) -> dict[str, Any]:
-    """Carry-over again, with one ingredient left out, or with fewer or more people: how much each gave."""
+    """Carry-over again with one ingredient left out, no augmentation, or half the people: how much each gave."""
     calm = Ranges(light=0.0, quality=0.0)
     chips = _orl_chips()
-
-    def people(number: int) -> dict[str, Any]:
-        recipe = dataclasses.replace(CARRY, identities=number)  # the first people of both sets are the same
-        return _carried(recipe, f"{number}-people", chips, workers)
 
     def without(name: str, **changes: Any) -> dict[str, Any]:
         return _carried(dataclasses.replace(CARRY, **changes), name, chips, workers)
@@ -156,8 +152,7 @@ def ablation(workers: int) -> dict[str, Any]:
         "plain skin": without("plain-skin", leave_out="skin"),
         "soft light, clean sensor": without("calm", ranges=calm),
         "no augmentation": _carried(CARRY, "carry-over", chips, workers, augment=False),
-        "half the people (120 × 16)": people(120),
-        "twice the people (480 × 16)": people(480),
+        "half the people (120 × 16)": without("half", identities=120),  # the first 120 of the same people
     }
 
 

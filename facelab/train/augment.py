@@ -1,41 +1,47 @@
 """Random changes to chips that leave the identity as it is."""
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-ROTATION = math.radians(8)  # these ranges cover what an aligner leaves: small turns, shifts and sizes, other light
-SCALE = 0.10
-SHIFT = 0.06  # of the chip's width
-CONTRAST = 0.25
-BRIGHTNESS = 0.20  # of half the value range
+from facelab import processes
+from facelab.train.recipe import Augmentation
 
 
-def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Flip, turn, scale, shift, and change brightness and contrast, each image by its own random amounts.
+def augment(images: Tensor, generator: torch.Generator, ranges: Augmentation | None = None) -> Tensor:
+    """Flip, turn, scale, shift, and change brightness, contrast and saturation, each image by its own random amounts.
+
+    Where several processes share a batch, each draws the amounts of the whole batch and takes its own: an image is
+    changed as it would be with one process.
 
     Args:
         images: network input, shape (n, 3, h, w), values in [-1, 1].
         generator: a CPU generator; the same state gives the same change on every device.
+        ranges: how far; the defaults of :class:`~facelab.train.recipe.Augmentation` if not given.
 
     Returns:
         The changed images, same shape and device.
     """
-    n = len(images)
+    ranges, n = ranges or Augmentation(), len(images) * processes.count()
+    own = slice(len(images) * processes.rank(), len(images) * (processes.rank() + 1))
 
     def uniform(limit: float) -> Tensor:
-        return (torch.rand(n, generator=generator) * 2 - 1) * limit
+        return ((torch.rand(n, generator=generator) * 2 - 1) * limit)[own]
 
-    flip = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
-    angle, scale = uniform(ROTATION), 1 + uniform(SCALE)
+    flip = torch.where(torch.rand(n, generator=generator) < ranges.flip, -1.0, 1.0)[own]
+    angle, scale = uniform(ranges.rotation), 1 + uniform(ranges.scale)
     cos, sin = scale * angle.cos(), scale * angle.sin()
     rows = [
-        torch.stack([flip * cos, -sin, uniform(2 * SHIFT)], dim=1),
-        torch.stack([flip * sin, cos, uniform(2 * SHIFT)], dim=1),
+        torch.stack([flip * cos, -sin, uniform(2 * ranges.shift)], dim=1),
+        torch.stack([flip * sin, cos, uniform(2 * ranges.shift)], dim=1),
     ]
     grid = functional.affine_grid(torch.stack(rows, dim=1).to(images.device), list(images.shape), align_corners=False)
     images = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    contrast, brightness = 1 + uniform(CONTRAST), uniform(BRIGHTNESS)
-    return images * contrast.to(images.device)[:, None, None, None] + brightness.to(images.device)[:, None, None, None]
+    contrast, brightness = (
+        x.to(images.device)[:, None, None, None] for x in (1 + uniform(ranges.contrast), uniform(ranges.brightness))
+    )
+    images = images * contrast + brightness
+    if ranges.saturation:
+        colour = 1 + uniform(ranges.saturation).to(images.device)[:, None, None, None]
+        images = torch.lerp(images.mean(dim=1, keepdim=True), images, colour)
+    return images

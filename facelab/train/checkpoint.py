@@ -1,7 +1,8 @@
 """A training at one moment: enough to go on exactly, and enough to use the network."""
 
 import pickle
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from facelab.files import atomic_write
 from facelab.models import Embedder
 from facelab.train.recipe import Recipe
 
-FORMAT = 2  # 2: a recipe holds only the arguments that its loss takes
+FORMAT = 3  # 3: a moving average of the weights, two groups of parameters in the optimiser
+READS = (2, 3)  # a complete training of format 2 is as good as one of format 3
 
 
 @dataclass
@@ -27,9 +29,10 @@ class Checkpoint:
         step: optimiser steps done.
         steps_per_epoch: optimiser steps in one pass over the training set.
         network, loss: parameters and buffers.
+        average: the moving average of the network's, if the recipe wants one.
         optimizer: its state; empty once the training is complete.
         history: one row per epoch: ``epoch``, ``loss``, ``accuracy`` (on the augmented training images, without
-            margin), ``learning_rate`` (at the end), ``seconds``.
+            margin), ``learning_rate`` (at the end), ``images`` (so many were seen), ``seconds``.
     """
 
     recipe: Recipe
@@ -39,6 +42,7 @@ class Checkpoint:
     steps_per_epoch: int
     network: dict[str, Tensor] = field(default_factory=dict)
     loss: dict[str, Tensor] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
 
@@ -52,10 +56,16 @@ class Checkpoint:
         """Whether the training has ended."""
         return self.step >= self.total_steps
 
+    @property
+    def speed(self) -> float:
+        """Images per second, in the epoch that is running or was the last."""
+        return self.history[-1]["images"] / self.history[-1]["seconds"]
+
     def build_network(self) -> nn.Module:
-        """Return the network with the trained weights."""
+        """Return the network with the trained weights: their moving average, if there is one."""
         network = self.recipe.model_copy(update={"pretrained": False}).build_network()
-        network.load_state_dict(self.network)
+        averaged = {name.removeprefix("module."): x for name, x in self.average.items() if name != "n_averaged"}
+        network.load_state_dict(averaged or self.network)
         return network
 
     def embedder(self, device: str | torch.device = "cpu") -> Embedder:
@@ -63,13 +73,47 @@ class Checkpoint:
         return Embedder(self.build_network(), size=self.recipe.size, device=device)
 
     def save(self, path: Path | str) -> None:
-        """Write to ``path``; a reader never sees half a file."""
-        values = {**asdict(self), "recipe": self.recipe.model_dump(), "format": FORMAT}
+        """Write to ``path``; a reader never sees half a file.
+
+        While the training goes on, the checkpoint before is kept beside it, see :func:`previous_path`.
+
+        Raises:
+            FacelabError: the disk is full or the folder cannot be written; what was there is kept.
+        """
+        path, previous = Path(path), previous_path(path)
+        values = {**self.__dict__, "recipe": self.recipe.model_dump(), "format": FORMAT}
         with atomic_write(path) as temporary:
             try:
                 torch.save(values, temporary)
             except RuntimeError as error:  # torch reports a full disk so
                 raise FacelabError(f"cannot write {path}: {error}. Free space or choose another folder.") from error
+            if path.exists():
+                path.replace(previous)
+        if self.complete:
+            previous.unlink(missing_ok=True)
+
+    @classmethod
+    def load_newest(cls, path: Path | str, report: Callable[[str], None]) -> "Checkpoint | None":
+        """Read the checkpoint of a training, or the one before if it is damaged or missing; None if there is none.
+
+        Args:
+            path: where it was saved.
+            report: is told which checkpoint is damaged; that file is put aside under a name that ends in ``.damaged``.
+
+        Raises:
+            FacelabError: it is damaged, and there is none before it.
+        """
+        path, previous = Path(path), previous_path(path)
+        if not previous.exists():
+            return cls.load(path) if path.exists() else None
+        try:
+            return cls.load(path)
+        except FacelabError as error:
+            state = cls.load(previous)
+            if path.exists():
+                report(f"{error} Going on from the checkpoint before it, step {state.step}.")
+                path.replace(path.with_name(f"{path.name}.damaged"))
+            return state
 
     @classmethod
     def load(cls, path: Path | str) -> "Checkpoint":
@@ -84,6 +128,13 @@ class Checkpoint:
             raise FacelabError(f"there is no checkpoint {path}. Check the path.") from error
         except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
             raise FacelabError(f"{path} is damaged or not a checkpoint; delete it to train again.") from error
-        if not isinstance(values, dict) or values.pop("format", None) != FORMAT:
+        form = values.pop("format", None) if isinstance(values, dict) else None
+        if form not in READS or (form < FORMAT and values["optimizer"]):
             raise FacelabError(f"{path} is not a checkpoint of this version of facelab; delete it to train again.")
         return cls(**{**values, "recipe": Recipe.parse(values["recipe"], source=str(path))})
+
+
+def previous_path(path: Path | str) -> Path:
+    """Return where the checkpoint before the one at ``path`` is kept: ``NAME.previous.pt`` beside it."""
+    path = Path(path)
+    return path.with_name(f"{path.stem}.previous{path.suffix}")

@@ -1,7 +1,9 @@
 """Everything that decides the result of a training, in one place that can be saved and compared."""
 
 import inspect
+import math
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -12,6 +14,9 @@ from torch import nn
 from facelab import losses
 from facelab.errors import FacelabError
 from facelab.losses import CentreLoss, Loss, MarginLoss
+from facelab.losses.base import check_positive, check_range
+
+PRESETS = Path(__file__).parent / "presets"
 
 LOSSES: dict[str, type[Loss]] = {
     "cross_entropy": losses.Softmax,
@@ -61,6 +66,12 @@ class LossRecipe(_Strict):
     margin_warmup: float | None = Field(
         None, ge=0, le=1, description="share of the training over which the margin rises from 0"
     )
+    scale_warmup: tuple[float, float] | None = Field(
+        None, description="(first, share): the scale goes from first to its value over this share of the training"
+    )
+    centre_sampling: float | None = Field(
+        None, gt=0, le=1, description="share the centres out over the processes, and draw this share of them each step"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -73,7 +84,9 @@ class LossRecipe(_Strict):
             return values
         takes = _arguments(name)
         if issubclass(LOSSES[name], MarginLoss):
-            takes["margin_warmup"] = 0.0
+            takes |= {"margin_warmup": 0.0, "centre_sampling": None}
+        if "scale" in takes:
+            takes["scale_warmup"] = None
         given = {argument: value for argument, value in values.items() if value is not None and argument != "name"}
         for argument in given:
             if argument in cls.model_fields and argument not in takes:
@@ -84,21 +97,41 @@ class LossRecipe(_Strict):
     def _check_with_the_loss(self) -> Self:
         """Let the loss check its arguments now, not when training starts."""
         with torch.device("meta"):
-            self.build(num_identities=2, embedding_dim=1)
+            LOSSES[self.name](*self._sizes(2, 1), **self._given())
+        if self.scale_warmup:
+            check_positive(scale_warmup=self.scale_warmup[0])
+            check_range(0, 1 + 1e-9, scale_warmup=self.scale_warmup[1])
         return self
 
     def build(self, num_identities: int, embedding_dim: int) -> Loss:
         """Return the loss; its initial centres follow the global random state."""
-        loss = LOSSES[self.name]
-        arguments = {argument: getattr(self, argument) for argument in _arguments(self.name)}
-        if issubclass(loss, CentreLoss):
-            return loss(num_identities, embedding_dim, **arguments)
-        return loss(**arguments)
+        loss = LOSSES[self.name](*self._sizes(num_identities, embedding_dim), **self._given())
+        return loss if self.centre_sampling is None else losses.PartialFC(loss, rate=self.centre_sampling)
+
+    def _sizes(self, *sizes: int) -> tuple[int, ...]:
+        return sizes if issubclass(LOSSES[self.name], CentreLoss) else ()
+
+    def _given(self) -> dict[str, Any]:
+        return {argument: getattr(self, argument) for argument in _arguments(self.name)}
+
+
+class Augmentation(_Strict):
+    """How far each training image is changed at random; see :func:`facelab.train.augment`.
+
+    The defaults cover what an aligner leaves: small turns, shifts and sizes, other light.
+    """
+
+    flip: float = Field(0.5, ge=0, le=1, description="probability")
+    rotation: float = Field(math.radians(8), ge=0, le=math.pi, description="radians")
+    scale: float = Field(0.10, ge=0, lt=1)
+    shift: float = Field(0.06, ge=0, lt=1, description="of the chip's width")
+    contrast: float = Field(0.25, ge=0, lt=1)
+    brightness: float = Field(0.20, ge=0, description="of half the value range")
+    saturation: float = Field(0.0, ge=0, le=1)
 
 
 class Recipe(_Strict):
-    """One training: network, loss, optimiser (SGD with momentum, cosine schedule with linear warm-up), augmentation,
-    seed.
+    """One training: network, loss, optimiser with its schedule (cosine with linear warm-up), augmentation, seed.
 
     A wrong field or value raises one clear error; see :meth:`parse`.
     """
@@ -106,19 +139,42 @@ class Recipe(_Strict):
     loss: LossRecipe = LossRecipe()
     embedding_dim: int = Field(512, ge=2)
     dropout: float = Field(0.0, ge=0, lt=1)
-    pretrained: bool = Field(False, description="start from ImageNet weights (one download)")
+    pretrained: bool | Literal["if-available"] = Field(False, description="start from ImageNet weights (one download)")
     size: int = Field(112, ge=32, description="width and height that the network sees, pixels")
     epochs: int = Field(20, ge=1)
-    batch_size: int = Field(64, ge=2)
+    batch_size: int = Field(64, ge=2, description="of all processes together")
+    images_per_identity: int | None = Field(
+        None, ge=2, description="K: a batch is P identities x K images, for triplets; none: images in random order"
+    )
+    optimizer: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(0.1, gt=0, description="peak of the schedule")
+    centre_learning_rate: float | None = Field(None, gt=0, description="of the class centres; none: the same")
     warmup: float = Field(
         0.1, ge=0, lt=1, description="share of the training over which the learning rate rises from 0"
     )
-    momentum: float = Field(0.9, ge=0, lt=1)
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD; the first beta of AdamW")
     weight_decay: float = Field(5e-4, ge=0)
     clip_norm: float = Field(5.0, gt=0, description="gradients longer than this are shortened to it")
+    weight_average: float = Field(
+        0.0, ge=0, lt=1, description="decay of the moving average of the weights, which is then used; 0: none"
+    )
     augment: bool = True
+    augmentation: Augmentation = Augmentation()
     seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _check_batch(self) -> Self:
+        if self.images_per_identity and (self.batch_size % self.images_per_identity or self.identities_per_batch < 2):
+            raise FacelabError(
+                f"batch_size = {self.batch_size} is not P >= 2 identities x images_per_identity = "
+                f"{self.images_per_identity} images"
+            )
+        return self
+
+    @property
+    def identities_per_batch(self) -> int:
+        """P, if ``images_per_identity`` is given."""
+        return self.batch_size // self.images_per_identity
 
     @classmethod
     def parse(cls, values: dict[str, Any], source: str = "recipe") -> "Recipe":
@@ -137,21 +193,57 @@ class Recipe(_Strict):
             raise FacelabError(f"{source}: {field} = {first['input']!r}: {first['msg'].lower()}.") from error
 
     @classmethod
-    def from_toml(cls, path: Path | str) -> "Recipe":
-        """Read a recipe from a TOML file."""
+    def from_toml(cls, path: Path | str, settings: Sequence[str] = ()) -> "Recipe":
+        """Read a recipe from a TOML file.
+
+        Args:
+            path: of the file, or the name of a recipe that comes with facelab; see :func:`presets`.
+            settings: changes, each as on the command line: ``loss.margin=0.3``. The value is TOML; a bare word is text.
+        """
+        if (PRESETS / f"{path}.toml").is_file():
+            path = PRESETS / f"{path}.toml"
         try:
-            return cls.parse(tomllib.loads(Path(path).read_text(encoding="utf-8")), source=str(path))
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
         except OSError as error:
-            raise FacelabError(f"cannot read the recipe {path}: {error.strerror}. Check the path.") from error
+            raise FacelabError(
+                f"cannot read the recipe {path}: {error.strerror}. Give a TOML file, or one of: {', '.join(presets())}."
+            ) from error
         except tomllib.TOMLDecodeError as error:
             raise FacelabError(f"{path} is not valid TOML: {error}.") from error
+        for setting in settings:
+            _change(values, setting)
+        return cls.parse(values, source=Path(path).name)
 
     def build_network(self) -> nn.Module:
         """Return the untrained network; its initial weights follow the global random state."""
         from facelab.models import resnet34
 
+        if self.pretrained == "if-available":
+            raise FacelabError("pretrained = 'if-available': fit decides it; give true or false to build a network.")
         return resnet34(self.embedding_dim, dropout=self.dropout, pretrained=self.pretrained)
 
     def build_loss(self, num_identities: int) -> Loss:
         """Return the loss for this many identities; its initial centres follow the global random state."""
         return self.loss.build(num_identities, self.embedding_dim)
+
+
+def presets() -> list[str]:
+    """Return the names of the recipes that come with facelab."""
+    return sorted(path.stem for path in PRESETS.glob("*.toml"))
+
+
+def _change(values: dict[str, Any], setting: str) -> None:
+    """Put one ``field=value`` into nested dictionaries."""
+    field, equals, text = setting.partition("=")
+    if not equals or not field.strip():
+        raise FacelabError(f"--set {setting}: write it as FIELD=VALUE, for example loss.margin=0.3.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()  # a bare word: loss.name=arcface
+    *tables, name = field.strip().split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise FacelabError(f"--set {setting}: {table} is a value, not a table of fields.")
+    values[name] = value

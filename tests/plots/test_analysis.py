@@ -131,7 +131,7 @@ def test_sphere_map_divides_front_and_back(models):
 def test_sheets_show_the_right_pictures(models, faces):
     x = models["arcface"]
     pairs = analyze.hard_pairs(x, LABELS, "impostor", top=3)
-    figure = plots.hard_pair_sheet(faces, pairs)
+    figure = plots.pair_sheet(faces, pairs)
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), faces[pairs[1].first][0])
     np.testing.assert_array_equal(figure.axes[4].images[0].get_array(), faces[pairs[1].second][0])
     check(figure, "3 impostor pairs", f"{pairs[0].score:.2f}")
@@ -148,7 +148,7 @@ def test_sheets_show_the_right_pictures(models, faces):
     check(figure, "p2 and p3, 5 of their 12")
 
 
-@pytest.mark.parametrize("sheet", [plots.hard_pair_sheet, plots.failure_sheet, plots.confusion_sheet])
+@pytest.mark.parametrize("sheet", [plots.pair_sheet, plots.failure_sheet, plots.confusion_sheet])
 def test_an_empty_sheet_is_an_error(faces, sheet):
     with pytest.raises(FacelabError, match="there are no"):
         sheet(faces, [])

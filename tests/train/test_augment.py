@@ -1,8 +1,9 @@
 import torch
 
 from facelab.train import augment
-from facelab.train.augment import BRIGHTNESS, CONTRAST
+from facelab.train.recipe import Augmentation
 
+RANGES = Augmentation()
 IMAGES = torch.rand(6, 3, 24, 24, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
@@ -18,8 +19,8 @@ def test_a_flat_image_changes_only_in_contrast_and_brightness():
     out = augment(flat, torch.Generator().manual_seed(0))
     assert (out.amax(dim=(1, 2, 3)) - out.amin(dim=(1, 2, 3))).max() < 1e-5
     values = out[:, 0, 0, 0]
-    assert values.min() >= 0.5 * (1 - CONTRAST) - BRIGHTNESS
-    assert values.max() <= 0.5 * (1 + CONTRAST) + BRIGHTNESS
+    assert values.min() >= 0.5 * (1 - RANGES.contrast) - RANGES.brightness
+    assert values.max() <= 0.5 * (1 + RANGES.contrast) + RANGES.brightness
     assert values.std() > 0.05
 
 

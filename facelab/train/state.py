@@ -1,0 +1,195 @@
+"""The moving parts of a training, made from a checkpoint and put back into it."""
+
+import hashlib
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn, optim
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from facelab import processes
+from facelab.data.faceset import FaceSet
+from facelab.errors import FacelabError
+from facelab.losses import PartialFC
+from facelab.train.batches import epoch_order
+from facelab.train.checkpoint import Checkpoint
+from facelab.train.parallel import distributed
+from facelab.train.recipe import Recipe
+from facelab.train.reports import check_step, report
+
+
+class Training:
+    """Network, loss and optimiser of a training, on a device.
+
+    Attributes:
+        network: what a step calls.
+        loss: of embeddings and labels of the whole batch.
+        optimizer: one group for the network, one for the loss.
+    """
+
+    def __init__(self, state: Checkpoint, device: torch.device):
+        recipe = state.recipe
+        torch.manual_seed(recipe.seed)
+        self._plain = recipe.build_network().to(device, memory_format=torch.channels_last).train()
+        self.loss = recipe.build_loss(len(state.identities)).to(device).train()
+        self.optimizer = _optimizer(recipe, self._plain, self.loss)
+        if state.step:
+            self._plain.load_state_dict(state.network)
+            self.loss.load_state_dict(state.loss)
+            self.optimizer.load_state_dict(self._each_centre(state.optimizer, "own_rows"))
+        self.network = distributed(self._plain, device)
+        self._average = None
+        if recipe.weight_average:
+            update = get_ema_multi_avg_fn(recipe.weight_average)
+            self._average = AveragedModel(self._plain, multi_avg_fn=update, use_buffers=True)
+            if state.average:
+                self._average.load_state_dict(state.average)
+
+    def update(self, value: Tensor, clip_norm: float) -> None:
+        """Make one optimiser step towards a smaller loss value; gradients longer than ``clip_norm`` are shortened."""
+        self.optimizer.zero_grad()
+        value.backward()
+        gradients = [p.grad for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
+        length = nn.utils.get_total_norm(gradients)
+        if isinstance(self.loss, PartialFC):
+            length = self.loss.total_norm(length)
+        nn.utils.clip_grads_with_norm_([p for g in self.optimizer.param_groups for p in g["params"]], clip_norm, length)
+        self.optimizer.step()
+        if self._average:
+            self._average.update_parameters(self._plain)
+
+    @property
+    def learning_rate(self) -> float:
+        """The network's, now."""
+        return self.optimizer.param_groups[0]["lr"]
+
+    def save(self, state: Checkpoint, path: Path | str | None) -> Checkpoint:
+        """Put the parameters into the state, and write it if there is a path (with many processes, the first does)."""
+        self.collect(state)
+        if path and processes.rank() == 0:
+            state.save(path)
+        return state
+
+    def collect(self, state: Checkpoint) -> Checkpoint:
+        """Put the parameters into the state; the optimiser's only while the training goes on."""
+        state.network = _on_cpu(self._plain.state_dict())
+        state.loss = _on_cpu(self.loss.state_dict())
+        state.average = _on_cpu(self._average.state_dict()) if self._average else {}
+        state.optimizer = {} if state.complete else self._each_centre(self.optimizer.state_dict(), "all_rows")
+        return state
+
+    def _each_centre(self, optimizer: dict, rows: str) -> dict:
+        """With Partial FC, change what the optimiser remembers of the centres, from a part to the whole or back."""
+        if not isinstance(self.loss, PartialFC):
+            return optimizer
+        number = optimizer["param_groups"][1]["params"][0]
+        of_centres = {
+            name: getattr(self.loss, rows)(value) if value.ndim == 2 else value
+            for name, value in optimizer["state"].get(number, {}).items()
+        }
+        return {**optimizer, "state": {**optimizer["state"], number: of_centres}}
+
+
+def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu() for name, tensor in tensors.items()}
+
+
+def _optimizer(recipe: Recipe, network: nn.Module, loss: nn.Module) -> optim.Optimizer:
+    groups = [
+        {"params": list(network.parameters()), "peak": recipe.learning_rate},
+        {"params": list(loss.parameters()), "peak": recipe.centre_learning_rate or recipe.learning_rate},
+    ]
+    if recipe.optimizer == "adamw":
+        return optim.AdamW(groups, betas=(recipe.momentum, 0.999), weight_decay=recipe.weight_decay)
+    return optim.SGD(groups, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+
+
+class Clock:
+    """Measures the steps, and tells when it is time to save."""
+
+    def __init__(self, save_seconds: float):
+        self._save_seconds = save_seconds
+        self._saved = self._lap = time.monotonic()
+
+    def lap(self) -> float:
+        """Return the seconds since the last lap: one step, with the time to load its images."""
+        before, self._lap = self._lap, time.monotonic()
+        return self._lap - before
+
+    def is_time_to_save(self) -> bool:
+        """Whether the last save is so long ago; the processes agree on it, as they save together."""
+        due = processes.from_first(lambda: time.monotonic() - self._saved > self._save_seconds)
+        if due:
+            self._saved = time.monotonic()
+        return due
+
+
+def seed_step(seed: int, step: int) -> None:
+    """Make all that is random in a step a function of seed and step."""
+    torch.manual_seed(int(np.random.SeedSequence((seed, step)).generate_state(1)[0]))
+
+
+def record(state: Checkpoint, value: float, accuracy: float, learning_rate: float, images: int, seconds: float) -> None:
+    """Count one step; the last row of the history is the running mean over the epoch's batches so far."""
+    check_step(state, value)
+    epoch, before = divmod(state.step, state.steps_per_epoch)
+    if before == 0:
+        state.history.append({"epoch": epoch + 1, "loss": 0.0, "accuracy": 0.0, "images": 0, "seconds": 0.0})
+    row = state.history[-1]
+    row["loss"] += (value - row["loss"]) / (before + 1)
+    row["accuracy"] += (accuracy - row["accuracy"]) / (before + 1)
+    row["learning_rate"] = learning_rate
+    row["images"] += images
+    row["seconds"] += seconds
+    state.step += 1
+
+
+def start_or_resume(recipe: Recipe, faces: FaceSet, path: Path | str | None) -> Checkpoint:
+    """Return the state to go on from: that of the checkpoint, or a new one.
+
+    Raises:
+        FacelabError: the checkpoint belongs to another recipe or data set, or the set is too small.
+    """
+    state = Checkpoint.load_newest(path, report) if path else None
+    if state is None:
+        return _start(recipe, faces)
+    if recipe.pretrained == "if-available":
+        recipe = recipe.model_copy(update={"pretrained": state.recipe.pretrained})
+    if state.recipe != recipe:
+        old, new = state.recipe.model_dump(), recipe.model_dump()
+        name = next(name for name in new if old[name] != new[name])
+        raise FacelabError(
+            f"{path} was made with {name} = {old[name]}, not {new[name]}; delete it or save to another path."
+        )
+    if state.data != _fingerprint(faces):
+        raise FacelabError(f"{path} was trained on other images than {faces!r}; delete it or save to another path.")
+    return state
+
+
+def _start(recipe: Recipe, faces: FaceSet) -> Checkpoint:
+    if len(faces) < 2 or len(faces.identities) < 2:
+        raise FacelabError(f"{faces!r} is too small to train on: at least 2 images and 2 identities are needed.")
+    steps = len(epoch_order(recipe, faces.labels, 0))
+    if recipe.pretrained == "if-available":
+        recipe = recipe.model_copy(update={"pretrained": _imagenet_is_here(recipe)})
+    return Checkpoint(recipe, faces.identities, _fingerprint(faces), step=0, steps_per_epoch=steps)
+
+
+def _imagenet_is_here(recipe: Recipe) -> bool:
+    try:
+        recipe.model_copy(update={"pretrained": True}).build_network()
+    except FacelabError as error:
+        report(f"{error} Starting from random weights.")
+        return False
+    return True
+
+
+def _fingerprint(faces: FaceSet) -> str:
+    """Identify a training set by its identities, its labels, and a sample of its pixels."""
+    digest = hashlib.sha256("\n".join(faces.identities).encode())
+    digest.update(faces.labels.tobytes())
+    for index in np.linspace(0, len(faces) - 1, num=min(len(faces), 64)).astype(int):
+        digest.update(np.ascontiguousarray(faces[index][0]).tobytes())
+    return digest.hexdigest()
