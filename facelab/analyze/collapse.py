@@ -118,7 +118,7 @@ class CollapseWatch:
     _seen: list[tuple[Tensor, Tensor]] = field(default_factory=list, repr=False)
 
     def __call__(self, step: int, embeddings: Tensor, labels: Tensor, loss: Loss) -> None:
-        self._seen.append((embeddings.cpu(), labels.cpu()))
+        self._seen.append((embeddings.float().cpu(), labels.cpu()))  # under autocast they are bfloat16
         if len(self._seen) < self.every:
             return
         if not isinstance(loss, CentreLoss):

@@ -10,6 +10,8 @@ def spectrum(embeddings: np.ndarray) -> np.ndarray:
 
     .. math:: p_k = \lambda_k / \sum_j \lambda_j, \qquad \lambda = \text{eigenvalues of the covariance}
 
+    Pass normalised embeddings where only directions count: a spread in length is a spread too.
+
     Raises:
         FacelabError: fewer than two embeddings, a value that is not finite, or all embeddings are equal.
     """

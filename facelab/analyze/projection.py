@@ -82,7 +82,7 @@ def _tsne(x: np.ndarray, seed: int, neighbours: float | None) -> np.ndarray:
 
 def _umap(x: np.ndarray, seed: int, neighbours: float | None) -> np.ndarray:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ImportWarning)  # TensorFlow, for a part of UMAP that is not used here
+        warnings.simplefilter("ignore")  # of TensorFlow and of notebook widgets, neither of which is used here
         from umap import UMAP
 
     number = int(neighbours or min(15, len(x) - 1))

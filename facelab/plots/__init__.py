@@ -8,11 +8,11 @@ from facelab.plots.clustering import clustering_curves
 from facelab.plots.faces import draw_detections, photographs_and_chips
 from facelab.plots.factors import occlusion_maps, probe_scores, response_curves, sweep_sheet, variance_bars
 from facelab.plots.geometry import (
-    angle_histograms,
     centre_map,
     collapse_curves,
     hub_histograms,
     length_against_quality,
+    pair_angle_histograms,
     spectrum_curves,
 )
 from facelab.plots.identification import cmc_curves, misidentified, open_set_curves
@@ -33,7 +33,6 @@ from facelab.plots.verification import (
 )
 
 __all__ = [
-    "angle_histograms",
     "attribute_spread",
     "caption",
     "centre_map",
@@ -54,6 +53,7 @@ __all__ = [
     "occlusion_maps",
     "one_factor_at_a_time",
     "open_set_curves",
+    "pair_angle_histograms",
     "pair_sheet",
     "people_by_scenes",
     "photographs_and_chips",

@@ -128,7 +128,7 @@ def sweep_sheet(sweeps: Sequence[Sweep], *, person: int = 0) -> Figure:
         person: which of the people.
     """
     columns = max(len(s.values) for s in sweeps)
-    figure, axes = new_figure(len(sweeps), columns, width=1.15 * columns + 0.8, height=1.3 * len(sweeps), dpi=100)
+    figure, axes = new_figure(len(sweeps), columns, width=1.15 * columns + 0.8, height=1.3 * len(sweeps), dpi=72)
     for row, s in enumerate(sweeps):
         for column in range(columns):
             if column < len(s.values):

@@ -25,7 +25,7 @@ _LINES = ("-", "--", "-.", ":") * 2
 
 
 @styled
-def angle_histograms(angles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+def pair_angle_histograms(angles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     """Draw the angles of genuine and impostor pairs in degrees, one panel per model, with their means.
 
     Args:

@@ -25,7 +25,7 @@ def pair_sheet(faces: FaceSet, pairs: Sequence[Pair]) -> Figure:
         pairs: from :func:`facelab.analyze.hard_pairs`, at least one.
     """
     _some(pairs, "pairs")
-    figure, axes = new_figure(2, len(pairs), width=max(2.0, 1.15 * len(pairs)), height=2.9, dpi=100)
+    figure, axes = new_figure(2, len(pairs), width=max(2.0, 1.15 * len(pairs)), height=2.9, dpi=72)
     names = faces.table["identity"].to_numpy()
     for column, pair in enumerate(pairs):
         for row, image in enumerate((pair.first, pair.second)):
@@ -50,7 +50,7 @@ def failure_sheet(faces: FaceSet, failures: Sequence[Failure]) -> Figure:
         failures: from :func:`facelab.analyze.failures`, at least one.
     """
     _some(failures, "failures")
-    figure, axes = new_figure(3, len(failures), width=max(2.6, 1.15 * len(failures) + 0.6), height=4.0, dpi=100)
+    figure, axes = new_figure(3, len(failures), width=max(2.6, 1.15 * len(failures) + 0.6), height=4.0, dpi=72)
     for column, f in enumerate(failures):
         titles = ("", f"{f.wrong_score:.2f}", f"{f.right_score:.2f}")
         for row, (image, title) in enumerate(zip((f.probe, f.wrong, f.right), titles, strict=True)):
@@ -76,7 +76,7 @@ def confusion_sheet(faces: FaceSet, confusions: Sequence[Confusion], *, pictures
     """
     _some(confusions, "confused identities")
     figure, axes = new_figure(
-        len(confusions), 2 * pictures, width=2 * pictures * 0.95, height=1.05 * len(confusions) + 0.3, dpi=100
+        len(confusions), 2 * pictures, width=2 * pictures * 0.95, height=1.05 * len(confusions) + 0.3, dpi=72
     )
     yaw = faces.table["yaw"].abs().to_numpy() if "yaw" in faces.table else np.zeros(len(faces))
     for row, confusion in enumerate(confusions):

@@ -13,6 +13,7 @@ asserts that no figure is missing and that the page shows today's docstrings.
 import functools
 import importlib
 import inspect
+import io
 import pkgutil
 import sys
 from collections.abc import Callable
@@ -139,7 +140,17 @@ def draw(name: str) -> Figure:
     """
     if name not in EXAMPLES:
         raise FacelabError(f"the gallery has no figure {name!r}; it has: {', '.join(EXAMPLES)}.")
-    return EXAMPLES[name].draw(_data)
+    return _small(EXAMPLES[name].draw(_data))
+
+
+def _small(figure: Figure, most: int = 190_000) -> Figure:
+    """Lower the resolution in steps until the figure takes at most so many bytes as PNG; sheets of faces need it."""
+    while True:
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=figure.dpi)
+        if buffer.tell() <= most:
+            return figure
+        figure.set_dpi(int(0.8 * figure.dpi))  # in steps, so that a few bytes more elsewhere change nothing
 
 
 @example("chain_figure", "Four drawings: a photograph with boxes, a chip with a grid, points on a circle, two angles.")
@@ -256,9 +267,11 @@ def _(data: GalleryData) -> Figure:
     return plots.roc_curves(data.scores)
 
 
-@example("angle_histograms", "Histograms of the angles of genuine and impostor pairs, one panel for each model.")
+@example("pair_angle_histograms", "Histograms of the angles of genuine and impostor pairs, one panel for each model.")
 def _(data: GalleryData) -> Figure:
-    return plots.angle_histograms({name: analyze.pair_angles(x, data.labels) for name, x in data.strangers.items()})
+    return plots.pair_angle_histograms(
+        {name: analyze.pair_angles(x, data.labels) for name, x in data.strangers.items()}
+    )
 
 
 @example("centre_map", "Points by angle to the own centre and to the nearest other; a diagonal parts right from wrong.")
@@ -268,7 +281,9 @@ def _(data: GalleryData) -> Figure:
 
 @example("spectrum_curves", "Curves of cumulated variance that rise to 1; a dot marks 95 %.")
 def _(data: GalleryData) -> Figure:
-    return plots.spectrum_curves({name: analyze.spectrum(x) for name, x in data.strangers.items()})
+    return plots.spectrum_curves(
+        {name: analyze.spectrum(e(data.faces.strangers)) for name, e in data.embedders.items()}
+    )
 
 
 @example("hub_histograms", "Histograms of how often an image is a near neighbour, around a mean of ten.")
@@ -292,7 +307,7 @@ def _(data: GalleryData) -> Figure:
 
     few = data.faces.train.select(data.faces.train.labels < 4).resized(32)
     watch = analyze.CollapseWatch(every=3)
-    recipe = Recipe(size=32, embedding_dim=16, epochs=12, batch_size=16, learning_rate=0.02, augment=False)
+    recipe = Recipe(size=32, embedding_dim=16, epochs=8, batch_size=16, learning_rate=0.02, augment=False)
     fit(recipe, few, device="cpu", watch=watch)
     return plots.collapse_curves({"cross_entropy": watch})
 

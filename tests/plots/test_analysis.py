@@ -41,7 +41,7 @@ def check(figure: Figure, *words: str) -> None:
 
 def test_angle_histograms_mark_the_means(models):
     angles = {name: analyze.pair_angles(x, LABELS) for name, x in models.items()}
-    figure = plots.angle_histograms(angles)
+    figure = plots.pair_angle_histograms(angles)
     for panel, (intra, inter) in zip(figure.axes, angles.values(), strict=True):
         marked = [line.get_xdata()[0] for line in panel.lines]
         np.testing.assert_allclose(marked, [np.degrees(inter).mean(), np.degrees(intra).mean()])
