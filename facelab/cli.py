@@ -1,5 +1,6 @@
 """One verb per stage; no logic of its own. Heavy imports wait until a verb needs them."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -153,6 +154,108 @@ def synth(
     console.print(f"{report}: {where}", soft_wrap=True)
     if preview is not None:
         console.print(f"contact sheet: {write_preview(where, preview)}", soft_wrap=True)
+
+
+@typer_app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="quick, laptop, gpu, celeba500, or a TOML file.")],
+    data: Annotated[
+        str, typer.Option(help="synthfaces-mini, synthfaces-500, orl, or a folder of chips.")
+    ] = "synthfaces-mini",
+    out: Annotated[
+        Path, typer.Option(help="Folder for the network (training.pt) and the table (training.csv).")
+    ] = Path("runs/train"),
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the recipe: loss.margin=0.3. May be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, order and augmentation.")] = None,
+    device: Device = "auto",
+    precision: Annotated[
+        Literal["fp32", "bf16"], typer.Option(help="Of the network; losses stay in float32.")
+    ] = "fp32",
+    memory: Annotated[float, typer.Option(help="Hold the decoded chips in memory up to so many GB.")] = 2.0,
+    workers: Annotated[int, typer.Option(help="Processes that decode chips which are not held in memory.")] = 0,
+) -> None:
+    """Train a network; a training that you stop goes on where it was. For many processes: torchrun -m facelab train."""
+    import logging
+    import warnings
+
+    from rich.logging import RichHandler
+
+    from facelab.train import Recipe
+    from facelab.train.run import run_training
+
+    logging.basicConfig(format="%(message)s", handlers=[RichHandler(show_path=False, console=Console(stderr=True))])
+    logging.getLogger("facelab").setLevel(logging.INFO)
+    warnings.showwarning = lambda message, *_: console.print(f"[yellow]facelab:[/] {message}", soft_wrap=True)
+    chosen = Recipe.from_toml(recipe, [*(settings or []), *([f"seed={seed}"] if seed is not None else [])])
+    checkpoint, errors = run_training(
+        chosen, data, out, device=device, precision=precision, memory_gb=memory, workers=workers, show_progress=True
+    )
+    if os.environ.get("RANK", "0") == "0":  # under torchrun, one of the processes speaks
+        last = checkpoint.history[-1]
+        summary = f"loss {last['loss']:.3f}, accuracy on the training images {last['accuracy']:.3f}"
+        _finish(errors, f"{len(checkpoint.identities)} identities, {last['epoch']} epochs: {summary}; written to {out}")
+
+
+@typer_app.command()
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A network that a training saved (.pt).")],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="orl, strangers, synthfaces-mini, synthfaces-500, a folder with one sub-folder per identity, or an "
+            "InsightFace .bin file (for 10fold)."
+        ),
+    ],
+    protocol: Annotated[
+        Literal["verification", "identification", "10fold"], typer.Option(help="What to measure.")
+    ] = "verification",
+    report: Annotated[Path, typer.Option(help="Folder for report.html, results.json and figures.")] = Path(
+        "runs/evaluate"
+    ),
+    images: Annotated[
+        Literal["auto", "chips", "photographs"],
+        typer.Option(help="What a folder holds: aligned chips, or photographs, which are then detected and aligned."),
+    ] = "auto",
+    strangers_only: Annotated[
+        bool, typer.Option("--strangers-only", help="Leave out the identities that the network was trained on.")
+    ] = False,
+    pairs: Annotated[Path | None, typer.Option(help="10fold: a list of pairs in LFW's format.")] = None,
+    threshold_from: Annotated[
+        Path | None, typer.Option(help="verification: use the threshold of another run's results.json.")
+    ] = None,
+    far: Annotated[float, typer.Option(help="verification: false accept rate at which a threshold is chosen.")] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, help="Of whatever is drawn at random.")] = 0,
+    replicates: Annotated[int, typer.Option(min=1, help="Draws of identities for the intervals.")] = 1000,
+    device: Device = "auto",
+) -> None:
+    """Measure a trained network, with intervals and pictures of its failures."""
+    from facelab.study.evaluation import evaluate as run
+
+    outcome = run(
+        checkpoint,
+        data,
+        protocol=protocol,
+        report=report,
+        images=images,
+        strangers_only=strangers_only,
+        pairs=pairs,
+        threshold_from=threshold_from,
+        far=far,
+        seed=seed,
+        replicates=replicates,
+        device=device,
+        show_progress=True,
+    )
+    columns, rows = outcome.table()
+    table = Table(*columns, title=f"{protocol} on {outcome.results['data']['name']}")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for note in outcome.notes:
+        console.print(f"[dim]{note}", soft_wrap=True)
+    console.print(f"Report: {report / 'report.html'}", soft_wrap=True)
 
 
 def _finish(errors: Sequence[FacelabError], summary: str) -> None:

@@ -15,6 +15,18 @@ from torch import distributed as dist
 T = TypeVar("T")
 
 
+class _Total(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, tensor: Tensor) -> Tensor:
+        tensor = tensor.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(tensor)
+        return tensor
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return _Total.apply(gradient)
+
+
 def count() -> int:
     """Return how many processes work together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
@@ -43,11 +55,7 @@ def joined(device: torch.device) -> Iterator[torch.device]:
 
 def total(tensor: Tensor) -> Tensor:
     """Return the sum over the processes, which each of them gets. Its gradient is summed over them, too."""
-    if count() == 1:
-        return tensor
-    from torch.distributed.nn.functional import all_reduce
-
-    return all_reduce(tensor)
+    return _Total.apply(tensor) if count() > 1 else tensor
 
 
 def largest(tensor: Tensor) -> Tensor:
@@ -65,7 +73,7 @@ def gather(part: Tensor) -> Tensor:
     whole = part.new_zeros(len(part) * count(), *part.shape[1:])
     first = len(part) * rank()
     whole[first : first + len(part)] = part
-    return total(whole) if part.is_floating_point() else _sum(whole)
+    return total(whole)
 
 
 def from_first(make: Callable[[], T]) -> T:
@@ -77,6 +85,11 @@ def from_first(make: Callable[[], T]) -> T:
     return values[0]
 
 
-def _sum(tensor: Tensor) -> Tensor:
-    dist.all_reduce(tensor)
-    return tensor
+def first_before_others(make: Callable[[], T]) -> T:
+    """Return what ``make`` gives in each process; the others wait for process 0, which may fill a cache."""
+    if count() == 1:
+        return make()
+    if rank() == 0:
+        value = make()
+    dist.barrier()
+    return value if rank() == 0 else make()

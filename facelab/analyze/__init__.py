@@ -1,5 +1,81 @@
-"""Inside the embedding space: projections (and later geometry, clustering, factors)."""
+"""Inside the embedding space: geometry, clusters, projections, problem cases, and the factors behind an embedding."""
 
-from facelab.analyze.projection import project
+from facelab.analyze.clustering import (
+    ClusteringScores,
+    ClusterQuality,
+    cluster,
+    cluster_quality,
+    clustering_scores,
+)
+from facelab.analyze.collapse import Collapse, CollapseWatch, neural_collapse
+from facelab.analyze.dimension import dimensions_for, isotropy, participation_ratio, spectrum
+from facelab.analyze.factors import Part, VariancePartition, factor_features, variance_partition
+from facelab.analyze.geometry import (
+    CentreAngles,
+    Spread,
+    alignment,
+    centre_angles,
+    mean_directions,
+    pair_angles,
+    spread,
+    uniformity,
+)
+from facelab.analyze.hubness import hubness, k_occurrence
+from facelab.analyze.intervals import ratio_by_identity
+from facelab.analyze.probes import Probe, linear_probe
+from facelab.analyze.problems import Confusion, Failure, Pair, confused_identities, failures, hard_pairs
+from facelab.analyze.projection import Trust, project, trust
+from facelab.analyze.quality import rank_correlation
+from facelab.analyze.response import FACTORS, Response, Sweep, response, responses, sweep
+from facelab.analyze.saliency import occlusion_map
+from facelab.evaluate.bootstrap import mean_by_identity
 
-__all__ = ["project"]
+__all__ = [
+    "FACTORS",
+    "CentreAngles",
+    "ClusterQuality",
+    "ClusteringScores",
+    "Collapse",
+    "CollapseWatch",
+    "Confusion",
+    "Failure",
+    "Pair",
+    "Part",
+    "Probe",
+    "Response",
+    "Spread",
+    "Sweep",
+    "Trust",
+    "VariancePartition",
+    "alignment",
+    "centre_angles",
+    "cluster",
+    "cluster_quality",
+    "clustering_scores",
+    "confused_identities",
+    "dimensions_for",
+    "factor_features",
+    "failures",
+    "hard_pairs",
+    "hubness",
+    "isotropy",
+    "k_occurrence",
+    "linear_probe",
+    "mean_by_identity",
+    "mean_directions",
+    "neural_collapse",
+    "occlusion_map",
+    "pair_angles",
+    "participation_ratio",
+    "project",
+    "rank_correlation",
+    "ratio_by_identity",
+    "response",
+    "responses",
+    "spectrum",
+    "spread",
+    "sweep",
+    "trust",
+    "uniformity",
+    "variance_partition",
+]

@@ -5,16 +5,20 @@ from facelab.data.faceset import FaceSet, ImageFiles
 from facelab.data.folder import load_folder
 from facelab.data.images import read_image
 from facelab.data.orl import load_orl
+from facelab.data.pairs import PairList, load_bin, read_pairs
 from facelab.data.splits import split_closed_set, split_identities
 
 __all__ = [
     "FaceSet",
     "ImageFiles",
+    "PairList",
     "card",
     "cards",
+    "load_bin",
     "load_folder",
     "load_orl",
     "read_image",
+    "read_pairs",
     "split_closed_set",
     "split_identities",
 ]

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from facelab.data.images import read_image
-from facelab.errors import FacelabError
+from facelab.data.images import read_image, to_rgb8
+from facelab.errors import FacelabError, ImageError
 
 
 class ImageFiles(Sequence):
@@ -21,6 +21,30 @@ class ImageFiles(Sequence):
 
     def __getitem__(self, index: int) -> np.ndarray:
         return read_image(self.paths[index])
+
+
+class EncodedImages(Sequence):
+    """Encoded images (the bytes of JPEG or PNG files) as a sequence of RGB arrays, each decoded when it is asked for.
+
+    Args:
+        data: one file's bytes for each image.
+        name: of the set, for the error message.
+    """
+
+    def __init__(self, data: Sequence[bytes], name: str):
+        self.data, self.name = data, name
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        import cv2
+
+        data = np.frombuffer(self.data[index], np.uint8)
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        if image is None:
+            raise ImageError(f"{self.name}: picture {index} cannot be decoded; make or get the set again.")
+        return to_rgb8(image, channels="bgr")
 
 
 class FaceSet:

@@ -1,23 +1,25 @@
 """Verification, identification, and how sure we are."""
 
-from facelab.evaluate.bootstrap import bootstrap_curves, identity_bootstrap
+from facelab.evaluate.bootstrap import bootstrap_curves, identity_bootstrap, mean_by_identity
 from facelab.evaluate.calibration import Calibration, calibrate, cllr
 from facelab.evaluate.comparison import Comparison, compare_by_identity, compare_scores, holm
 from facelab.evaluate.curve import Roc, auc, det, eer, roc, tar_at_far
 from facelab.evaluate.estimate import Estimate, wilson
-from facelab.evaluate.folds import FoldAccuracy, fold_accuracy
+from facelab.evaluate.folds import FoldAccuracy, draw_pairs, fold_accuracy
 from facelab.evaluate.groups import GroupAudit, GroupErrors, WorstToBest, errors_by_group
 from facelab.evaluate.identification import (
     OpenSet,
     closed_set_accuracy,
     cmc,
     identification_rate,
+    identification_scores,
     identity_scores,
     leave_one_out_rank1,
     nearest_centroid,
     open_set,
     ranks,
 )
+from facelab.evaluate.quality import ErrorReject, contrast, error_versus_reject, eye_distance, sharpness
 from facelab.evaluate.scores import Scores, listed_scores, pair_scores
 from facelab.evaluate.streaming import streamed_roc
 from facelab.evaluate.templates import Templates, make_templates
@@ -26,6 +28,7 @@ from facelab.evaluate.thresholds import (
     Transfer,
     apply_threshold,
     chance_of_a_false_match,
+    errors_at,
     false_matches_per_day,
     operating_point,
     threshold_at_far,
@@ -36,6 +39,7 @@ from facelab.evaluate.verification import verification, verification_of_pairs
 __all__ = [
     "Calibration",
     "Comparison",
+    "ErrorReject",
     "Estimate",
     "FoldAccuracy",
     "GroupAudit",
@@ -57,24 +61,32 @@ __all__ = [
     "cmc",
     "compare_by_identity",
     "compare_scores",
+    "contrast",
     "det",
+    "draw_pairs",
     "eer",
+    "error_versus_reject",
+    "errors_at",
     "errors_by_group",
+    "eye_distance",
     "false_matches_per_day",
     "fold_accuracy",
     "holm",
     "identification_rate",
+    "identification_scores",
     "identity_bootstrap",
     "identity_scores",
     "leave_one_out_rank1",
     "listed_scores",
     "make_templates",
+    "mean_by_identity",
     "nearest_centroid",
     "open_set",
     "operating_point",
     "pair_scores",
     "ranks",
     "roc",
+    "sharpness",
     "streamed_roc",
     "tar_at_far",
     "threshold_at_far",

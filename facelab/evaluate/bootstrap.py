@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from facelab.errors import FacelabError
 from facelab.evaluate.curve import Roc, check_pairs, curve_from_counts
+from facelab.evaluate.estimate import Estimate, wilson
 from facelab.evaluate.scores import Scores
 
 _BLOCK_VALUES = 4_000_000  # numbers held at once, 32 MB in float64
@@ -42,7 +44,7 @@ def bootstrap_curves(scores: Scores, replicates: int, generator: np.random.Gener
     blocks of 32 MB, or 40 bytes * m if that is more. A replicate without a genuine or an impostor pair has NaN rates.
 
     Source: R. M. Bolle, N. K. Ratha, S. Pankanti, "Error analysis of pattern recognition systems: the subsets
-    bootstrap", CVIU 93, 2004 (draw people, because their matches depend on each other).
+    bootstrap", CVIU 93, 2004 (draw subsets that belong together, because matches of one person depend on each other).
 
     Raises:
         FacelabError: there are no genuine or no impostor pairs, or a score is NaN.
@@ -68,6 +70,53 @@ def bootstrap_curves(scores: Scores, replicates: int, generator: np.random.Gener
             -vertices, scores.values.min(), genuine_counts.T, impostors[:, ::2], impostors[:, 1::2]
         )
         yield Roc(curve.threshold, curve.far, curve.tar, len(own), len(bins))
+
+
+def bootstrap_interval(value: float, draws: np.ndarray, n: int, identities: int) -> Estimate:
+    """Return a value with the range of 95 % of its draws; draws that are NaN do not count.
+
+    Where the value is a share of exactly 0 or 1, every draw shows the same; the interval is then Wilson's with
+    identities as the sample size. The interval always holds the value.
+
+    Args:
+        value: the measure on the data as it is.
+        draws: the measure on each draw of identities, shape (r,).
+        n: what the estimate counts.
+        identities: how many were drawn from.
+    """
+    if np.isnan(value) or np.isnan(draws).all():
+        return Estimate(float(value), np.nan, np.nan, n)
+    if value in (0, 1):
+        whole = wilson(int(value) * identities, identities)
+        return Estimate(float(value), whole.low, whole.high, n)
+    low, high = np.nanpercentile(draws, [2.5, 97.5])
+    return Estimate(float(value), float(min(low, value)), float(max(high, value)), n)
+
+
+def mean_by_identity(values: np.ndarray, labels: np.ndarray, *, replicates: int = 2000, seed: int = 0) -> Estimate:
+    """Return the mean over images, such as the share named rightly, with its interval over identities.
+
+    Identities are drawn again with all their images: for what will happen with other people, not with other images of
+    the same ones. n counts images.
+
+    Args:
+        values: one for each image, shape (n,); booleans for a share.
+        labels: identity of each image, shape (n,).
+        replicates, seed: of the bootstrap.
+
+    Raises:
+        FacelabError: no images, another number of labels, or a value that is not finite.
+    """
+    values, labels = np.asarray(values, dtype=np.float64), np.asarray(labels)
+    if values.ndim != 1 or not len(values) or labels.shape != values.shape:
+        raise FacelabError(f"values {values.shape} and labels {labels.shape}: expected (n,) for both, n at least 1.")
+    if not np.isfinite(values).all():
+        raise FacelabError(f"value {np.flatnonzero(~np.isfinite(values))[0]} is not finite.")
+    identities, codes = np.unique(labels, return_inverse=True)
+    total, count = np.bincount(codes, values), np.bincount(codes)
+    blocks = draw_identities(len(identities), replicates, np.random.default_rng(seed))
+    draws = np.concatenate([(drawn @ total) / (drawn @ count) for drawn in blocks])
+    return bootstrap_interval(values.mean(), draws, len(values), len(identities))
 
 
 def _codes(scores: Scores) -> tuple[int, np.ndarray, np.ndarray]:

@@ -72,7 +72,7 @@ def compare_by_identity(first: np.ndarray, second: np.ndarray) -> Comparison:
     and never taken to be less than the larger of :math:`V_S, V_I`. The interval is Student's, with Satterthwaite's
     degrees of freedom. This is the two-way random-effects analysis that reader studies use (readers are our seeds,
     cases our identities): N. A. Obuchowski, H. E. Rockette, Comm. Statist. Simulation 24, 1995; S. L. Hillis, Statist.
-    Med. 26, 2007.
+    Med. 26, 2007 (their degrees of freedom count readers only).
 
     Args:
         first, second: value of each model for each seed and identity, shape (seeds, identities); row s of both comes

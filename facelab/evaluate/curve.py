@@ -121,11 +121,11 @@ def tar_at_far(curve: Roc, far: float, impostor_pairs: int | None = None) -> np.
         raise FacelabError("tar_at_far: this curve does not know its number of impostor pairs; give impostor_pairs.")
     if false_accepts_allowed(far, impostor_pairs) == 0:
         return np.full(curve.tar.shape[:-1], np.nan)
-    allowed = curve.far <= far * _ROUNDING
+    allowed = curve.far <= far * ROUNDING
     return np.where(np.isnan(curve.tar[..., -1]), np.nan, np.where(allowed, curve.tar, 0).max(axis=-1))
 
 
-_ROUNDING = 1 + 1e-12  # 0.01 of 4500 pairs is 45 pairs, also in floating point
+ROUNDING = 1 + 1e-12  # 0.01 of 4500 pairs is 45 pairs, also in floating point
 
 
 def false_accepts_allowed(
@@ -140,7 +140,7 @@ def false_accepts_allowed(
     """
     if not 0 < far <= 1:
         raise FacelabError(f"far={far}: it must lie in (0, 1].")
-    allowed = int(far * _ROUNDING * impostor_pairs)
+    allowed = int(far * ROUNDING * impostor_pairs)
     if allowed == 0:
         needed = int(np.ceil(1 / far - 1e-6))
         warnings.warn(f"{unit} {far:g} needs at least {needed} {of}, there are {impostor_pairs}: NaN", stacklevel=3)

@@ -20,6 +20,25 @@ class Estimate:
         """Return ``{"value", "low", "high", "n"}``."""
         return asdict(self)
 
+    def sentence(self, what: str, *, of: str = "", points: bool = True) -> str:
+        """Say it in words: "TAR at FAR 1 % is 81.2 %, 95 % interval 74.0 % to 87.1 % (1,920 genuine pairs)".
+
+        Args:
+            what: was measured.
+            of: what n counts, for example "genuine pairs"; left out if empty.
+            points: whether the value is a share, to be told in percent.
+        """
+        if math.isnan(self.value):
+            start = f"{what} cannot be measured here"
+        else:
+            value, low, high = (f"{x:.1%}".replace("%", " %") if points else f"{x:.3g}" for x in self._numbers())
+            start = f"{what} is {value}"
+            start += ", no interval" if math.isnan(self.low) else f", 95 % interval {low} to {high}"
+        return start + (f" ({self.n:,} {of})" if of else "")
+
+    def _numbers(self) -> tuple[float, float, float]:
+        return self.value, self.low, self.high
+
     def __format__(self, spec: str) -> str:
         spec = spec or ".3f"
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
+from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
 
 
@@ -34,6 +35,14 @@ class FoldAccuracy:
         (Much code prints the standard deviation of the folds instead, which is about three times as large.)
         """
         return float(self.accuracies.std(ddof=1) / np.sqrt(len(self.accuracies)))
+
+    @property
+    def estimate(self) -> Estimate:
+        """Mean accuracy with Student's 95 % interval over folds, taken as independent; n counts pairs."""
+        from scipy.special import stdtrit
+
+        half = float(stdtrit(len(self.accuracies) - 1, 0.975)) * self.standard_error
+        return Estimate(self.mean, max(0.0, self.mean - half), min(1.0, self.mean + half), self.n)
 
     def __str__(self) -> str:
         return (
@@ -99,3 +108,54 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
         test = folds == name
         accuracies[k] = ((values[test] >= thresholds[k]) == genuine[test]).mean()
     return FoldAccuracy(accuracies, thresholds, len(values))
+
+
+def draw_pairs(
+    labels: np.ndarray, generator: np.random.Generator, *, folds: int = 10, each: int = 300
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draw a list of pairs for a set that has none: half genuine, half impostor, in folds without a common identity.
+
+    Identities are dealt out to the folds at random. In each fold, genuine and impostor pairs of its own identities are
+    drawn without replacement, as many of each kind as the poorest fold has, at most ``each``. So an accuracy of 50 % is
+    chance, and no threshold is chosen on a person that it is tested on.
+
+    Args:
+        labels: identity of each image, shape (n,).
+        generator: the same seed gives the same list.
+        folds: how many; fewer identities than two a fold are an error.
+        each: most pairs of each kind in a fold (LFW has 300).
+
+    Returns:
+        (first, second, fold): the positions of the two images of each pair, and its fold; shape (p,) each.
+
+    Raises:
+        FacelabError: too few identities, or a fold in which nobody has two images.
+    """
+    identities, codes = np.unique(labels, return_inverse=True)
+    if folds < 2 or len(identities) < 2 * folds:
+        raise FacelabError(
+            f"{len(identities)} identities are too few for {folds} folds: at least {max(4, 2 * folds)} are needed, so "
+            "that each fold has two people of its own."
+        )
+    several = np.bincount(codes) > 1
+    # Those with several images are dealt out first, so that they spread over the folds.
+    order = np.concatenate([generator.permutation(np.flatnonzero(kind)) for kind in (several, ~several)])
+    fold_of = np.empty(len(identities), dtype=np.int64)
+    fold_of[order] = np.arange(len(order)) % folds
+    candidates = []
+    for fold in range(folds):
+        rows = np.flatnonzero(fold_of[codes] == fold)
+        i, j = np.triu_indices(len(rows), k=1)
+        i, j = rows[i], rows[j]
+        genuine = codes[i] == codes[j]
+        if not genuine.any():
+            raise FacelabError(f"too few identities have two images: fold {fold} of {folds} has no genuine pair.")
+        candidates.append(((i[genuine], j[genuine]), (i[~genuine], j[~genuine])))
+    number = min(each, *(len(i) for kinds in candidates for i, _ in kinds))
+    parts = []
+    for fold, kinds in enumerate(candidates):
+        for i, j in kinds:
+            chosen = generator.choice(len(i), number, replace=False)
+            parts.append((i[chosen], j[chosen], np.full(number, fold)))
+    first, second, fold = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return first, second, fold

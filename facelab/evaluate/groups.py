@@ -1,5 +1,6 @@
 """Error rates by attribute, at one threshold for everybody."""
 
+import math
 import warnings
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -8,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.bootstrap import draw_identities
-from facelab.evaluate.estimate import Estimate, wilson
+from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
+from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import check_embeddings
 
 if TYPE_CHECKING:
@@ -47,6 +48,14 @@ class WorstToBest:
     worst: Hashable
     best: Hashable
     ratio: Estimate
+
+    def sentence(self, rate: str) -> str:
+        """Say it in words: "FAR is 2.3 times as high for 'a' as for 'b', 95 % interval 1.1 to 5.0 (3 groups)"."""
+        if math.isnan(self.ratio.value):
+            return f"{rate} has no worst-to-best ratio here ({self.ratio.n} groups measured)"
+        high = f"{self.ratio.high:.1f}" if math.isfinite(self.ratio.high) else "without limit"
+        numbers = f"95 % interval {self.ratio.low:.1f} to {high} ({self.ratio.n} groups)"
+        return f"{rate} is {self.ratio.value:.1f} times as high for {self.worst!r} as for {self.best!r}, {numbers}"
 
 
 @dataclass(frozen=True)
@@ -195,11 +204,7 @@ def _estimate(group: Hashable, kind: str, value: float, draws: np.ndarray, pairs
     if pairs == 0:
         warnings.warn(f"group {group!r} has no {kind} pairs: NaN", stacklevel=3)
         return Estimate(np.nan, np.nan, np.nan, 0)
-    if value in (0, 1):
-        interval = wilson(int(value) * identities, identities)
-        return Estimate(float(value), interval.low, interval.high, pairs)
-    low, high = np.nanpercentile(draws, [2.5, 97.5])
-    return Estimate(float(value), float(low), float(high), pairs)
+    return bootstrap_interval(value, draws, pairs, identities)
 
 
 def _worst_to_best(name: str, groups: list[Hashable], rates: list[Estimate], draws: np.ndarray) -> WorstToBest:

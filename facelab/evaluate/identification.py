@@ -1,15 +1,16 @@
 """One to many: who of the gallery is this, and is it anyone?"""
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.curve import false_accepts_allowed
+from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
+from facelab.evaluate.curve import ROUNDING, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate, wilson
-from facelab.evaluate.scores import check_embeddings
+from facelab.evaluate.scores import Scores, check_embeddings, pair_scores
 from facelab.evaluate.templates import make_templates
+from facelab.evaluate.thresholds import operating_point
 
 _BLOCK_SCORES = 8_000_000  # 64 MB in float64
 
@@ -145,11 +146,14 @@ class OpenSet:
         mated: score of each mated probe with its own identity where that is within the rank asked, else -inf; (m,).
         strangers: best score of each non-mated probe with anyone, shape (q,).
         rank: within how many of the best identities the own one must be.
+        mated_labels, stranger_labels: who is on the probes, shapes (m,) and (q,).
     """
 
     mated: np.ndarray
     strangers: np.ndarray
     rank: int
+    mated_labels: np.ndarray
+    stranger_labels: np.ndarray
 
     def fpir(self, threshold: float) -> float:
         """False positive identification rate: share of non-mated searches with any score >= threshold."""
@@ -160,12 +164,17 @@ class OpenSet:
         and at a score >= threshold."""
         return float((self.mated < threshold).mean())
 
-    def dir_at_far(self, far: float) -> Estimate:
+    def dir_at_far(self, far: float, *, replicates: int = 2000, seed: int = 0) -> Estimate:
         """Return the detection and identification rate, 1 - FNIR, at the best threshold with FPIR <= ``far``.
 
-        (IJB calls FPIR the false alarm rate, FAR.) n counts mated searches; the Wilson interval is over these searches
-        at the threshold found, and does not know that the threshold is itself an estimate. An FPIR below 1 / non-mated
-        searches cannot be measured: NaN, with a warning.
+        (IJB calls FPIR the false alarm rate, FAR.) n counts mated searches. The 95 % interval draws the identities of
+        the probes again, mated and non-mated ones, and each draw finds its own threshold: so it knows that the
+        threshold is itself an estimate. The gallery is what is being searched, and stays as it is. An FPIR below 1 /
+        non-mated searches cannot be measured: NaN, with a warning.
+
+        Args:
+            far: in (0, 1].
+            replicates, seed: of the bootstrap.
 
         Raises:
             FacelabError: ``far`` outside (0, 1].
@@ -174,11 +183,29 @@ class OpenSet:
         n = len(self.mated)
         if allowed == 0:
             return Estimate(np.nan, np.nan, np.nan, n)
-        refused = -np.inf
-        if allowed < len(self.strangers):
-            position = len(self.strangers) - allowed - 1
-            refused = np.partition(self.strangers, position)[position]
-        return wilson(int((self.mated > refused).sum()), n)
+        ones = np.ones((1, len(self.strangers))), np.ones((1, n))
+        strangers, stranger = np.unique(self.stranger_labels, return_inverse=True)
+        people, person = np.unique(self.mated_labels, return_inverse=True)
+        draws = np.concatenate(
+            [
+                self._dir(far, unknown[:, stranger], known[:, person])
+                for unknown, known in zip(
+                    draw_identities(len(strangers), replicates, np.random.default_rng([seed, 0])),
+                    draw_identities(len(people), replicates, np.random.default_rng([seed, 1])),
+                    strict=True,
+                )
+            ]
+        )
+        return bootstrap_interval(float(self._dir(far, *ones)[0]), draws, n, len(people))
+
+    def _dir(self, far: float, stranger_counts: np.ndarray, mated_counts: np.ndarray) -> np.ndarray:
+        """Return DIR where each search counts so often, from shapes (r, q) and (r, m); shape (r,)."""
+        falling = np.argsort(-self.strangers, kind="stable")
+        alarms = np.cumsum(stranger_counts[:, falling], axis=1)
+        over = alarms > far * ROUNDING * alarms[:, -1:]  # the first of these, and what scores as much, is refused
+        refused = np.where(over.any(axis=1), self.strangers[falling][over.argmax(axis=1)], -np.inf)
+        found = self.mated > refused[:, None]
+        return (mated_counts * found).sum(axis=1) / mated_counts.sum(axis=1)
 
 
 def open_set(
@@ -214,7 +241,45 @@ def open_set(
     labels, scores = identity_scores(gallery, gallery_labels, probes, templates=templates)
     position = ranks(labels, scores, probe_labels)[mated]
     own = scores[mated, np.searchsorted(labels, probe_labels[mated])]
-    return OpenSet(np.where(position <= rank, own, -np.inf), scores[~mated].max(axis=1), rank)
+    return OpenSet(
+        np.where(position <= rank, own, -np.inf),
+        scores[~mated].max(axis=1),
+        rank,
+        probe_labels[mated],
+        probe_labels[~mated],
+    )
+
+
+def identification_scores(
+    queries: np.ndarray, labels: np.ndarray, distractors: np.ndarray, distractor_labels: np.ndarray | None = None
+) -> Scores:
+    """Return the pairs that the identification rate counts: every two queries, and every query with every distractor.
+
+    Args:
+        queries: embeddings, shape (n, d).
+        labels: identity of each query, shape (n,).
+        distractors: embeddings of other people, shape (m, d); m may be 0.
+        distractor_labels: who is on them, for intervals over identities; each someone else if not given, shape (m,).
+
+    Raises:
+        FacelabError: an embedding without direction, or a distractor that shows the identity of a query.
+    """
+    queries, labels = check_embeddings(queries, labels)
+    distractors = np.asarray(distractors, dtype=np.float64)
+    if not len(distractors):
+        return pair_scores(queries, labels)
+    others = np.arange(len(distractors)) if distractor_labels is None else np.asarray(distractor_labels)
+    distractors, others = check_embeddings(distractors, others)
+    if distractor_labels is not None and len(both := np.intersect1d(labels, others)):
+        raise FacelabError(f"identity {both[0]} is on a query and on a distractor; distractors show other people.")
+    known, codes = np.unique(labels, return_inverse=True)
+    others = np.unique(others, return_inverse=True)[1] + len(known)
+    pairs = pair_scores(queries, codes)
+    return Scores(
+        np.concatenate([pairs.values, (queries @ distractors.T).ravel()]),
+        np.concatenate([pairs.first, np.repeat(codes, len(others))]),
+        np.concatenate([pairs.second, np.tile(others, len(codes))]),
+    )
 
 
 def identification_rate(
@@ -228,8 +293,12 @@ def identification_rate(
     .. math:: t = \mathrm{negatives}[\lfloor \mathrm{fpr} \cdot N \rfloor], \qquad
         \mathrm{TPR} = \mathrm{mean}(\mathrm{positives} > t)
 
-    The comparison is strict, so that at most fpr · N negatives lie above t. If fpr · N < 1 no negative may lie above:
-    the rate is then NaN, with a warning, as the set is too small to show it.
+    The comparison is strict, so at most fpr · N negatives lie above t: this is TAR@FAR of
+    :func:`identification_scores`, and :func:`facelab.evaluate.verification_of_pairs` of these gives its interval.
+
+    If fpr · N < 1, the formula would take the highest negative, and what it gives is TPR at FPR 0 whatever was asked
+    for: one unlucky pair then decides. As everywhere in facelab, a rate that the pairs cannot show is NaN, with a
+    warning that says how many pairs it takes.
 
     Args:
         queries: embeddings, shape (n, d).
@@ -240,32 +309,17 @@ def identification_rate(
     Raises:
         FacelabError: an embedding without direction, no positives, no negatives, an FPR outside (0, 1).
     """
-    queries, labels = check_embeddings(queries, labels)
-    distractors = np.asarray(distractors, dtype=np.float64)
-    if len(distractors):
-        distractors, _ = check_embeddings(distractors, np.zeros(len(distractors)))
-    i, j = np.triu_indices(len(queries), k=1)
-    cosines, same = (queries @ queries.T)[i, j], labels[i] == labels[j]
-    positives, negatives = cosines[same], cosines[~same]
-    if len(distractors):
-        negatives = np.concatenate([negatives, (queries @ distractors.T).ravel()])
-    for kind, values in (("positive", positives), ("negative", negatives)):
-        if not len(values):
+    scores = identification_scores(queries, labels, distractors)
+    positives = int(np.count_nonzero(scores.genuine))
+    for kind, number in (("positive", positives), ("negative", len(scores) - positives)):
+        if number == 0:
             raise FacelabError(f"there are no {kind} pairs among {len(queries)} queries; see the definition.")
     rates = {}
     for fpr in fprs:
         if not 0 < fpr < 1:
             raise FacelabError(f"fpr={fpr}: it must lie in (0, 1).")
-        place = int(fpr * len(negatives))
-        if place == 0:
-            warnings.warn(
-                f"TPR at FPR {fpr:g} needs at least {1 / fpr:.0f} negative pairs, there are {len(negatives)}: NaN",
-                stacklevel=2,
-            )
-            rates[fpr] = float("nan")
-            continue
-        negatives.partition(len(negatives) - 1 - place)
-        rates[fpr] = float((positives > negatives[len(negatives) - 1 - place]).mean())
+        allowed = false_accepts_allowed(fpr, len(scores) - positives, unit="TPR at FPR", of="negative pairs")
+        rates[fpr] = operating_point(scores, fpr).tar if allowed else float("nan")
     return rates
 
 

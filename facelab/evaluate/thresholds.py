@@ -1,11 +1,13 @@
 """One threshold: how it is chosen, what it does elsewhere, and what it means in a day's work."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.curve import check_pairs, false_accepts_allowed
+from facelab.evaluate.bootstrap import bootstrap_interval, identity_bootstrap
+from facelab.evaluate.curve import ROUNDING, check_pairs, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
 
@@ -66,7 +68,7 @@ def operating_point(scores: Scores, far: float) -> OperatingPoint:
         accepted = accepted[accepted > refused]
         genuine_above = genuine[genuine > refused]
         threshold = min((part.min() for part in (accepted, genuine_above) if len(part)), default=np.inf)
-    tar = np.count_nonzero(genuine >= threshold) / len(genuine)
+    tar = int(np.count_nonzero(genuine >= threshold)) / len(genuine)
     return OperatingPoint(float(threshold), len(accepted) / len(impostor), tar, len(genuine), len(impostor))
 
 
@@ -81,9 +83,23 @@ def apply_threshold(scores: Scores, threshold: float) -> OperatingPoint:
     genuine = check_pairs(scores)
     accepted = scores.values >= threshold
     n_genuine = int(np.count_nonzero(genuine))
-    tar = np.count_nonzero(accepted & genuine) / n_genuine
-    far = np.count_nonzero(accepted & ~genuine) / (len(scores) - n_genuine)
+    tar = int(np.count_nonzero(accepted & genuine)) / n_genuine
+    far = int(np.count_nonzero(accepted & ~genuine)) / (len(scores) - n_genuine)
     return OperatingPoint(float(threshold), far, tar, n_genuine, len(scores) - n_genuine)
+
+
+def errors_at(scores: Scores, threshold: float, *, replicates: int = 2000, seed: int = 0) -> tuple[Estimate, Estimate]:
+    """Return FAR and FRR at a fixed threshold, each with its 95 % interval over identities; n counts pairs.
+
+    The threshold is taken as given. One that was itself chosen on a sample is uncertain too; see
+    :func:`transfer_threshold`.
+
+    Raises:
+        FacelabError: see :func:`apply_threshold`.
+    """
+    point = apply_threshold(scores, threshold)
+    draws = _draws_at(scores, np.full(replicates, threshold), np.random.default_rng(seed))
+    return _rates(point, draws, scores)
 
 
 @dataclass(frozen=True)
@@ -94,27 +110,38 @@ class Transfer:
         asked: the FAR that was asked for.
         chosen: the threshold on the set it was chosen on.
         applied: the same threshold on the other set.
+        far, frr: of the other set, each with its 95 % interval: both sets are samples of people.
     """
 
     asked: float
     chosen: OperatingPoint
     applied: OperatingPoint
+    far: Estimate
+    frr: Estimate
 
     @property
-    def drift(self) -> float:
+    def drift(self) -> Estimate:
         """How many times the FAR asked for the other set shows; 1 is no drift."""
-        return self.applied.far / self.asked
+        value, low, high = (rate / self.asked for rate in (self.far.value, self.far.low, self.far.high))
+        return Estimate(value, low, high, self.far.n)
 
     def __str__(self) -> str:
         return (
             f"threshold {self.chosen.threshold:.3f}, chosen for FAR {self.asked:g}: on the other set FAR is "
-            f"{self.applied.far:.2g} ({self.drift:.2g} times what was asked), FRR {self.applied.frr:.2g} "
-            f"(was {self.chosen.frr:.2g})"
+            f"{self.far.value:.2g}, {self.drift.value:.2g} times what was asked, 95 % interval {self.drift.low:.2g} to "
+            f"{self.drift.high:.2g}; FRR is {self.frr.value:.2g}, 95 % interval {self.frr.low:.2g} to "
+            f"{self.frr.high:.2g} (was {self.chosen.frr:.2g})"
         )
 
 
-def transfer_threshold(chosen_on: Scores, applied_to: Scores, far: float) -> Transfer:
+def transfer_threshold(
+    chosen_on: Scores, applied_to: Scores, far: float, *, replicates: int = 2000, seed: int = 0
+) -> Transfer:
     """Choose a threshold at ``far`` on one set and apply it to another; the numbers that a user would meet.
+
+    The intervals draw the identities of both sets again: each draw chooses its threshold on a draw of the first set,
+    and applies it to a draw of the second. So they hold what a threshold from few people costs. Time and memory grow
+    with pairs * ``replicates``: take fewer replicates for millions of pairs.
 
     Raises:
         FacelabError: the first set has too few impostor pairs for ``far``, or see :func:`apply_threshold`.
@@ -123,7 +150,67 @@ def transfer_threshold(chosen_on: Scores, applied_to: Scores, far: float) -> Tra
     if far * impostor_pairs < 1 - 1e-9:
         raise FacelabError(f"far={far:g}: {impostor_pairs} impostor pairs are too few to choose a threshold on.")
     chosen = operating_point(chosen_on, far)
-    return Transfer(far, chosen, apply_threshold(applied_to, chosen.threshold))
+    applied = apply_threshold(applied_to, chosen.threshold)
+    generator = np.random.default_rng(seed)
+    thresholds = _threshold_draws(chosen_on, far, replicates, generator)
+    return Transfer(far, chosen, applied, *_rates(applied, _draws_at(applied_to, thresholds, generator), applied_to))
+
+
+def _rates(point: OperatingPoint, draws: tuple[np.ndarray, np.ndarray], scores: Scores) -> tuple[Estimate, Estimate]:
+    identities = len(np.union1d(scores.first, scores.second))
+    return (
+        bootstrap_interval(point.far, draws[0], point.impostor_pairs, identities),
+        bootstrap_interval(point.frr, draws[1], point.genuine_pairs, identities),
+    )
+
+
+def _falling(scores: Scores, pairs: np.ndarray) -> Scores:
+    rows = np.flatnonzero(pairs)
+    rows = rows[np.argsort(-scores.values[rows], kind="stable")]
+    return Scores(scores.values[rows], scores.first[rows], scores.second[rows])
+
+
+def _weights(scores: Scores, replicates: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
+    """Yield how often each pair counts in each draw, shape (<= block, n), in bounded memory."""
+    yield from identity_bootstrap(scores, replicates, generator, block=int(np.clip(4_000_000 // len(scores), 1, 100)))
+
+
+def _threshold_draws(scores: Scores, far: float, replicates: int, generator: np.random.Generator) -> np.ndarray:
+    """Return the threshold that each draw of identities would choose, shape (replicates,).
+
+    +inf accepts nobody; NaN is a draw without impostor pairs.
+    """
+    impostor = _falling(scores, ~scores.genuine)
+    above = np.append(np.unique(scores.values), np.inf)
+    thresholds = []
+    for weights in _weights(impostor, replicates, generator):
+        accepted = np.cumsum(weights, axis=1)
+        over = accepted > far * ROUNDING * accepted[:, -1:]
+        refused = np.where(over.any(axis=1), impostor.values[over.argmax(axis=1)], -np.inf)
+        chosen = above[np.searchsorted(above, refused, side="right")]
+        thresholds.append(np.where(accepted[:, -1] > 0, chosen, np.nan))
+    return np.concatenate(thresholds)
+
+
+def _draws_at(scores: Scores, thresholds: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return FAR and FRR of each draw of identities at its own threshold, both of the shape of ``thresholds``."""
+    ordered = _falling(scores, np.ones(len(scores), dtype=bool))
+    genuine = ordered.genuine
+    far, frr = np.empty(len(thresholds)), np.empty(len(thresholds))
+    firsts = np.searchsorted(-ordered.values, -thresholds, side="right")  # how many pairs are accepted
+    done = 0
+    for weights in _weights(ordered, len(thresholds), generator):
+        part = slice(done, done + len(weights))
+        done += len(weights)
+        with np.errstate(invalid="ignore"):  # a draw may have no such pair: NaN
+            for rates, pairs in ((far, ~genuine), (frr, genuine)):
+                counts = np.cumsum(np.where(pairs, weights, 0), axis=1)
+                accepted = np.where(
+                    firsts[part] > 0, counts[np.arange(len(weights)), np.maximum(firsts[part] - 1, 0)], 0
+                )
+                rates[part] = accepted / counts[:, -1]
+    unknown = np.isnan(thresholds)
+    return np.where(unknown, np.nan, far), np.where(unknown, np.nan, 1 - frr)
 
 
 def false_matches_per_day(far: float | Estimate, searches: float, gallery: int = 1) -> float | Estimate:

@@ -4,22 +4,71 @@ The figures do not pass through pyplot, so nothing stays open and nothing is sho
 ``%matplotlib inline`` once, and let the figure be the last value of a cell; in a script call ``figure.savefig(path)``.
 """
 
+from facelab.plots.clustering import clustering_curves
 from facelab.plots.faces import draw_detections, photographs_and_chips
-from facelab.plots.projection import projection_map
+from facelab.plots.factors import occlusion_maps, probe_scores, response_curves, sweep_sheet, variance_bars
+from facelab.plots.geometry import (
+    angle_histograms,
+    centre_map,
+    collapse_curves,
+    hub_histograms,
+    length_against_quality,
+    spectrum_curves,
+)
+from facelab.plots.identification import cmc_curves, misidentified, open_set_curves
+from facelab.plots.problems import confusion_sheet, failure_sheet, pair_sheet
+from facelab.plots.projection import projection_grid, projection_map, sphere_map
+from facelab.plots.style import caption
 from facelab.plots.synth import attribute_spread, one_factor_at_a_time, people_by_scenes, relatives, rendered_truth
 from facelab.plots.training import training_curves
-from facelab.plots.verification import roc_curves, score_histograms
+from facelab.plots.verification import (
+    det_curves,
+    error_reject_curves,
+    fold_accuracies,
+    group_errors,
+    interval_widths,
+    roc_curves,
+    score_histograms,
+    threshold_transfer,
+)
 
 __all__ = [
+    "angle_histograms",
     "attribute_spread",
+    "caption",
+    "centre_map",
+    "clustering_curves",
+    "cmc_curves",
+    "collapse_curves",
+    "confusion_sheet",
+    "det_curves",
     "draw_detections",
+    "error_reject_curves",
+    "failure_sheet",
+    "fold_accuracies",
+    "group_errors",
+    "hub_histograms",
+    "interval_widths",
+    "length_against_quality",
+    "misidentified",
+    "occlusion_maps",
     "one_factor_at_a_time",
+    "open_set_curves",
+    "pair_sheet",
     "people_by_scenes",
     "photographs_and_chips",
+    "probe_scores",
+    "projection_grid",
     "projection_map",
     "relatives",
     "rendered_truth",
+    "response_curves",
     "roc_curves",
     "score_histograms",
+    "spectrum_curves",
+    "sphere_map",
+    "sweep_sheet",
+    "threshold_transfer",
     "training_curves",
+    "variance_bars",
 ]

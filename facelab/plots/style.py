@@ -9,6 +9,8 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from facelab.errors import FacelabError
+
 # Okabe and Ito, "Color Universal Design", 2008: eight colours that colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#1a1a1a", "#767676"
@@ -78,3 +80,21 @@ def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
 def display_name(model: str) -> str:
     """Return how a model is called in figures and tables."""
     return NAMES.get(model, model)
+
+
+def with_caption(figure: Figure, caption: str) -> Figure:
+    """Give a figure the sentence that says what was measured; :func:`caption` returns it."""
+    figure.facelab_caption = caption
+    return figure
+
+
+def caption(figure: Figure) -> str:
+    """Return the caption of a figure of facelab: a sentence with the numbers that it shows.
+
+    Raises:
+        FacelabError: the figure was drawn without one.
+    """
+    text = getattr(figure, "facelab_caption", None)
+    if text is None:
+        raise FacelabError("this figure carries no caption; figures of the embedding analysis do.")
+    return text

@@ -1,12 +1,23 @@
 """Scores of genuine and impostor pairs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator, PercentFormatter
 
-from facelab.evaluate import Scores, auc, roc
-from facelab.plots.style import BLACK, BLUE, CYCLE, ORANGE, display_name, new_figure, styled
+from facelab.evaluate import ErrorReject, Estimate, FoldAccuracy, GroupAudit, Scores, auc, det, roc
+from facelab.plots.style import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    GREY,
+    MARKERS,
+    ORANGE,
+    display_name,
+    new_figure,
+    styled,
+)  # fmt: skip
 
 
 @styled
@@ -45,5 +56,120 @@ def roc_curves(scores: Mapping[str, Scores]) -> Figure:
     lowest = min(1 / (~pairs.genuine).sum() for pairs in scores.values())
     panel.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.02), xlabel="false accept rate (FAR)")
     panel.set_ylabel("true accept rate (TAR)")
-    panel.legend(loc="lower right")
+    panel.legend(loc="best")
+    return figure
+
+
+@styled
+def det_curves(scores: Mapping[str, Scores]) -> Figure:
+    """Draw FRR over FAR on normal-deviate axes for each model: two normal distributions give a straight line. Lower is
+    better."""
+    from scipy.special import ndtri
+
+    figure, ((panel,),) = new_figure(width=4.6, height=4.2)
+    for (name, pairs), colour, line in zip(scores.items(), CYCLE, ("-", "--", "-.", ":") * 2, strict=False):
+        panel.plot(*det(roc(pairs)), color=colour, linestyle=line, label=display_name(name))
+    rates = np.array([0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8])
+    lowest = min(1 / (~pairs.genuine).sum() for pairs in scores.values())
+    panel.set_xlim(ndtri(max(lowest, 1e-4)), ndtri(0.85))
+    panel.set_ylim(ndtri(0.002), ndtri(0.95))
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_locator(FixedLocator(ndtri(rates)))
+        axis.set_major_formatter(FixedFormatter([f"{rate:.2%}".rstrip("0%").rstrip(".") + " %" for rate in rates]))
+        axis.set_minor_locator(NullLocator())
+    panel.axline((0, 0), slope=1, color=GREY, linewidth=0.8, linestyle=":", label="FAR = FRR")
+    panel.set(xlabel="false accept rate (FAR)", ylabel="false reject rate (FRR)")
+    panel.legend(loc="upper right", fontsize=8)
+    return figure
+
+
+@styled
+def error_reject_curves(curves: Mapping[str, ErrorReject]) -> Figure:
+    """Draw FRR over the share of pairs refused for low quality, with its interval, one panel for each measure.
+
+    Dashed: an oracle that refuses the pairs that fail. Dotted: refusing at random.
+    """
+    figure, axes = new_figure(1, len(curves), width=2.5 * len(curves) + 0.8, height=2.9, sharey=True)
+    for panel, (name, curve) in zip(axes[0], curves.items(), strict=True):
+        panel.fill_between(curve.rejected, curve.low, curve.high, color=BLUE, alpha=0.2, linewidth=0)
+        panel.plot(curve.rejected, curve.frr, color=BLUE, label="this measure")
+        panel.plot(curve.rejected, curve.oracle, color=ORANGE, linestyle="--", label="oracle")
+        panel.axhline(curve.frr[0], color=GREY, linestyle=":", label="at random")
+        panel.set(title=name, xlabel="pairs refused")
+        for axis in (panel.xaxis, panel.yaxis):
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes[0, 0].set_ylabel("FRR of the rest")
+    axes[0, 0].set_ylim(max(0.0, axes[0, 0].get_ylim()[0]), None)
+    axes[0, 0].legend(fontsize=8)
+    return figure
+
+
+@styled
+def fold_accuracies(result: FoldAccuracy) -> Figure:
+    """Draw the accuracy of each fold, and their mean with its interval."""
+    figure, ((panel,),) = new_figure(width=5.6, height=2.8)
+    fold = np.arange(1, len(result.accuracies) + 1)
+    panel.axhspan(result.estimate.low, result.estimate.high, color=BLUE, alpha=0.15, linewidth=0)
+    panel.axhline(result.mean, color=BLUE, linewidth=1.2, label=f"mean {result.mean:.1%} and its 95 % interval")
+    panel.plot(fold, result.accuracies, linestyle="none", marker="o", color=BLACK, label="one fold")
+    panel.set(xlabel="fold", ylabel="accuracy", xticks=fold)
+    panel.yaxis.set_major_formatter(PercentFormatter(1))
+    panel.legend(fontsize=8)
+    return figure
+
+
+@styled
+def group_errors(audit: GroupAudit, *, title: str = "") -> Figure:
+    """Draw FAR and FRR of each group with its interval, at the one threshold that holds for all."""
+    figure, axes = new_figure(1, 2, width=7.0, height=1.1 + 0.4 * len(audit.groups), sharey=True)
+    names = [str(group.group) for group in audit.groups]
+    for panel, rate, label in zip(axes[0], ("far", "frr"), ("false accept rate", "false reject rate"), strict=True):
+        for row, group in enumerate(audit.groups):
+            estimate: Estimate = getattr(group, rate)
+            panel.plot([estimate.low, estimate.high], [row, row], color=BLUE, linewidth=2)
+            panel.plot(estimate.value, row, color=BLUE, marker=MARKERS[0], markersize=6)
+        panel.set(xlabel=label, yticks=range(len(names)), yticklabels=names, xlim=(0, None))
+        panel.set_ylim(len(names) - 0.5, -0.5)
+        panel.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    axes[0, 0].set_title(title)
+    return figure
+
+
+@styled
+def threshold_transfer(chosen_on: Scores, applied_to: Scores, threshold: float, names: Sequence[str]) -> Figure:
+    """Draw the scores of two sets one above the other with the one threshold that is used on both.
+
+    Args:
+        chosen_on, applied_to: the sets.
+        threshold: accepted are scores as high or higher.
+        names: of the two sets, for the titles.
+    """
+    figure, axes = new_figure(2, 1, width=6.4, height=4.0, sharex=True)
+    lowest = min(chosen_on.values.min(), applied_to.values.min())
+    bins = np.linspace(min(0.0, lowest), 1, 60)
+    for panel, pairs, name in zip(axes[:, 0], (chosen_on, applied_to), names, strict=True):
+        for kind, mask, colour in (("impostor", ~pairs.genuine, ORANGE), ("genuine", pairs.genuine, BLUE)):
+            panel.hist(pairs.values[mask], bins=bins, density=True, color=colour, alpha=0.5, label=f"{kind} pairs")
+        far = (pairs.values[~pairs.genuine] >= threshold).mean()
+        frr = (pairs.values[pairs.genuine] < threshold).mean()
+        panel.axvline(threshold, color=BLACK, linestyle="--", linewidth=1, label="threshold")
+        panel.set(title=f"{name}: FAR {far:.1%}, FRR {frr:.1%}", yticks=[], ylabel="density")
+    axes[1, 0].set_xlabel("cosine similarity")
+    axes[0, 0].legend(fontsize=8, loc="upper left")
+    return figure
+
+
+@styled
+def interval_widths(draws: Mapping[str, np.ndarray], *, xlabel: str) -> Figure:
+    """Draw the values that a measure takes over the draws of each kind of bootstrap, with the middle 95 %."""
+    figure, ((panel,),) = new_figure(width=6.0, height=2.8)
+    every = np.concatenate([values[np.isfinite(values)] for values in draws.values()])
+    bins = np.linspace(every.min(), every.max(), 61)
+    for (name, values), colour in zip(draws.items(), (ORANGE, BLUE), strict=False):
+        low, high = np.nanpercentile(values, [2.5, 97.5])
+        panel.hist(values, bins=bins, density=True, color=colour, alpha=0.5, label=f"{name}: {low:.3f} to {high:.3f}")
+        for end in (low, high):
+            panel.axvline(end, color=colour, linestyle="--", linewidth=1)
+    panel.set(xlabel=xlabel, ylabel="density of draws", yticks=[], ylim=(0, 1.35 * panel.get_ylim()[1]))
+    panel.legend(fontsize=8)
     return figure

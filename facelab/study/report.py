@@ -2,13 +2,12 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
 from facelab import __version__
-from facelab.data.orl import CREDIT
 from facelab.evaluate import Estimate
 from facelab.files import atomic_write
 from facelab.plots.style import display_name
@@ -23,11 +22,21 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, a paragraph (HTML), and perhaps a table of estimates or a figure with its alternative text."""
+    """A heading, a paragraph (HTML), and perhaps a table or a figure with its alternative text.
+
+    Attributes:
+        title: plain text.
+        text: HTML; whatever comes from outside must be escaped.
+        columns: headings of the table.
+        rows: its cells, plain text; the first of each row names the row.
+        figure: a PNG file, put inside the page.
+        alt: what a person who cannot see the figure must know.
+    """
 
     title: str
     text: str
-    table: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+    columns: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
     figure: Path | None = None
     alt: str = ""
 
@@ -37,8 +46,16 @@ def table_rows(estimates: Mapping[str, Mapping[str, Estimate]]) -> list[list[str
     return [[display_name(name), *(f"{values[key]:.3f}" for key in COLUMNS)] for name, values in estimates.items()]
 
 
-def write_report(path: Path, title: str, sections: Sequence[Section]) -> None:
-    """Write a report to ``path``; figures are read from their files and put inside the page."""
+def write_report(path: Path, title: str, sections: Sequence[Section], *, lead: str, credit: str = "") -> None:
+    """Write a report to ``path``; figures are read from their files and put inside the page.
+
+    Args:
+        path: of the HTML file.
+        title: its heading.
+        sections: in order.
+        lead: one line below the heading.
+        credit: whom the pictures are from.
+    """
     from jinja2 import Environment
 
     template = files("facelab.study").joinpath("report.html.j2").read_text(encoding="utf-8")
@@ -46,10 +63,9 @@ def write_report(path: Path, title: str, sections: Sequence[Section]) -> None:
     html = page.render(
         title=title,
         sections=sections,
-        columns=list(COLUMNS.values()),
-        rows=table_rows,
         embed=lambda figure: base64.b64encode(figure.read_bytes()).decode(),
-        credit=CREDIT,
+        lead=lead,
+        credit=credit,
         version=__version__,
         date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
     )

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 import pandas as pd
 
-from facelab.data.faceset import FaceSet
-from facelab.data.images import to_rgb8
-from facelab.errors import FacelabError, ImageError
+from facelab.data.faceset import EncodedImages, FaceSet
+from facelab.errors import FacelabError
 from facelab.files import atomic_write, facelab_home
 from facelab.progress import progress_bar
 from facelab.synth.scene import Ranges
@@ -497,24 +496,6 @@ def _cluster(backend: str, address: str | None) -> Iterator[None]:
         raise FacelabError(f"backend {backend!r} is not installed: pip install 'facelab[scale]'") from error
 
 
-class JpegImages(Sequence):
-    """JPEG bytes as a sequence of RGB arrays, each decoded when it is asked for."""
-
-    def __init__(self, data: Sequence[bytes], name: str):
-        self.data, self.name = data, name
-
-    def __len__(self) -> int:
-        return len(self.data)
-
-    def __getitem__(self, index: int) -> np.ndarray:
-        import cv2
-
-        image = cv2.imdecode(np.frombuffer(self.data[index], np.uint8), cv2.IMREAD_COLOR)
-        if image is None:
-            raise ImageError(f"{self.name}: picture {index} cannot be decoded; make the set again.")
-        return to_rgb8(image, channels="bgr")
-
-
 def folder_of(name: str) -> Path:
     """Return the folder of a preset under facelab's cache."""
     return facelab_home() / "synthfaces" / name
@@ -619,7 +600,7 @@ def load_synthfaces(
     table = read_shards(
         out, "chips", lambda settings: SynthRecipe(**settings | {"ranges": Ranges(**settings["ranges"])})
     )
-    images = JpegImages([cell["bytes"] for cell in table.pop("image")], title)
+    images = EncodedImages([cell["bytes"] for cell in table.pop("image")], title)
     table["landmarks"] = [np.asarray(v, np.float32).reshape(5, 2) for v in table["landmarks"]]
     table["dense"] = [np.asarray(v, np.float32).reshape(-1, 2) for v in table["dense"]]
     label = title if title in PRESETS else Path(title.rstrip("/")).name

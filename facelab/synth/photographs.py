@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from facelab.data.faceset import EncodedImages
 from facelab.errors import FacelabError
-from facelab.synth.dataset import GENERATOR, JpegImages, folder_of, make, read_shards
+from facelab.synth.dataset import GENERATOR, folder_of, make, read_shards
 from facelab.synth.scene import Ranges
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class Photographs(Sequence):
 
     def __init__(self, table: Any, name: str):
         self.table = table
-        self._images = JpegImages([cell["bytes"] for cell in table["image"]], name)
+        self._images = EncodedImages([cell["bytes"] for cell in table["image"]], name)
 
     def __len__(self) -> int:
         return len(self.table)

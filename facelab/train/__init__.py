@@ -3,6 +3,6 @@
 from facelab.train.augment import augment
 from facelab.train.checkpoint import Checkpoint
 from facelab.train.loop import fit
-from facelab.train.recipe import LossRecipe, Recipe
+from facelab.train.recipe import Augmentation, LossRecipe, Recipe, presets
 
-__all__ = ["Checkpoint", "LossRecipe", "Recipe", "augment", "fit"]
+__all__ = ["Augmentation", "Checkpoint", "LossRecipe", "Recipe", "augment", "fit", "presets"]

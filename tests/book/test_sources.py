@@ -13,7 +13,11 @@ ROOT = Path(__file__).parents[2]
 # Neither a DOI nor an arXiv number exists: a report, a proceedings paper, a project page, two legal acts.
 WITHOUT_A_NUMBER = {"huang2007lfw", "buolamwini2018gendershades", "harvey2021exposing", "gdpr2016", "aiact2024"}
 BIBLIOGRAPHY = pybtex.parse_file(ROOT / "book/references.bib").entries
-TEXTS = sorted((ROOT / "book").glob("*.md")) + sorted((ROOT / "notebooks").glob("*.ipynb"))
+TEXTS = [
+    *sorted((ROOT / "book").glob("*.md")),
+    *sorted((ROOT / "book").glob("*.ipynb")),
+    *sorted((ROOT / "notebooks").glob("*.ipynb")),
+]
 
 
 def _text(path: Path) -> str:

@@ -2,9 +2,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_1samp
 
 from facelab.errors import FacelabError
-from facelab.evaluate import Scores, fold_accuracy
+from facelab.evaluate import Scores, draw_pairs, fold_accuracy
 from facelab.evaluate.folds import consecutive_folds
 
 
@@ -105,3 +106,35 @@ def test_what_cannot_be_measured_is_named():
     broken = np.where(np.arange(200) == 5, np.nan, scores.values)
     with pytest.raises(FacelabError, match="score 5 is not finite"):
         fold_accuracy(Scores(broken, scores.first, scores.second))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_drawn_pairs_are_balanced_distinct_and_share_no_identity_between_folds(seed):
+    labels = np.repeat(np.arange(25), np.random.default_rng(seed).integers(2, 9, 25))
+    first, second, fold = draw_pairs(labels, np.random.default_rng(seed), folds=5, each=12)
+    same = labels[first] == labels[second]
+    assert len({frozenset(pair) for pair in zip(first.tolist(), second.tolist(), strict=True)}) == len(first)
+    assert (first != second).all()
+    people = [set(labels[np.r_[first[fold == k], second[fold == k]]]) for k in range(5)]
+    for k in range(5):
+        assert same[fold == k].sum() == (~same[fold == k]).sum() == same.sum() / 5
+        assert not people[k] & set().union(*people[:k], *people[k + 1 :])
+    again = draw_pairs(labels, np.random.default_rng(seed), folds=5, each=12)
+    np.testing.assert_array_equal(np.array(again), np.array((first, second, fold)))
+
+
+def test_too_few_identities_for_the_folds_are_an_error():
+    with pytest.raises(FacelabError, match="19 identities are too few for 10 folds: at least 20"):
+        draw_pairs(np.repeat(np.arange(19), 3), np.random.default_rng(0))
+    with pytest.raises(FacelabError, match="no genuine pair"):
+        draw_pairs(np.r_[np.arange(20), 0], np.random.default_rng(0))
+    first, _, fold = draw_pairs(np.r_[np.arange(20), np.arange(10)], np.random.default_rng(0))
+    assert len(first) == 20  # the ten identities with two images spread over the ten folds
+    assert np.bincount(fold).tolist() == [2] * 10
+
+
+def test_the_interval_over_folds_is_students():
+    result = fold_accuracy(some_scores())
+    interval = ttest_1samp(result.accuracies, 0).confidence_interval()
+    assert (result.estimate.low, result.estimate.high) == pytest.approx((interval.low, interval.high))
+    assert result.estimate.n == 200

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from facelab.errors import FacelabError
-from facelab.evaluate import errors_by_group, wilson
+from facelab.evaluate import Estimate, WorstToBest, errors_by_group, wilson
 from facelab.evaluate.bootstrap import draw_identities
 from facelab.evaluate.groups import _count
 
@@ -121,3 +121,14 @@ def test_faults_are_named():
         errors_by_group(embeddings, labels, groups[:5], 0.3)
     with pytest.raises(FacelabError, match="threshold NaN"):
         errors_by_group(embeddings, labels, groups, float("nan"))
+
+
+def test_the_ratio_says_itself_in_words():
+    def said(*numbers):
+        return WorstToBest("far turned", "frontal", Estimate(*numbers, 3)).sentence("FRR")
+
+    assert said(1.62, 0.9, 2.84) == (
+        "FRR is 1.6 times as high for 'far turned' as for 'frontal', 95 % interval 0.9 to 2.8 (3 groups)"
+    )
+    assert "0.9 to without limit" in said(1.62, 0.9, np.inf)
+    assert said(np.nan, np.nan, np.nan) == "FRR has no worst-to-best ratio here (3 groups measured)"

@@ -5,14 +5,18 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 
 from facelab.errors import FacelabError
 from facelab.evaluate import (
+    OpenSet,
     closed_set_accuracy,
     cmc,
     identification_rate,
+    identification_scores,
     identity_scores,
     leave_one_out_rank1,
+    mean_by_identity,
     nearest_centroid,
     open_set,
     ranks,
+    verification_of_pairs,
     wilson,
 )
 
@@ -221,6 +225,40 @@ def test_where_all_scores_are_equal_nobody_is_recognised():
     assert ranks(np.array([0, 1]), np.array([[0.5, 0.5], [0.9, 0.1]]), np.array([0, 8])).tolist() == [2, 0]
 
 
+def test_dir_interval_draws_people_and_finds_the_threshold_again():
+    """Against copies of the drawn people's searches, given to a new OpenSet."""
+    generator = np.random.default_rng(0)
+    search = OpenSet(
+        generator.normal(1.5, 1, 30), generator.normal(0, 1, 40), 1, np.repeat(range(6), 5), np.repeat(range(10), 4)
+    )
+    estimate = search.dir_at_far(0.1, replicates=400, seed=3)
+    values = []
+    for unknown, known in zip(
+        np.random.default_rng([3, 0]).multinomial(10, [0.1] * 10, size=400),
+        np.random.default_rng([3, 1]).multinomial(6, [1 / 6] * 6, size=400),
+        strict=True,
+    ):
+        mated, strangers = np.repeat(search.mated, known[search.mated_labels]), search.strangers
+        strangers = np.sort(np.repeat(strangers, unknown[search.stranger_labels]))[::-1]
+        values.append((mated > strangers[int(0.1 * len(strangers) + 1e-9)]).mean())
+    assert (estimate.low, estimate.high) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])))
+    assert estimate.low < estimate.value < estimate.high
+    assert search.dir_at_far(0.1, replicates=400, seed=3) == estimate
+
+
+def test_mean_by_identity_is_the_mean_and_draws_people():
+    labels = np.repeat(np.arange(20), 10)
+    all_or_nothing, mixed = labels < 10, np.tile([True, False], 100)
+    assert mean_by_identity(mixed, labels).value == mean_by_identity(all_or_nothing, labels).value == 0.5
+    assert mean_by_identity(mixed, labels).high == 0.5  # everybody is right half of the time: people do not matter
+    wide = mean_by_identity(all_or_nothing, labels)
+    assert wide.high - wide.low == pytest.approx(4 * 0.5 / np.sqrt(20), rel=0.2)  # 20 people, not 200 images
+    with pytest.raises(FacelabError, match="value 3 is not finite"):
+        mean_by_identity(np.where(np.arange(200) == 3, np.nan, 0), labels)
+    with pytest.raises(FacelabError, match=r"\(200,\) and labels \(5,\)"):
+        mean_by_identity(mixed, labels[:5])
+
+
 def angles(*degrees: float) -> np.ndarray:
     radians = np.deg2rad(degrees)
     return np.column_stack([np.cos(radians), np.sin(radians)])
@@ -257,6 +295,25 @@ def test_identification_rate_agrees_with_its_definition(seed, fpr):
     threshold = sorted(negatives, reverse=True)[int(fpr * len(negatives))]
     expected = np.mean(np.array(positives) > threshold)
     assert identification_rate(queries, labels, distractors, fprs=(fpr,))[fpr] == pytest.approx(expected)
+
+
+def test_a_rate_that_the_negatives_cannot_show_is_no_number():
+    """The coursework formula would give TPR at FPR 0, whatever was asked for. One negative more, and both agree."""
+    (queries, labels), (distractors, _) = random_sets()
+    n = int((labels[:, None] != labels).sum()) // 2 + 42 * len(distractors)
+    assert np.isfinite(identification_rate(queries, labels, distractors, fprs=(1 / n,))[1 / n])
+    with pytest.warns(UserWarning, match=f"needs at least {n + 1} negative pairs, there are {n}"):
+        assert np.isnan(identification_rate(queries, labels, distractors, fprs=(1 / (n + 1),))[1 / (n + 1)])
+
+
+def test_identification_rate_has_an_interval_over_identities():
+    (queries, labels), (distractors, distractor_labels) = random_sets()
+    pairs = identification_scores(queries, labels, distractors, distractor_labels + 100)
+    estimate = verification_of_pairs(pairs, fars=(0.05,), replicates=200)["tar_at_far_0.05"]
+    assert estimate.value == identification_rate(queries, labels, distractors, fprs=(0.05,))[0.05]
+    assert estimate.low < estimate.value < estimate.high
+    with pytest.raises(FacelabError, match=r"identity \d is on a query and on a distractor"):
+        identification_scores(queries, labels, distractors, distractor_labels)
 
 
 def test_identification_rate_names_what_is_missing():

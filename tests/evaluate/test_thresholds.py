@@ -9,13 +9,17 @@ from facelab.evaluate import (
     apply_threshold,
     chance_of_a_false_match,
     det,
+    errors_at,
     false_matches_per_day,
+    identity_bootstrap,
     operating_point,
+    pair_scores,
     roc,
     tar_at_far,
     threshold_at_far,
     transfer_threshold,
 )
+from facelab.evaluate.thresholds import _draws_at, _threshold_draws
 
 
 def some_scores(ties: bool = False, seed: int = 0, n: int = 500, shift: float = 0.0) -> Scores:
@@ -107,17 +111,70 @@ def test_transfer_worked_by_hand():
     # The lowest threshold with FAR 0.2 is the genuine score 0.75: it accepts both genuine pairs and impostors 0.8, 0.9.
     assert (transfer.chosen.far, transfer.chosen.tar) == (0.2, 1.0)
     assert (transfer.applied.far, transfer.applied.tar) == (0.3, 1.0)
-    assert transfer.drift == pytest.approx(1.5)
-    assert "1.5 times what was asked" in str(transfer)
+    assert transfer.drift.value == pytest.approx(1.5)
+    assert "1.5 times what was asked, 95 % interval" in str(transfer)
+    assert (transfer.far.value, transfer.frr.value, transfer.far.n, transfer.frr.n) == (0.3, 0.0, 10, 2)
 
 
 def test_no_drift_on_the_set_itself_and_some_on_shifted_scores():
     scores = some_scores()
     n = int((~scores.genuine).sum())
-    assert transfer_threshold(scores, scores, 20 / n).drift == pytest.approx(1)
-    assert transfer_threshold(scores, some_scores(shift=1.0), 20 / n).drift > 2
+    same = transfer_threshold(scores, scores, 20 / n, replicates=200).drift
+    assert same.value == pytest.approx(1)
+    assert same.low < 1 < same.high
+    assert transfer_threshold(scores, some_scores(shift=1.0), 20 / n, replicates=50).drift.value > 2
     with pytest.raises(FacelabError, match="too few"):
         transfer_threshold(scores, scores, 1e-6)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_transfer_draws_equal_plain_weights(ties):
+    """Each draw: weigh every pair, choose the threshold on the first set by a loop, apply it to the second."""
+    one, other = some_scores(ties, 1), some_scores(ties, 2)
+    generator = np.random.default_rng(5)
+    thresholds = _threshold_draws(one, 0.05, 30, generator)
+    far, frr = _draws_at(other, thresholds, generator)
+    generator = np.random.default_rng(5)
+    impostors = Scores(*(x[~one.genuine] for x in (one.values, one.first, one.second)))
+    for r, weights in enumerate(np.concatenate(list(identity_bootstrap(impostors, 30, generator)))):
+        good = [t for t in one.values if weights[impostors.values >= t].sum() <= 0.05 * (1 + 1e-12) * weights.sum()]
+        assert thresholds[r] == min(good, default=np.inf)
+    for r, weights in enumerate(np.concatenate(list(identity_bootstrap(other, 30, generator)))):
+        accepted, genuine = other.values >= thresholds[r], other.genuine
+        assert far[r] == pytest.approx((weights * (accepted & ~genuine)).sum() / weights[~genuine].sum())
+        assert frr[r] == pytest.approx((weights * (~accepted & genuine)).sum() / weights[genuine].sum())
+
+
+def test_a_draw_of_everybody_once_is_the_set_itself(monkeypatch):
+    def once(identities, replicates, generator, block=100):
+        yield np.ones((replicates, identities))
+
+    monkeypatch.setattr("facelab.evaluate.bootstrap.draw_identities", once)
+    for ties in (False, True):
+        one, other = some_scores(ties, 3), some_scores(ties, 4)
+        result = transfer_threshold(one, other, 0.05, replicates=3)
+        for rate, value in ((result.far, result.applied.far), (result.frr, result.applied.frr)):
+            assert (rate.low, rate.value, rate.high) == pytest.approx((value, value, value))
+        again = errors_at(other, result.chosen.threshold, replicates=3)
+        assert [rate.value for rate in again] == [result.far.value, result.frr.value]
+
+
+def test_errors_at_a_threshold_know_that_people_are_a_sample():
+    few, many = (errors_at(of_people(number), 0.5, replicates=300) for number in (8, 64))
+    for narrow, wide in zip(many, few, strict=True):
+        assert narrow.low < narrow.value < narrow.high
+        assert narrow.high - narrow.low < 0.7 * (wide.high - wide.low)
+    far, frr = errors_at(of_people(8), 99.0, replicates=20)
+    assert (far.value, far.low, frr.value, frr.high) == (0, 0, 1, 1)
+    assert far.high > 0.2  # nobody of 8 people is no proof
+    assert frr.low < 0.8
+
+
+def of_people(number: int) -> Scores:
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(number), 4)
+    centres = generator.normal(0, 1, (number, 4))[labels]
+    return pair_scores(centres + generator.normal(0, 0.7, (len(labels), 4)), labels)
 
 
 def test_false_matches_a_day():

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from facelab.analyze.angles import centre_angles
-from facelab.plots.losses import centre_angle_histograms, decision_boundaries, over_angle, plane_and_circle, triplet_zones
+from facelab.plots.losses import (
+    centre_angle_histograms,
+    decision_boundaries,
+    over_angle,
+    plane_and_circle,
+    triplet_zones,
+)
 from facelab.plots.training import angle_curves, loss_steps
 
 

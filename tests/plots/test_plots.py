@@ -9,7 +9,16 @@ from matplotlib.figure import Figure
 from facelab import plots
 from facelab.detect import Detection
 from facelab.errors import FacelabError
-from facelab.evaluate import Scores, roc
+from facelab.evaluate import (
+    OpenSet,
+    Scores,
+    det,
+    error_versus_reject,
+    errors_by_group,
+    fold_accuracy,
+    pair_scores,
+    roc,
+)
 from facelab.plots import faces
 
 
@@ -100,3 +109,59 @@ def test_mistakes_show_probe_wrong_name_and_right_one(toy_chips):
         np.testing.assert_array_equal(picture, toy_chips[row][0])
     with pytest.raises(FacelabError, match="no mistake"):
         faces.mistakes(toy_chips, toy_chips, toy_chips.labels)
+
+
+def test_det_curve_is_the_roc_on_normal_axes(scores):
+    figure = plots.det_curves(scores)
+    x, y = figure.axes[0].lines[1].get_data()
+    curve = roc(scores["arcface"])
+    np.testing.assert_allclose(np.column_stack([x, y]), np.column_stack(det(curve)))
+    drawn(figure)
+
+
+def test_probes_named_wrongly_are_shown_with_their_scores():
+    chips = np.random.default_rng(0).integers(0, 255, (6, 8, 8, 3)).astype(np.uint8)
+    figure = plots.misidentified([(chips[0], chips[1], chips[2], 0.9, 0.4)])
+    np.testing.assert_array_equal(figure.axes[2].images[0].get_array(), chips[2])
+    assert [axes.get_title(loc="center") for axes in figure.axes] == ["", "0.90", "0.40"]
+    drawn(figure)
+
+
+def test_error_reject_and_group_and_fold_figures_show_their_numbers():
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(8), 5)
+    embeddings = generator.normal(0, 1, (8, 6))[labels] + generator.normal(0, 1, (40, 6))
+    curve = error_versus_reject(embeddings, labels, generator.random(40), 0.5, replicates=20)
+    figure = plots.error_reject_curves({"luck": curve})
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), curve.frr)
+    drawn(figure)
+    audit = errors_by_group(embeddings, labels, labels % 2, 0.5, replicates=20)
+    figure = plots.group_errors(audit)
+    assert figure.axes[1].lines[1].get_xdata() == audit.groups[0].frr.value
+    drawn(figure)
+    result = fold_accuracy(pair_scores(embeddings, labels), 5)
+    figure = plots.fold_accuracies(result)
+    np.testing.assert_array_equal(figure.axes[0].lines[1].get_ydata(), result.accuracies)
+    drawn(figure)
+
+
+def test_open_set_curve_passes_through_every_dir():
+    generator = np.random.default_rng(0)
+    search = OpenSet(generator.normal(1, 1, 50), generator.normal(0, 1, 40), 1, np.arange(50), np.arange(40))
+    x, y = plots.open_set_curves({"a": search}).axes[0].lines[0].get_data()
+    for far in (0.05, 0.25, 1.0):
+        assert y[x <= far + 1e-9][-1] == pytest.approx(search.dir_at_far(far, replicates=2).value)
+    figure = plots.cmc_curves({"a": np.array([0.5, 0.75, 1.0])}, ranks=2)
+    np.testing.assert_array_equal(figure.axes[0].lines[0].get_ydata(), [0.5, 0.75])
+    drawn(figure)
+
+
+def test_one_threshold_on_two_sets(scores):
+    one, other = scores.values()
+    figure = plots.threshold_transfer(one, other, 0.4, ("here", "there"))
+    far = (other.values[~other.genuine] >= 0.4).mean()
+    assert figure.axes[1].get_title(loc="left").startswith(f"there: FAR {far:.1%}")
+    drawn(figure)
+    figure = plots.interval_widths({"pairs": np.arange(100.0), "people": np.arange(200.0)}, xlabel="x")
+    assert "people: 4.975 to 194.025" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    drawn(figure)

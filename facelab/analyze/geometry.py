@@ -1,0 +1,184 @@
+"""Angles on the sphere: how close the images of one identity lie, and how far the identities are apart."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from facelab.errors import FacelabError
+from facelab.evaluate.scores import Scores, check_embeddings, pair_scores
+
+
+@dataclass(frozen=True, eq=False)
+class CentreAngles:
+    """Angles of n embeddings to class centres, in radians.
+
+    Attributes:
+        own: to the centre of the own identity, shape (n,).
+        other: to the nearest centre of another identity, shape (n,).
+        nearest: the label of that other identity, shape (n,).
+    """
+
+    own: np.ndarray
+    other: np.ndarray
+    nearest: np.ndarray
+
+    @property
+    def right(self) -> np.ndarray:
+        """Which embeddings are nearer to their own centre than to any other; shape (n,), bool."""
+        return self.own < self.other
+
+
+def mean_directions(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    r"""Return the identities, rising, shape (C,), and their mean directions of length 1, shape (C, d).
+
+    .. math:: \mu_c = \frac{\sum_{y_i = c} \hat x_i}{\lVert \sum_{y_i = c} \hat x_i \rVert}
+
+    Raises:
+        FacelabError: an embedding has no direction, or those of an identity cancel out.
+    """
+    embeddings, labels = check_embeddings(embeddings, labels)
+    identities, codes = np.unique(labels, return_inverse=True)
+    sums = np.zeros((len(identities), embeddings.shape[1]))
+    np.add.at(sums, codes, embeddings)
+    lengths = np.linalg.norm(sums, axis=1, keepdims=True)
+    if (lengths < 1e-12).any():
+        raise FacelabError(f"identity {identities[lengths.argmin()]}: its embeddings cancel out, so it has no centre.")
+    return identities, sums / lengths
+
+
+def centre_angles(embeddings: np.ndarray, labels: np.ndarray, centres: np.ndarray | None = None) -> CentreAngles:
+    r"""Measure the angle of each embedding to its own and to the nearest other class centre, in radians.
+
+    .. math:: \theta_i = \arccos(\hat x_i \cdot \hat W_{y_i}), \qquad
+        \theta'_i = \min_{j \ne y_i} \arccos(\hat x_i \cdot \hat W_j)
+
+    Args:
+        embeddings: shape (n, d).
+        labels: identity of each, shape (n,); with ``centres`` they are rows of it.
+        centres: class centres of a trained loss, shape (C, d). Without them the mean direction of each identity stands
+            for its centre, and the own centre is the mean of the identity's *other* images: an image that helped to
+            make its centre would lie too near to it.
+
+    Raises:
+        FacelabError: an embedding or a centre without direction, fewer than two identities, a label without a centre,
+            or, without ``centres``, an identity with one image.
+    """
+    embeddings, labels = check_embeddings(embeddings, labels)
+    if centres is None:
+        identities, means = mean_directions(embeddings, labels)
+        codes = np.searchsorted(identities, labels)
+        single = identities[np.bincount(codes) < 2]
+        if len(single):
+            raise FacelabError(f"identity {single[0]} has one image, so no other image makes its centre; leave it out.")
+        sums = np.zeros_like(means)
+        np.add.at(sums, codes, embeddings)
+        rest = sums[codes] - embeddings
+        own = np.einsum("nd,nd->n", embeddings, rest) / np.linalg.norm(rest, axis=1)
+    else:
+        means, identities = check_embeddings(centres, np.arange(len(centres)))
+        outside = (labels < 0) | (labels >= len(means))
+        if outside.any():
+            raise FacelabError(f"label {labels[outside][0]}: there are {len(means)} centres, for labels from 0.")
+        codes = labels
+        own = np.einsum("nd,nd->n", embeddings, means[codes])
+    if len(means) < 2:
+        raise FacelabError(f"{len(means)} identity: a nearest other centre needs at least 2.")
+    others = embeddings @ means.T
+    others[np.arange(len(others)), codes] = -np.inf
+    nearest = others.argmax(axis=1)
+    other = others[np.arange(len(others)), nearest]
+    return CentreAngles(_arccos(own), _arccos(other), identities[nearest])
+
+
+def pair_angles(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the angles of all genuine (intra-class) and all impostor (inter-class) pairs, in radians."""
+    scores = pair_scores(embeddings, labels)
+    angles = _arccos(scores.values)
+    return angles[scores.genuine], angles[~scores.genuine]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How the space is filled; angles in radians.
+
+    Attributes:
+        compactness: mean angle of genuine pairs; smaller is more compact.
+        separation: mean over identities of the angle from their mean direction to the nearest other one.
+        sensitivity: d', the distance between the means of impostor and genuine angles in units of their spread.
+        overlap: share of impostor pairs that lie closer together than the median genuine pair.
+    """
+
+    compactness: float
+    separation: float
+    sensitivity: float
+    overlap: float
+
+
+def spread(embeddings: np.ndarray, labels: np.ndarray) -> Spread:
+    r"""Measure compactness and separation.
+
+    .. math:: d' = \frac{\bar\theta_\text{inter} - \bar\theta_\text{intra}}
+        {\sqrt{(\sigma^2_\text{inter} + \sigma^2_\text{intra}) / 2}}
+
+    Source of d' for biometric scores: J. Daugman, "Biometric decision landscapes", University of Cambridge technical
+    report UCAM-CL-TR-482, 2000.
+
+    Raises:
+        FacelabError: there are no genuine or no impostor pairs.
+    """
+    intra, inter = pair_angles(embeddings, labels)
+    if not len(intra) or not len(inter):
+        raise FacelabError(f"{len(intra)} genuine and {len(inter)} impostor pairs: both are needed.")
+    _, means = mean_directions(embeddings, labels)
+    cosines = means @ means.T
+    np.fill_diagonal(cosines, -np.inf)
+    deviation = np.sqrt((inter.var() + intra.var()) / 2)
+    return Spread(
+        compactness=float(intra.mean()),
+        separation=float(_arccos(cosines.max(axis=1)).mean()),
+        sensitivity=float((inter.mean() - intra.mean()) / deviation) if deviation else float("nan"),
+        overlap=float((inter < np.median(intra)).mean()),
+    )
+
+
+def alignment(embeddings: np.ndarray, labels: np.ndarray, *, power: float = 2) -> float:
+    r"""Return how close the images of one identity lie: 0 is best, 4 the worst (for the usual power 2).
+
+    .. math:: \ell_\text{align} = \operatorname{mean}_{y_i = y_j} \lVert \hat x_i - \hat x_j \rVert^\alpha
+
+    Source: T. Wang, P. Isola, "Understanding contrastive representation learning through alignment and uniformity on
+    the hypersphere", ICML 2020.
+
+    Raises:
+        FacelabError: no identity has two images.
+    """
+    scores = pair_scores(embeddings, labels)
+    if not scores.genuine.any():
+        raise FacelabError("no identity has two images, so there is nothing to align.")
+    return float((_squared(scores)[scores.genuine] ** (power / 2)).mean())
+
+
+def uniformity(embeddings: np.ndarray, *, t: float = 2) -> float:
+    r"""Return how evenly the embeddings fill the sphere: 0 if all are equal, down to about -2t for an even spread.
+
+    .. math:: \ell_\text{uniform} = \log \operatorname{mean}_{i < j} e^{-t \lVert \hat x_i - \hat x_j \rVert^2}
+
+    In many dimensions two random directions are at right angles, so an even spread gives -2t. Source: as
+    :func:`alignment`.
+
+    Raises:
+        FacelabError: fewer than two embeddings.
+    """
+    if len(embeddings) < 2:
+        raise FacelabError(f"{len(embeddings)} embedding(s): uniformity needs pairs.")
+    scores = pair_scores(embeddings, np.arange(len(embeddings)))
+    return float(np.log(np.exp(-t * _squared(scores)).mean()))
+
+
+def _squared(scores: Scores) -> np.ndarray:
+    """The squared distance of unit vectors, which cannot be negative."""
+    return np.maximum(2 - 2 * scores.values, 0)
+
+
+def _arccos(cosines: np.ndarray) -> np.ndarray:
+    return np.arccos(np.clip(cosines, -1, 1))

@@ -1,0 +1,32 @@
+"""Clusters found without labels."""
+
+from collections.abc import Mapping
+
+from matplotlib.figure import Figure
+
+from facelab.analyze.clustering import ClusteringScores
+from facelab.plots.style import BLACK, CYCLE, MARKERS, display_name, new_figure, styled, with_caption
+
+
+@styled
+def clustering_curves(scores: Mapping[str, Mapping[float, ClusteringScores]]) -> Figure:
+    """Draw pairwise F (left) and the number of clusters found (right) over the threshold of the clustering.
+
+    Args:
+        scores: for each model and threshold (cosine) the outcome of :func:`facelab.analyze.clustering_scores`.
+    """
+    figure, ((left, right),) = new_figure(1, 2)
+    said = []
+    for (name, rows), colour, marker in zip(scores.items(), CYCLE, MARKERS, strict=False):
+        thresholds = sorted(rows)
+        style = {"color": colour, "marker": marker, "markersize": 4, "label": display_name(name)}
+        left.plot(thresholds, [rows[t].f for t in thresholds], **style)
+        right.plot(thresholds, [rows[t].clusters for t in thresholds], **style)
+        best = max(thresholds, key=lambda t, rows=rows: rows[t].f)
+        found = rows[best]
+        said.append(f"{display_name(name)}: best F {found.f:.2f} at cosine {best:.2f}, with {found.clusters} clusters")
+    right.axhline(found.identities, color=BLACK, linestyle="--", linewidth=1, label="identities in truth")
+    left.set(title="pairwise F", xlabel="threshold (cosine)", ylim=(0, 1.02))
+    right.set(title="clusters found", xlabel="threshold (cosine)", yscale="log")
+    right.legend(fontsize=8)
+    return with_caption(figure, "; ".join(said) + f"; in truth there are {found.identities} identities.")

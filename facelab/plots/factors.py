@@ -1,0 +1,170 @@
+"""The factors behind an embedding: identity, pose, light, expression, skin, image quality."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from facelab.analyze.factors import VariancePartition
+from facelab.analyze.probes import Probe
+from facelab.analyze.response import FACTORS, Response, Sweep
+from facelab.plots.style import (
+    BLACK,
+    CYCLE,
+    GREY,
+    MARKERS,
+    display_name,
+    new_figure,
+    show_image,
+    styled,
+    with_caption,
+)
+
+
+@styled
+def variance_bars(partitions: Mapping[str, VariancePartition]) -> Figure:
+    """Draw how much of the spread of embeddings is identity (left), and what each factor alone explains (right).
+
+    Whiskers are 95 % intervals from an identity bootstrap. The unit on the right is the variance of the factor's level:
+    within identities, or between them (marked).
+
+    Args:
+        partitions: for each model the outcome of :func:`facelab.analyze.variance_partition`.
+    """
+    figure, ((left, right),) = new_figure(1, 2, width=8.0, height=3.4, gridspec_kw={"width_ratios": [1, 1.6]})
+    names = list(next(iter(partitions.values())).parts)
+    said = []
+    for k, (model, result) in enumerate(partitions.items()):
+        e = result.identity
+        left.bar(k, e.value, color=CYCLE[k], width=0.55)
+        left.bar(k, 1 - e.value, bottom=e.value, color="#d9d9d9", width=0.55)
+        left.errorbar(k, e.value, yerr=[[e.value - e.low], [e.high - e.value]], color=BLACK, capsize=4, linewidth=1.4)
+        left.text(k, 0.03, f"{e.value:.0%}", ha="center", color="white", fontweight="bold")
+        said.append(f"{display_name(model)}: identity {e.value:.0%} [{e.low:.0%}, {e.high:.0%}]")
+        _whiskers(right, [result.parts[n].alone for n in names], k, len(partitions), display_name(model))
+    left.set(title="between identities", ylim=(0, 1), xticks=range(len(partitions)), ylabel="share of the variance")
+    left.set_xticklabels([display_name(model) for model in partitions])
+    left.grid(axis="x", visible=False)
+    levels = next(iter(partitions.values())).parts
+    ticks = [f"{n} (between)" if levels[n].level == "between" else n for n in names]
+    right.set(title="R² of one factor alone", xlabel="share of the variance of its level", yticks=range(len(names)))
+    right.set_yticklabels(ticks)
+    right.legend(fontsize=8)
+    return with_caption(figure, "Share of the variance of embeddings. " + "; ".join(said) + ".")
+
+
+@styled
+def probe_scores(probes: Mapping[str, Mapping[str, Probe]]) -> Figure:
+    """Draw how well factors can be read from embeddings, with 95 % intervals; 0 is what knows nothing.
+
+    Args:
+        probes: for each model and factor the outcome of :func:`facelab.analyze.linear_probe` for a number.
+    """
+    names = list(next(iter(probes.values())))
+    figure, ((panel,),) = new_figure(width=5.8, height=0.42 * len(names) + 1.2)
+    said = []
+    for k, (model, rows) in enumerate(probes.items()):
+        _whiskers(panel, [rows[n].score for n in names], k, len(probes), display_name(model))
+        best = max(names, key=lambda n, rows=rows: rows[n].score.value)
+        e = rows[best].score
+        said.append(f"{display_name(model)}: {best} best, R² {e.value:.2f} [{e.low:.2f}, {e.high:.2f}]")
+    panel.set(xlabel="R² on identities not seen by the probe", yticks=range(len(names)), xlim=(None, 1))
+    panel.set_yticklabels(names)
+    panel.legend(fontsize=8)
+    return with_caption(figure, "; ".join(said) + ".")
+
+
+def _whiskers(panel, estimates, k: int, models: int, label: str) -> None:
+    y = np.arange(len(estimates)) + (k - (models - 1) / 2) * 0.25
+    value, low, high = (np.array([getattr(e, field) for e in estimates]) for field in ("value", "low", "high"))
+    panel.errorbar(
+        value, y, xerr=[np.maximum(value - low, 0), np.maximum(high - value, 0)],
+        fmt=MARKERS[k], color=CYCLE[k], markersize=5, capsize=2, linewidth=1.2, label=label,
+    )  # fmt: skip
+    if k == 0:
+        panel.axvline(0, color=GREY, linewidth=1)
+        panel.invert_yaxis()
+
+
+@styled
+def response_curves(models: Mapping[str, Mapping[str, Response]]) -> Figure:
+    """Draw how far embeddings move when one factor does, in degrees, with 95 % bands over people.
+
+    The dashed line of each model is the mean angle between different people at the reference: a curve that reaches it
+    has moved a face as far as another person is away.
+
+    Args:
+        models: for each model and factor the outcome of :func:`facelab.analyze.response`.
+    """
+    factors = list(next(iter(models.values())))
+    figure, axes = new_figure(1, len(factors), width=2.3 * len(factors) + 0.8, height=3.0, sharey=True)
+    said = []
+    for k, (model, rows) in enumerate(models.items()):
+        for panel, name in zip(axes[0], factors, strict=True):
+            r = rows[name]
+            value, low, high = (np.degrees([getattr(e, f) for e in r.moved]) for f in ("value", "low", "high"))
+            panel.fill_between(r.values, low, high, color=CYCLE[k], alpha=0.2, linewidth=0)
+            panel.plot(r.values, value, color=CYCLE[k], marker=MARKERS[k], markersize=4, label=display_name(model))
+            panel.axhline(np.degrees(r.others), color=CYCLE[k], linestyle="--", linewidth=1)
+            panel.set_xlabel(FACTORS[name].unit, fontsize=8)
+            panel.set_title(name)
+        most = max(factors, key=lambda n, rows=rows: max(e.value for e in rows[n].moved) / rows[n].others)
+        largest = max(e.value for e in rows[most].moved)
+        said.append(
+            f"{display_name(model)}: {most} moves most, by {np.degrees(largest):.0f}° of the "
+            f"{np.degrees(rows[most].others):.0f}° between people"
+        )
+    axes[0, 0].set(ylabel="moved by (degrees)", ylim=(0, None))
+    axes[0, 0].legend(fontsize=8)
+    return with_caption(figure, "; ".join(said) + ".")
+
+
+@styled
+def sweep_sheet(sweeps: Sequence[Sweep], *, person: int = 0) -> Figure:
+    """Show the pictures of one person with one factor moving, one factor per row.
+
+    Args:
+        sweeps: from :func:`facelab.analyze.sweep`.
+        person: which of the people.
+    """
+    columns = max(len(s.values) for s in sweeps)
+    figure, axes = new_figure(len(sweeps), columns, width=1.15 * columns + 0.8, height=1.3 * len(sweeps), dpi=100)
+    for row, s in enumerate(sweeps):
+        for column in range(columns):
+            if column < len(s.values):
+                mark = " (start)" if column == s.reference else ""
+                show_image(axes[row, column], s.images[person, column], f"{s.values[column]:g}{mark}")
+            else:
+                axes[row, column].set_axis_off()
+        axes[row, 0].text(-0.1, 0.5, s.factor, ha="right", va="center", transform=axes[row, 0].transAxes)
+    names = ", ".join(f"{s.factor} ({FACTORS[s.factor].unit})" for s in sweeps)
+    return with_caption(figure, f"One person, one factor moving in each row: {names}.")
+
+
+@styled
+def occlusion_maps(chips: np.ndarray, maps: Mapping[str, Sequence[np.ndarray]]) -> Figure:
+    """Show chips and, below, where covering them moves the embedding: dark is where it moves most.
+
+    Every map has its own scale, because some pictures move ten times as far as others; its largest value stands below.
+
+    Args:
+        chips: shape (n, height, width, 3), uint8.
+        maps: for each model one outcome of :func:`facelab.analyze.occlusion_map` for each chip.
+    """
+    rows, columns = 1 + len(maps), len(chips)
+    figure, axes = new_figure(rows, columns, width=1.35 * columns + 0.9, height=1.5 * rows, dpi=90)
+    for column, chip in enumerate(chips):
+        show_image(axes[0, column], chip)
+    said = []
+    for row, (model, found) in enumerate(maps.items(), 1):
+        for panel, chip, m in zip(axes[row], chips, found, strict=True):
+            panel.imshow(chip.mean(axis=2), cmap="gray", vmin=-100, vmax=300)
+            panel.imshow(m, cmap="Oranges", vmin=0, vmax=max(float(m.max()), 1e-9), alpha=0.65)
+            panel.set_axis_off()
+            panel.text(0.5, -0.03, f"{m.max():.2f}", ha="center", va="top", fontsize=9, transform=panel.transAxes)
+        axes[row, 0].text(
+            -0.08, 0.5, display_name(model), ha="right", va="center", fontsize=9, transform=axes[row, 0].transAxes
+        )
+        tops = [float(m.max()) for m in found]
+        said.append(f"{display_name(model)} {min(tops):.2f} to {max(tops):.2f}")
+    return with_caption(figure, "Largest fall of the cosine where a square covers the chip: " + "; ".join(said) + ".")

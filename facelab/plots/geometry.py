@@ -1,0 +1,179 @@
+"""The embedding space measured: angles, dimensions, hubs, lengths, collapse."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from facelab.analyze.collapse import CollapseWatch
+from facelab.analyze.geometry import CentreAngles
+from facelab.evaluate import Estimate
+from facelab.plots.style import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    GREY,
+    MARKERS,
+    ORANGE,
+    display_name,
+    new_figure,
+    styled,
+    with_caption,
+)
+
+_LINES = ("-", "--", "-.", ":") * 2
+
+
+@styled
+def angle_histograms(angles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+    """Draw the angles of genuine and impostor pairs in degrees, one panel per model, with their means.
+
+    Args:
+        angles: for each model the two arrays of :func:`facelab.analyze.pair_angles`, in radians.
+    """
+    figure, axes = new_figure(1, len(angles), width=3.4 * len(angles) + 0.6, height=2.9, sharex=True)
+    said = []
+    for panel, (name, (intra, inter)) in zip(axes[0], angles.items(), strict=True):
+        for values, kind, colour, line in ((inter, "impostor", ORANGE, "--"), (intra, "genuine", BLUE, "-")):
+            degrees = np.degrees(values)
+            panel.hist(degrees, bins=np.arange(0, 181, 5), density=True, color=colour, alpha=0.45)
+            panel.hist(degrees, bins=np.arange(0, 181, 5), density=True, color=colour, histtype="step", linestyle=line)
+            panel.axvline(degrees.mean(), color=colour, linestyle=line, label=f"{kind}, mean {degrees.mean():.0f}°")
+        panel.set(title=display_name(name), xlabel="angle of a pair (degrees)", yticks=[], xlim=(0, 180))
+        panel.legend(fontsize=8)
+        mean = [np.degrees(values).mean() for values in (intra, inter)]
+        said.append(f"{display_name(name)}: genuine pairs {mean[0]:.0f}°, impostor pairs {mean[1]:.0f}° apart")
+    axes[0, 0].set_ylabel("density")
+    return with_caption(figure, "Mean angles. " + "; ".join(said) + ".")
+
+
+@styled
+def centre_map(angles: Mapping[str, CentreAngles]) -> Figure:
+    """Draw each image by its angles to its own and to the nearest other class centre, in degrees.
+
+    Above the diagonal the own centre is nearer; an image below it is named wrongly.
+
+    Args:
+        angles: for each model the outcome of :func:`facelab.analyze.centre_angles`.
+    """
+    figure, axes = new_figure(
+        1, len(angles), width=3.1 * len(angles) + 0.6, height=3.4, sharex=True, sharey=True, subplot_kw={"aspect": 1}
+    )
+    top = np.degrees(max(max(a.own.max(), a.other.max()) for a in angles.values())) * 1.03
+    said = []
+    for panel, (name, a) in zip(axes[0], angles.items(), strict=True):
+        own, other = np.degrees(a.own), np.degrees(a.other)
+        for mask, colour, marker, what in ((a.right, BLUE, "o", "right"), (~a.right, ORANGE, "^", "wrong")):
+            label = f"{what}: {mask.mean():.0%}"
+            panel.scatter(
+                own[mask], other[mask], s=11, color=colour, marker=marker, linewidths=0, alpha=0.7, label=label
+            )
+        panel.plot([0, top], [0, top], color=BLACK, linewidth=1, linestyle="--")
+        panel.set(title=display_name(name), xlabel="angle to own centre (degrees)", xlim=(0, top), ylim=(0, top))
+        panel.legend(fontsize=8, loc="lower right", framealpha=0.9, frameon=True)
+        said.append(f"{display_name(name)} {a.right.mean():.0%} of {len(own)}")
+    axes[0, 0].set_ylabel("to nearest other (degrees)")
+    return with_caption(figure, "Images nearer to their own centre than to any other: " + "; ".join(said) + ".")
+
+
+@styled
+def spectrum_curves(spectra: Mapping[str, np.ndarray]) -> Figure:
+    """Draw the share of the variance that the first k principal axes hold; dots mark where it reaches 95 %.
+
+    Args:
+        spectra: for each model the outcome of :func:`facelab.analyze.spectrum`.
+    """
+    figure, ((panel,),) = new_figure(width=5.2, height=3.2)
+    said = []
+    for (name, shares), colour, line, marker in zip(spectra.items(), CYCLE, _LINES, MARKERS, strict=False):
+        reached = np.cumsum(shares)
+        needed = int(np.searchsorted(reached, 0.95 - 1e-9) + 1)
+        ratio = 1 / (shares**2).sum()
+        label = f"{display_name(name)}: participation ratio {ratio:.1f}"
+        panel.plot(np.arange(1, len(shares) + 1), reached, color=colour, linestyle=line, label=label)
+        panel.scatter([needed], [reached[needed - 1]], color=colour, marker=marker, s=40, zorder=3)
+        said.append(f"{display_name(name)} needs {needed} of {len(shares)} axes (participation ratio {ratio:.1f})")
+    panel.axhline(0.95, color=GREY, linewidth=1, linestyle=":")
+    panel.set(xscale="log", xlabel="number of principal axes, k", ylabel="share of the variance", ylim=(0, 1.02))
+    panel.legend(loc="lower right", fontsize=9)
+    return with_caption(figure, "For 95 % of the variance, " + "; ".join(said) + ".")
+
+
+@styled
+def hub_histograms(counts: Mapping[str, np.ndarray]) -> Figure:
+    """Draw how often each image is among the nearest neighbours of another one; the tail on the right are hubs.
+
+    Args:
+        counts: for each model the outcome of :func:`facelab.analyze.k_occurrence`.
+    """
+    figure, axes = new_figure(1, len(counts), width=3.2 * len(counts) + 0.6, height=2.8, sharex=True, sharey=True)
+    top = max(n.max() for n in counts.values())
+    said = []
+    for panel, (name, n) in zip(axes[0], counts.items(), strict=True):
+        panel.hist(n, bins=np.arange(-0.5, top + 1.5, max(1, top // 25)), color=BLUE)
+        panel.axvline(n.mean(), color=ORANGE, linestyle="--", label=f"mean {n.mean():.0f}")
+        panel.set(title=display_name(name), xlabel="times among the nearest")
+        panel.legend(fontsize=8)
+        said.append(f"{display_name(name)}: at most {n.max()} times, never {(n == 0).sum()} of {len(n)} images")
+    axes[0, 0].set_ylabel("images")
+    return with_caption(
+        figure, f"Each image is on average {n.mean():.0f} times a near neighbour. " + "; ".join(said) + "."
+    )
+
+
+@styled
+def length_against_quality(
+    lengths: Mapping[str, np.ndarray], quality: np.ndarray, correlations: Mapping[str, Estimate], *, label: str
+) -> Figure:
+    """Draw the lengths of embeddings before normalisation against a known quality of the picture.
+
+    Args:
+        lengths: for each model, shape (n,).
+        quality: shape (n,).
+        correlations: for each model the outcome of :func:`facelab.analyze.rank_correlation`.
+        label: what ``quality`` is, with its unit.
+    """
+    figure, axes = new_figure(1, len(lengths), width=3.2 * len(lengths) + 0.6, height=2.9)
+    said = []
+    for panel, (name, values) in zip(axes[0], lengths.items(), strict=True):
+        rho = correlations[name]
+        panel.scatter(quality, values, s=12, color=BLUE, alpha=0.6, linewidths=0)
+        order = np.argsort(quality)
+        for part in np.array_split(order, 6):  # medians of six equal groups show the trend without a model
+            panel.plot(np.median(quality[part]), np.median(values[part]), "s", color=ORANGE, markersize=6)
+        panel.set(title=f"{display_name(name)}: ρ = {rho.value:.2f}", xlabel=label, ylim=(0, None))
+        said.append(f"{display_name(name)} {rho.value:.2f} [{rho.low:.2f}, {rho.high:.2f}]")
+    axes[0, 0].set_ylabel("length of the embedding")
+    return with_caption(figure, f"Spearman's ρ of length and {label}, n = {len(quality)}: " + "; ".join(said) + ".")
+
+
+@styled
+def collapse_curves(watches: Mapping[str, CollapseWatch]) -> Figure:
+    """Draw the four measures of neural collapse over the steps of a training, logarithmic; 0 is complete collapse.
+
+    Args:
+        watches: for each model the watch that :func:`facelab.train.fit` filled.
+    """
+    measures = (
+        ("variability", "NC1: spread within classes"),
+        ("simplex", "NC2: distance from a simplex"),
+        ("duality", "NC3: centres against means"),
+        ("decisions", "NC4: share of other decisions"),
+    )
+    figure, axes = new_figure(1, 4, width=9.0, height=2.7)
+    said = []
+    for (name, watch), colour, line, marker in zip(watches.items(), CYCLE, _LINES, MARKERS, strict=False):
+        for panel, (field, _) in zip(axes[0], measures, strict=True):
+            values = [getattr(row, field) for row in watch.history]
+            panel.plot(
+                watch.steps, values, color=colour, linestyle=line, marker=marker, markersize=3, label=display_name(name)
+            )
+        first, last = watch.history[0], watch.history[-1]
+        said.append(f"{display_name(name)}: NC1 from {first.variability:.2g} to {last.variability:.2g}")
+    for panel, (_, title) in zip(axes[0], measures, strict=True):
+        panel.set_title(title, fontsize=9)
+        panel.set(xlabel="step", ylim=(0, None))
+    axes[0, 0].set(yscale="log")
+    axes[0, 0].autoscale(axis="y")
+    axes[0, 0].legend(fontsize=8)
+    return with_caption(figure, "; ".join(said) + ".")

@@ -1,0 +1,523 @@
+"""One real example of every figure: the book's gallery.
+
+A new figure needs one small function here, under the name of the figure's function::
+
+    @example("roc_curves", "Two rising curves ...")  # the alt text
+    def _(data):
+        return plots.roc_curves(data.scores)
+
+Then ``python -m facelab.study.gallery book/gallery.ipynb`` writes the page and runs it. ``tests/book/test_gallery.py``
+asserts that no figure is missing and that the page shows today's docstrings.
+"""
+
+import functools
+import importlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from facelab import analyze, plots
+from facelab.errors import FacelabError
+
+MODELS = ("cross_entropy", "arcface")
+
+
+class GalleryData:
+    """What several examples draw: the course's faces, its two networks, a few photographs; each made when needed."""
+
+    @functools.cached_property
+    def faces(self) -> Any:
+        from facelab.study.course import course_faces
+
+        return course_faces()
+
+    @functools.cached_property
+    def models(self) -> dict[str, Any]:
+        from facelab.study.course import course_model
+
+        return {name: course_model(name) for name in MODELS}
+
+    @functools.cached_property
+    def embedders(self) -> dict[str, Any]:
+        return {name: model.embedder() for name, model in self.models.items()}
+
+    @functools.cached_property
+    def strangers(self) -> dict[str, np.ndarray]:
+        """Embeddings of the pictures of strangers, not normalised."""
+        return {name: embed(self.faces.strangers, normalize=False) for name, embed in self.embedders.items()}
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.faces.strangers.labels
+
+    @functools.cached_property
+    def scores(self) -> dict[str, Any]:
+        from facelab.evaluate import pair_scores
+
+        return {name: pair_scores(x, self.labels) for name, x in self.strangers.items()}
+
+    @functools.cached_property
+    def photographs(self) -> Any:
+        from facelab.data import load_orl
+
+        return load_orl().select(np.arange(0, 60, 10))
+
+    @functools.cached_property
+    def detections(self) -> list[list[Any]]:
+        from facelab.detect import MTCNN
+
+        return MTCNN().detect([self.photographs[i][0] for i in range(len(self.photographs))])
+
+    @functools.cached_property
+    def chips(self) -> Any:
+        from facelab.align import make_chips
+        from facelab.detect import MTCNN
+
+        return make_chips(self.photographs, MTCNN())[0]
+
+    @functools.cached_property
+    def sweeps(self) -> list[analyze.Sweep]:
+        return [analyze.sweep(name, identities=3) for name in ("yaw", "light")]
+
+    @functools.cached_property
+    def literature(self) -> pd.DataFrame:
+        from facelab.study.literature import literature
+
+        return literature()
+
+
+@dataclass(frozen=True)
+class Example:
+    """One entry of the gallery: what the figure shows to somebody who cannot see it, and how it is drawn."""
+
+    alt: str
+    draw: Callable[[GalleryData], Figure]
+
+
+EXAMPLES: dict[str, Example] = {}
+
+
+def example(name: str, alt: str) -> Callable[[Callable[[GalleryData], Figure]], Callable[[GalleryData], Figure]]:
+    """Register the decorated function as the example of a figure."""
+
+    def register(draw: Callable[[GalleryData], Figure]) -> Callable[[GalleryData], Figure]:
+        EXAMPLES[name] = Example(alt, draw)
+        return draw
+
+    return register
+
+
+def figure_functions() -> dict[str, Callable[..., Figure]]:
+    """Return every public function of ``facelab.plots`` that returns a figure, by name, in the order of the modules."""
+    found = {}
+    for info in pkgutil.iter_modules(plots.__path__):
+        module = importlib.import_module(f"facelab.plots.{info.name}")
+        for name, function in inspect.getmembers(module, inspect.isfunction):
+            returns = inspect.signature(function).return_annotation
+            own = function.__module__ == module.__name__ and not name.startswith("_")
+            if own and info.name != "style" and returns in (Figure, "Figure"):
+                found[name] = function
+    return found
+
+
+_data = GalleryData()
+
+
+def draw(name: str) -> Figure:
+    """Draw the example of a figure.
+
+    Raises:
+        FacelabError: there is no example of that name.
+    """
+    if name not in EXAMPLES:
+        raise FacelabError(f"the gallery has no figure {name!r}; it has: {', '.join(EXAMPLES)}.")
+    return EXAMPLES[name].draw(_data)
+
+
+@example("chain_figure", "Four drawings: a photograph with boxes, a chip with a grid, points on a circle, two angles.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.cover import chain_figure
+
+    return chain_figure()
+
+
+@example("logo_figure", "The course's mark: points on a circle.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.cover import logo_figure
+
+    return logo_figure()
+
+
+@example("draw_detections", "A portrait with a box around the face, five points and a score.")
+def _(data: GalleryData) -> Figure:
+    return plots.draw_detections(data.photographs[0][0], data.detections[0])
+
+
+@example("photographs_and_chips", "Six portraits with boxes and points above, six aligned chips below.")
+def _(data: GalleryData) -> Figure:
+    return plots.photographs_and_chips(data.photographs, data.chips, range(6))
+
+
+@example("one_factor_at_a_time", "Rows of rendered faces; in each row one parameter changes from left to right.")
+def _(data: GalleryData) -> Figure:
+    return plots.one_factor_at_a_time(size=64)
+
+
+@example("people_by_scenes", "A grid of rendered faces: one person per row.")
+def _(data: GalleryData) -> Figure:
+    return plots.people_by_scenes(data.faces.strangers, people=4, scenes=8)
+
+
+@example("relatives", "Rendered people, each with a sibling and a look-alike.")
+def _(data: GalleryData) -> Figure:
+    return plots.relatives(seeds=(3, 8), size=64)
+
+
+@example("attribute_spread", "Histograms of rendering parameters.")
+def _(data: GalleryData) -> Figure:
+    return plots.attribute_spread(data.faces.train)
+
+
+@example("rendered_truth", "A rendered picture, the same with box and landmarks, and a map of what each pixel shows.")
+def _(data: GalleryData) -> Figure:
+    from facelab.synth.dataset import renderer_for
+    from facelab.synth.identity import sample_identity
+    from facelab.synth.render import ChipFraming
+    from facelab.synth.scene import sample_scene
+
+    renderer, framing = renderer_for(), ChipFraming(112, 56)
+    body = renderer.body(sample_identity(renderer.model, 12))
+    return plots.rendered_truth(renderer.render(body, [sample_scene(12)], size=framing.shape, framing=framing)[0])
+
+
+@example("loss_families", "A tree of losses with the names of the methods in each family.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.literature import loss_families
+
+    return loss_families(data.literature)
+
+
+@example("target_logits", "Curves that fall from 1 with the angle; the margin curve lies below the cosine.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.literature import target_logits
+
+    theta = np.linspace(0, np.pi - 0.5, 200)
+    return target_logits(theta, {"no margin": np.cos(theta), "ArcFace, m = 0.5": np.cos(theta + 0.5)})
+
+
+@example("published_dots", "One row for each method, one marker for each benchmark.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.literature import published_dots
+    from facelab.study.literature import COMPARISONS, published
+
+    return published_dots(published(next(iter(COMPARISONS))), xlabel="published value")
+
+
+@example("eigenface_gallery", "A mean face and three components in grey.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.literature import eigenface_gallery
+
+    grey = data.faces.train.array().mean(axis=3)
+    flat = grey.reshape(len(grey), -1)
+    axes = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:3]
+    titles = ["mean", "1st axis", "2nd axis", "3rd axis"]
+    return eigenface_gallery(grey.mean(axis=0), axes.reshape(3, *grey.shape[1:]), titles=titles)
+
+
+@example("interval_rows", "One row for each model: a point with whiskers.")
+def _(data: GalleryData) -> Figure:
+    from facelab.evaluate import verification
+    from facelab.plots.literature import interval_rows
+
+    rows = {name: verification(x, data.labels)["auc"].as_dict() for name, x in data.strangers.items()}
+    return interval_rows(pd.DataFrame(rows).T, xlabel="AUC on strangers, 95 % interval")
+
+
+@example("training_curves", "Left: the loss falls over 20 epochs. Right: the accuracy rises.")
+def _(data: GalleryData) -> Figure:
+    return plots.training_curves({name: model.history for name, model in data.models.items()})
+
+
+@example("score_histograms", "Histograms of genuine and impostor scores that overlap, with a threshold.")
+def _(data: GalleryData) -> Figure:
+    return plots.score_histograms(data.scores)
+
+
+@example("roc_curves", "Two curves that rise with the false accept rate.")
+def _(data: GalleryData) -> Figure:
+    return plots.roc_curves(data.scores)
+
+
+@example("angle_histograms", "Histograms of the angles of genuine and impostor pairs, one panel for each model.")
+def _(data: GalleryData) -> Figure:
+    return plots.angle_histograms({name: analyze.pair_angles(x, data.labels) for name, x in data.strangers.items()})
+
+
+@example("centre_map", "Points by angle to the own centre and to the nearest other; a diagonal parts right from wrong.")
+def _(data: GalleryData) -> Figure:
+    return plots.centre_map({name: analyze.centre_angles(x, data.labels) for name, x in data.strangers.items()})
+
+
+@example("spectrum_curves", "Curves of cumulated variance that rise to 1; a dot marks 95 %.")
+def _(data: GalleryData) -> Figure:
+    return plots.spectrum_curves({name: analyze.spectrum(x) for name, x in data.strangers.items()})
+
+
+@example("hub_histograms", "Histograms of how often an image is a near neighbour, around a mean of ten.")
+def _(data: GalleryData) -> Figure:
+    return plots.hub_histograms({name: analyze.k_occurrence(x) for name, x in data.strangers.items()})
+
+
+@example("length_against_quality", "Clouds of points, lengths of embeddings over yaw, with medians of six groups.")
+def _(data: GalleryData) -> Figure:
+    yaw = np.degrees(data.faces.strangers.table["yaw"].abs().to_numpy())
+    lengths = {name: np.linalg.norm(x, axis=1) for name, x in data.strangers.items()}
+    rho = {name: analyze.rank_correlation(x, yaw, data.labels) for name, x in lengths.items()}
+    return plots.length_against_quality(lengths, yaw, rho, label="|yaw| (degrees)")
+
+
+@example(
+    "collapse_curves", "Four panels, one for each measure of neural collapse; the curves fall during the training."
+)
+def _(data: GalleryData) -> Figure:
+    from facelab.train import Recipe, fit
+
+    few = data.faces.train.select(data.faces.train.labels < 4).resized(32)
+    watch = analyze.CollapseWatch(every=3)
+    recipe = Recipe(size=32, embedding_dim=16, epochs=12, batch_size=16, learning_rate=0.02, augment=False)
+    fit(recipe, few, device="cpu", watch=watch)
+    return plots.collapse_curves({"cross_entropy": watch})
+
+
+@example("clustering_curves", "Left: pairwise F over the threshold. Right: the number of clusters rises with it.")
+def _(data: GalleryData) -> Figure:
+    def at(x: np.ndarray, threshold: float) -> analyze.ClusteringScores:
+        return analyze.clustering_scores(data.labels, analyze.cluster(x, threshold=threshold))
+
+    thresholds = [0.2, 0.4, 0.6, 0.8]
+    return plots.clustering_curves({name: {t: at(x, t) for t in thresholds} for name, x in data.strangers.items()})
+
+
+@example("projection_map", "Two maps of points in sixteen kinds of markers, with a legend.")
+def _(data: GalleryData) -> Figure:
+    points = {name: analyze.project(x, method="pca") for name, x in data.strangers.items()}
+    return plots.projection_map(points, data.labels, data.faces.strangers.identities)
+
+
+@example("projection_grid", "Two maps of the same points, by PCA and by t-SNE, with trustworthiness and continuity.")
+def _(data: GalleryData) -> Figure:
+    x = data.strangers["cross_entropy"]
+    maps = {"PCA": analyze.project(x, method="pca"), "t-SNE": analyze.project(x)}
+    return plots.projection_grid(maps, data.labels, {title: analyze.trust(x, p) for title, p in maps.items()})
+
+
+@example("sphere_map", "Two discs, front and back of a sphere, with points in sixteen kinds of markers.")
+def _(data: GalleryData) -> Figure:
+    return plots.sphere_map(analyze.project(data.strangers["cross_entropy"], method="sphere"), data.labels)
+
+
+@example("pair_sheet", "Pairs of faces of different people, one pair per column, with their cosines.")
+def _(data: GalleryData) -> Figure:
+    pairs = analyze.hard_pairs(data.strangers["cross_entropy"], data.labels, "impostor", top=6)
+    return plots.pair_sheet(data.faces.strangers, pairs)
+
+
+@example("failure_sheet", "Three rows of faces: probes, their wrong matches, the best pictures of their own identity.")
+def _(data: GalleryData) -> Figure:
+    return plots.failure_sheet(
+        data.faces.strangers, analyze.failures(data.strangers["cross_entropy"], data.labels, top=6)
+    )
+
+
+@example(
+    "confusion_sheet", "Rows of faces: four of one person on the left, four of the person taken for them on the right."
+)
+def _(data: GalleryData) -> Figure:
+    confusions = analyze.confused_identities(data.strangers["cross_entropy"], data.labels, top=3)
+    return plots.confusion_sheet(data.faces.strangers, confusions)
+
+
+@example("variance_bars", "Left: bars of the share of identity. Right: points with whiskers for each factor.")
+def _(data: GalleryData) -> Figure:
+    features = analyze.factor_features(data.faces.strangers.table)
+    del features["skin"]  # sixteen identities are too few to learn it from
+    return plots.variance_bars(
+        {name: analyze.variance_partition(x, data.labels, features) for name, x in data.strangers.items()}
+    )
+
+
+@example("probe_scores", "Points with whiskers: how well yaw, pitch and elevation of the light can be read.")
+def _(data: GalleryData) -> Figure:
+    table = data.faces.strangers.table
+    columns = ("yaw", "pitch", "light_elevation")
+    return plots.probe_scores(
+        {
+            name: {c: analyze.linear_probe(x, table[c].to_numpy(), data.labels) for c in columns}
+            for name, x in data.strangers.items()
+        }
+    )
+
+
+@example("response_curves", "Curves that rise from 0 with yaw and light; a dashed line marks the angle between people.")
+def _(data: GalleryData) -> Figure:
+    return plots.response_curves({name: analyze.responses(e, data.sweeps) for name, e in data.embedders.items()})
+
+
+@example("sweep_sheet", "Two rows of one rendered face: turning its head, and with a light that moves to the side.")
+def _(data: GalleryData) -> Figure:
+    return plots.sweep_sheet(data.sweeps)
+
+
+@example("occlusion_maps", "Two faces; below each, where covering it moves the embedding, for two models.")
+def _(data: GalleryData) -> Figure:
+    chips = np.stack([data.faces.strangers[i][0] for i in (0, 40)])
+    maps = {name: [analyze.occlusion_map(e, chip, stride=8) for chip in chips] for name, e in data.embedders.items()}
+    return plots.occlusion_maps(chips, maps)
+
+
+@example("over_angle", "Two falling curves over the angle: the cosine, and ArcFace's target logit below it.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.losses import over_angle
+
+    theta = np.linspace(0, np.pi - 0.5, 200)
+    curves = {"normface": np.cos(theta), "arcface": np.cos(theta + 0.5)}
+    return over_angle(theta, curves, ylabel="target logit ψ(θ)")
+
+
+@example("decision_boundaries", "Two squares of two angles: without a margin two triangles, with one a white band.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.losses import decision_boundaries
+
+    return decision_boundaries({"normface": np.cos, "arcface": lambda theta: np.cos(theta + 0.5)})
+
+
+@example("plane_and_circle", "Above six groups of points along rays from the origin, below the same on a circle.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.losses import plane_and_circle
+    from facelab.study.toy import TOY_LOSSES, toy_faces, train_toy
+
+    train, test = toy_faces()
+    toys = {name: train_toy(TOY_LOSSES[name], train, test) for name in ("normface", "arcface")}
+    embeddings, centres = ({name: getattr(toy, part) for name, toy in toys.items()} for part in ("train", "centres"))
+    return plane_and_circle(embeddings, train.labels, centres)
+
+
+@example("centre_angle_histograms", "Histograms of the angles to the own and to the nearest other class centre.")
+def _(data: GalleryData) -> Figure:
+    from facelab.analyze.angles import centre_angles
+    from facelab.plots.losses import centre_angle_histograms
+
+    x, y = data.embedders["arcface"](data.faces.train), data.faces.train.labels
+    return centre_angle_histograms({"ArcFace": centre_angles(x, y, data.models["arcface"].loss["centres"])})
+
+
+@example("triplet_zones", "Distances of one anchor on a line, with zones for hard, semi-hard and easy negatives.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.losses import triplet_zones
+
+    x = data.strangers["cross_entropy"]
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    distances, same = 2 - 2 * x @ x[0], data.labels == data.labels[0]
+    return triplet_zones(distances[1:4][same[1:4]], distances[~same][::8], margin=0.2)
+
+
+@example("angle_curves", "Two curves over the steps: the mean angles to the own and to the nearest other centre.")
+def _(data: GalleryData) -> Figure:
+    from facelab.analyze.angles import centre_angles
+    from facelab.plots.training import angle_curves
+    from facelab.train import Recipe, fit
+
+    trace = []
+
+    def watch(step, embeddings, labels, loss):
+        own, other = centre_angles(embeddings, labels, loss.centres.detach())
+        trace.append((own.mean(), other.mean()))
+
+    few = data.faces.train.select(data.faces.train.labels < 4).resized(32)
+    recipe = Recipe(size=32, embedding_dim=16, epochs=12, batch_size=16, learning_rate=0.02, augment=False)
+    fit(recipe, few, device="cpu", watch=watch)
+    return angle_curves({"cross entropy": np.array(trace)}, smooth=3)
+
+
+@example("loss_steps", "The loss of two trainings with triplets over the steps, and a line at the margin.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.training import loss_steps
+    from facelab.study.toy import toy_faces, train_toy
+    from facelab.train import LossRecipe
+
+    losses = {
+        mining: train_toy(LossRecipe(name="triplet", mining=mining), *toy_faces(), steps=60).losses
+        for mining in ("batch-hard", "batch-all")
+    }
+    return loss_steps(losses, level=0.2, level_name="margin")
+
+
+@example("mistakes", "Three rows of faces: probes, whom they are named after, and who they are.")
+def _(data: GalleryData) -> Figure:
+    from facelab.evaluate import nearest_centroid
+    from facelab.plots.faces import mistakes
+
+    embed = data.embedders["cross_entropy"]
+    named = nearest_centroid(embed(data.faces.train), data.faces.train.labels, embed(data.faces.test))
+    return mistakes(data.faces.test, data.faces.train, named)
+
+
+def page() -> Any:
+    """Return the gallery as a notebook (nbformat 4) without outputs: for each figure its docstring and its example."""
+    from nbformat import v4
+
+    intro = (
+        "# Gallery\n\nEvery figure of the course, drawn by one function of `facelab.plots` from the faces and networks "
+        "of the course. Open a box to read how the function is called. Figures of the embedding analysis carry a "
+        "sentence with their numbers: `plots.caption(figure)`. ORL photographs: AT&T Laboratories Cambridge."
+    )
+    start = "%matplotlib inline\nfrom facelab.study.gallery import draw"
+    cells = [v4.new_markdown_cell(intro), v4.new_code_cell(start)]
+    room = ""
+    for name, function in figure_functions().items():
+        module = function.__module__.rpartition(".")[2]
+        heading = f"## {module.capitalize()}\n\n" if module != room else ""
+        room = module
+        cells.append(v4.new_markdown_cell(f"{heading}### {name}\n\n{described(function)}"))
+        cell = v4.new_code_cell(f'draw("{name}")')
+        first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
+        if name in ("draw_detections", "photographs_and_chips"):
+            first += " Photographs: AT&T Laboratories Cambridge."
+        cell.metadata["mystnb"] = {"image": {"alt": EXAMPLES[name].alt}, "figure": {"caption": first}}
+        cells.append(cell)
+    for number, cell in enumerate(cells):
+        cell["id"] = f"g{number:03d}"
+    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def described(function: Callable[..., Figure]) -> str:
+    """Return a box that opens to the function's signature and docstring."""
+    call = f"{function.__module__}.{function.__name__}{inspect.signature(function)}"
+    text = f"```text\n{call}\n\n{inspect.getdoc(function)}\n```"
+    return f"````{{admonition}} How to call it\n:class: dropdown\n{text}\n````"
+
+
+def main(path: str) -> None:
+    """Write the gallery and run it."""
+    import nbformat
+    from nbconvert.preprocessors import ExecutePreprocessor
+
+    from facelab.files import atomic_write
+
+    notebook = page()
+    ExecutePreprocessor(timeout=600).preprocess(notebook)
+    with atomic_write(Path(path)) as temporary:
+        nbformat.write(notebook, temporary)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

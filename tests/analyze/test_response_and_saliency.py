@@ -1,0 +1,99 @@
+import numpy as np
+import pytest
+
+from facelab.analyze import FACTORS, Sweep, occlusion_map, response, sweep
+from facelab.errors import FacelabError
+
+
+def means(chips: np.ndarray) -> np.ndarray:
+    """An embedding that can be worked out by hand: the mean of the left half, of the right half, and a constant."""
+    x = chips.astype(np.float64)
+    half = x.shape[2] // 2
+    return np.stack([x[:, :, :half].mean(axis=(1, 2, 3)), x[:, :, half:].mean(axis=(1, 2, 3)), np.full(len(x), 50)], 1)
+
+
+def test_response_by_hand():
+    images = np.zeros((2, 3, 4, 4, 3), np.uint8)
+    images[0, :, :, :2] = np.array([50, 50, 100])[:, None, None, None]
+    images[1, :, :, 2:] = np.array([0, 50, 50])[:, None, None, None]
+    found = response(means, Sweep("yaw", np.array([-1.0, 0.0, 1.0]), 1, images))
+
+    def angle(a, b):
+        return np.arccos(np.dot(a, b) / np.linalg.norm(a) / np.linalg.norm(b))
+
+    first = [(50, 0, 50), (50, 0, 50), (100, 0, 50)]
+    second = [(0, 0, 50), (0, 50, 50), (0, 50, 50)]
+    expected = [(angle(a, first[1]) + angle(b, second[1])) / 2 for a, b in zip(first, second, strict=True)]
+    np.testing.assert_allclose([e.value for e in found.moved], expected, atol=1e-7)
+    assert found.moved[1].value == pytest.approx(0, abs=1e-7)
+    assert found.others == pytest.approx(angle(first[1], second[1]))
+
+
+def test_sweep_moves_one_factor_only():
+    """Rendered pictures: the reference is the same for every factor, and the others differ from it."""
+    yaw, light = sweep("yaw", identities=2), sweep("light", identities=2)
+    assert yaw.images.shape == (2, len(FACTORS["yaw"].values), 64, 64, 3)
+    np.testing.assert_array_equal(yaw.values, sorted(FACTORS["yaw"].values))
+    start = yaw.images[:, yaw.reference]
+    np.testing.assert_array_equal(start, light.images[:, light.reference])
+    for swept in (yaw, light):
+        distance = np.abs(swept.images.astype(int) - start[:, None]).mean(axis=(2, 3, 4))
+        assert (np.diff(distance[:, swept.reference :], axis=1) > 0).all()  # further away, more different
+    assert np.abs(start[0].astype(int) - start[1]).mean() > 5  # two people
+
+
+def test_darker_skin_is_rendered_darker():
+    swept = sweep("skin", identities=2)
+    cheeks = swept.images[:, :, 36:42, 26:38].mean(axis=(2, 3, 4))
+    assert (np.diff(cheeks, axis=1) < 0).all()
+
+
+def test_occlusion_map_by_hand():
+    """One bright pixel decides everything: covering it, and only that, moves the embedding."""
+    chip = np.zeros((8, 8, 3), np.uint8)
+    chip[2, 5] = 192  # the mean of the chip is 3
+
+    def pixel(chips: np.ndarray) -> np.ndarray:
+        return np.stack([chips[:, 2, 5, 0].astype(float), np.full(len(chips), 4.0)], axis=1)
+
+    found = occlusion_map(pixel, chip, patch=2, stride=2)
+    full, covered = np.array([192, 4]), np.array([3, 4])
+    fall = 1 - full @ covered / np.linalg.norm(full) / np.linalg.norm(covered)
+    expected = np.zeros((8, 8))
+    expected[2:4, 4:6] = fall
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+
+
+def test_occlusion_map_averages_over_all_squares():
+    chip = np.random.default_rng(0).integers(0, 255, (10, 10, 3)).astype(np.uint8)
+    reference = np.array([1.0, 0.2, 0.5])
+    found = occlusion_map(means, chip, reference, patch=4, stride=3)
+    unit = reference / np.linalg.norm(reference)
+
+    def cosine(image):
+        x = means(image[None])[0]
+        return x @ unit / np.linalg.norm(x)
+
+    total, times = np.zeros((10, 10)), np.zeros((10, 10))
+    for top in (0, 3, 6):
+        for left in (0, 3, 6):
+            image = chip.copy()
+            image[top : top + 4, left : left + 4] = chip.reshape(-1, 3).mean(axis=0).round()
+            total[top : top + 4, left : left + 4] += cosine(chip) - cosine(image)
+            times[top : top + 4, left : left + 4] += 1
+    np.testing.assert_allclose(found, total / times, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: sweep("age"), "age"),
+        (lambda: sweep("yaw", identities=1), "identities=1"),
+        (lambda: occlusion_map(means, np.zeros((8, 8))), r"\(8, 8\)"),
+        (lambda: occlusion_map(means, np.zeros((8, 8, 3), np.uint8), patch=2, stride=3), "stride=3"),
+        (lambda: occlusion_map(means, np.zeros((8, 8, 3), np.uint8), patch=9), "patch=9"),
+    ],
+)
+def test_bad_input_is_named(call, words):
+    with pytest.raises(FacelabError, match=words):
+        call()

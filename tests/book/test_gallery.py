@@ -1,0 +1,38 @@
+"""The gallery shows every figure, with its outputs and today's docstrings."""
+
+import base64
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("nbformat")
+
+from facelab.study import gallery
+
+PAGE = Path(__file__).parents[2] / "book/gallery.ipynb"
+
+
+def test_every_figure_has_an_example_and_every_example_a_figure() -> None:
+    assert set(gallery.EXAMPLES) == set(gallery.figure_functions())
+
+
+def test_the_page_is_up_to_date() -> None:
+    """If not: python -m facelab.study.gallery book/gallery.ipynb"""
+    stored = ["".join(cell["source"]) for cell in json.loads(PAGE.read_text("utf8"))["cells"]]
+    assert stored == [cell["source"] for cell in gallery.page()["cells"]]
+
+
+def test_every_figure_is_drawn_and_described() -> None:
+    cells = json.loads(PAGE.read_text("utf8"))["cells"]
+    for name, function in gallery.figure_functions().items():
+        (cell,) = [cell for cell in cells if "".join(cell["source"]) == f'draw("{name}")']
+        pictures = [output["data"]["image/png"] for output in cell["outputs"] if "image/png" in output.get("data", {})]
+        assert len(pictures) == 1
+        assert len(base64.b64decode(pictures[0])) <= 200_000
+        said = cell["metadata"]["mystnb"]
+        assert len(said["image"]["alt"]) > 20
+        assert said["figure"]["caption"]
+        assert any(inspect.getdoc(function) in "".join(other["source"]) for other in cells)
+        assert not [output for output in cell["outputs"] if output.get("name") == "stderr"]

@@ -1,0 +1,116 @@
+"""Published lists of pairs: LFW's text file, and InsightFace's archives, which are pickles and must not run code."""
+
+import os
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from facelab.data import FaceSet, load_bin, load_folder, read_pairs
+from facelab.errors import FacelabError, ImageError
+
+LIST = "2\t1\nAnn_Lee\t1\t2\nAnn_Lee\t1\tBo\t1\nBo\t1\t2\nBo\t2\tAnn_Lee\t2\n"
+
+
+@pytest.fixture
+def people(orl, tmp_path) -> FaceSet:
+    for k, name in enumerate(("Ann_Lee", "Bo")):
+        (tmp_path / name).mkdir()
+        for photo in (1, 2):
+            cv2.imwrite(str(tmp_path / name / f"{name}_{photo:04d}.png"), orl[10 * k + photo][0])
+    return load_folder(tmp_path)[0]
+
+
+def written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_lfw_pairs_are_looked_up_by_name_and_number(people, tmp_path):
+    listed = read_pairs(written(tmp_path / "pairs.txt", LIST), people)
+    files = people.table["file"].to_numpy()
+    shown = [(files[i], files[j]) for i, j in zip(listed.first, listed.second, strict=True)]
+    assert shown[0] == ("Ann_Lee/Ann_Lee_0001.png", "Ann_Lee/Ann_Lee_0002.png")
+    assert shown[1] == ("Ann_Lee/Ann_Lee_0001.png", "Bo/Bo_0001.png")
+    assert shown[3] == ("Bo/Bo_0002.png", "Ann_Lee/Ann_Lee_0002.png")
+    assert listed.fold.tolist() == [0, 0, 1, 1]
+    assert (people.labels[listed.first] == people.labels[listed.second]).tolist() == [True, False, True, False]
+
+
+def test_a_list_without_folds_is_one_fold(people, tmp_path):
+    listed = read_pairs(written(tmp_path / "p.txt", LIST.replace("2\t1\n", "2\n", 1)), people)
+    assert listed.fold.tolist() == [0] * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1"),
+        ("ten folds\n", "line 1"),
+        (LIST.replace("Bo\t1\t2", "Bo\tone\t2"), "line 4 is no pair: 'Bo\\\\tone\\\\t2'"),
+        (LIST.replace("Bo\t1\t2", "Bo\t1\t7"), "line 4 names Bo_0007, which is not among"),
+        (LIST.rsplit("Bo", 1)[0].rsplit("\n", 2)[0] + "\n", "2 pairs; line 1 promises 4"),
+    ],
+)
+def test_a_list_that_is_damaged_is_named_by_line(people, tmp_path, text, message):
+    with pytest.raises(FacelabError, match=message):
+        read_pairs(written(tmp_path / "pairs.txt", text), people)
+
+
+def test_a_list_that_is_not_there(people, tmp_path):
+    with pytest.raises(FacelabError, match="cannot read the list"):
+        read_pairs(tmp_path / "nothing.txt", people)
+
+
+def archive(orl, same: list, encode=bytes) -> tuple[list, list]:
+    files = [encode(cv2.imencode(".jpg", orl[row][0])[1]) for row in (0, 1, 2, 10, 11, 12)]
+    return files, same
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4, pickle.HIGHEST_PROTOCOL])
+@pytest.mark.parametrize("encode", [bytes, np.asarray], ids=["bytes", "arrays"])
+def test_an_archive_of_our_own_faces_reads_back(orl, tmp_path, protocol, encode):
+    """The layout of lfw.bin: encoded images, two for each pair, and whether each pair is genuine."""
+    path = tmp_path / "own.bin"
+    path.write_bytes(pickle.dumps(archive(orl, [True, False, np.True_], encode), protocol=protocol))
+    faces, listed = load_bin(path, folds=3)
+    assert len(faces) == 6
+    assert (faces.labels[listed.first] == faces.labels[listed.second]).tolist() == [True, False, True]
+    assert listed.fold.tolist() == [0, 1, 2]
+    difference = np.abs(faces[3][0].astype(int) - orl[10][0])
+    assert difference.mean() < 4  # JPEG
+    assert len(faces.identities) == 4
+
+
+class Evil:
+    def __init__(self, path: str):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_a_pickle_that_wants_to_run_code_is_refused_and_nothing_runs(tmp_path):
+    path, made = tmp_path / "evil.bin", tmp_path / "made"
+    path.write_bytes(pickle.dumps(([Evil(str(made))], [True])))
+    with pytest.raises(FacelabError, match=r"it asks for (posix|nt)\.mkdir"):
+        load_bin(path)
+    assert not made.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04", b"not a pickle", pickle.dumps(([b""], [])), pickle.dumps(7)])
+def test_what_is_no_archive_is_said(tmp_path, content):
+    path = tmp_path / "x.bin"
+    path.write_bytes(content)
+    with pytest.raises(FacelabError, match=r"x\.bin"):
+        load_bin(path)
+
+
+def test_a_damaged_image_is_named_when_it_is_needed(tmp_path):
+    path = tmp_path / "x.bin"
+    path.write_bytes(pickle.dumps(([b"", b"no image"], [True])))
+    faces, _ = load_bin(path)
+    with pytest.raises(ImageError, match=r"x\.bin: picture 1 cannot be decoded"):
+        faces[1]

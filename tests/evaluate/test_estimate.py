@@ -1,0 +1,23 @@
+"""An estimate in plain words."""
+
+import numpy as np
+import pytest
+
+from facelab.evaluate import Estimate
+
+
+@pytest.mark.parametrize(
+    ("estimate", "options", "sentence"),
+    [
+        (
+            Estimate(0.812, 0.74, 0.8712, 1920),
+            {"of": "genuine pairs"},
+            "TAR is 81.2 %, 95 % interval 74.0 % to 87.1 % (1,920 genuine pairs)",
+        ),
+        (Estimate(2.5, 1.25, 10, 7), {"points": False}, "TAR is 2.5, 95 % interval 1.25 to 10"),
+        (Estimate(np.nan, np.nan, np.nan, 3), {"of": "pairs"}, "TAR cannot be measured here (3 pairs)"),
+        (Estimate(0.5, np.nan, np.nan, 3), {}, "TAR is 50.0 %, no interval"),
+    ],
+)
+def test_sentence(estimate, options, sentence):
+    assert estimate.sentence("TAR", **options) == sentence
