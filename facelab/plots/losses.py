@@ -124,7 +124,7 @@ def _colour(label: int) -> str:
 
 
 @styled
-def angle_histograms(angles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+def centre_angle_histograms(angles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     """Draw how the angles to the own class centre and to the nearest other one are spread, one panel per set.
 
     Args:

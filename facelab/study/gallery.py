@@ -398,6 +398,93 @@ def _(data: GalleryData) -> Figure:
     return plots.occlusion_maps(chips, maps)
 
 
+@example("over_angle", "Two falling curves over the angle: the cosine, and ArcFace's target logit below it.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.losses import over_angle
+
+    theta = np.linspace(0, np.pi - 0.5, 200)
+    curves = {"normface": np.cos(theta), "arcface": np.cos(theta + 0.5)}
+    return over_angle(theta, curves, ylabel="target logit ψ(θ)")
+
+
+@example("decision_boundaries", "Two squares of two angles: without a margin two triangles, with one a white band.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.losses import decision_boundaries
+
+    return decision_boundaries({"normface": np.cos, "arcface": lambda theta: np.cos(theta + 0.5)})
+
+
+@example("plane_and_circle", "Above six groups of points along rays from the origin, below the same on a circle.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.losses import plane_and_circle
+    from facelab.study.toy import TOY_LOSSES, toy_faces, train_toy
+
+    train, test = toy_faces()
+    toys = {name: train_toy(TOY_LOSSES[name], train, test) for name in ("normface", "arcface")}
+    embeddings, centres = ({name: getattr(toy, part) for name, toy in toys.items()} for part in ("train", "centres"))
+    return plane_and_circle(embeddings, train.labels, centres)
+
+
+@example("centre_angle_histograms", "Histograms of the angles to the own and to the nearest other class centre.")
+def _(data: GalleryData) -> Figure:
+    from facelab.analyze.angles import centre_angles
+    from facelab.plots.losses import centre_angle_histograms
+
+    x, y = data.embedders["arcface"](data.faces.train), data.faces.train.labels
+    return centre_angle_histograms({"ArcFace": centre_angles(x, y, data.models["arcface"].loss["centres"])})
+
+
+@example("triplet_zones", "Distances of one anchor on a line, with zones for hard, semi-hard and easy negatives.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.losses import triplet_zones
+
+    x = data.strangers["cross_entropy"]
+    x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    distances, same = 2 - 2 * x @ x[0], data.labels == data.labels[0]
+    return triplet_zones(distances[1:4][same[1:4]], distances[~same][::8], margin=0.2)
+
+
+@example("angle_curves", "Two curves over the steps: the mean angles to the own and to the nearest other centre.")
+def _(data: GalleryData) -> Figure:
+    from facelab.analyze.angles import centre_angles
+    from facelab.plots.training import angle_curves
+    from facelab.train import Recipe, fit
+
+    trace = []
+
+    def watch(step, embeddings, labels, loss):
+        own, other = centre_angles(embeddings, labels, loss.centres.detach())
+        trace.append((own.mean(), other.mean()))
+
+    few = data.faces.train.select(data.faces.train.labels < 4).resized(32)
+    recipe = Recipe(size=32, embedding_dim=16, epochs=12, batch_size=16, learning_rate=0.02, augment=False)
+    fit(recipe, few, device="cpu", watch=watch)
+    return angle_curves({"cross entropy": np.array(trace)}, smooth=3)
+
+
+@example("loss_steps", "The loss of two trainings with triplets over the steps, and a line at the margin.")
+def _(data: GalleryData) -> Figure:
+    from facelab.plots.training import loss_steps
+    from facelab.study.toy import toy_faces, train_toy
+    from facelab.train import LossRecipe
+
+    losses = {
+        mining: train_toy(LossRecipe(name="triplet", mining=mining), *toy_faces(), steps=60).losses
+        for mining in ("batch-hard", "batch-all")
+    }
+    return loss_steps(losses, level=0.2, level_name="margin")
+
+
+@example("mistakes", "Three rows of faces: probes, whom they are named after, and who they are.")
+def _(data: GalleryData) -> Figure:
+    from facelab.evaluate import nearest_centroid
+    from facelab.plots.faces import mistakes
+
+    embed = data.embedders["cross_entropy"]
+    named = nearest_centroid(embed(data.faces.train), data.faces.train.labels, embed(data.faces.test))
+    return mistakes(data.faces.test, data.faces.train, named)
+
+
 def page() -> Any:
     """Return the gallery as a notebook (nbformat 4) without outputs: for each figure its docstring and its example."""
     from nbformat import v4

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from facelab.analyze.angles import centre_angles
-from facelab.plots.losses import angle_histograms, decision_boundaries, over_angle, plane_and_circle, triplet_zones
+from facelab.plots.losses import (
+    centre_angle_histograms,
+    decision_boundaries,
+    over_angle,
+    plane_and_circle,
+    triplet_zones,
+)
 from facelab.plots.training import angle_curves, loss_steps
 
 
@@ -50,7 +56,7 @@ def test_the_plane_shows_embeddings_and_the_circle_their_directions():
 
 def test_histograms_hold_every_image_once():
     own, other = np.radians([10.0, 12, 44, 90]), np.radians([60.0, 61, 62, 80])
-    figure = angle_histograms({"train": (own, other), "test": (other, own)})
+    figure = centre_angle_histograms({"train": (own, other), "test": (other, own)})
     for panel, pair in zip(figure.axes, ((own, other), (other, own)), strict=True):
         assert sum(bar.get_height() for bar in panel.patches if hasattr(bar, "get_height")) == pytest.approx(2)
         means = [line.get_xdata()[0] for line in panel.lines]

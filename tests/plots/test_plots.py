@@ -100,6 +100,17 @@ def test_the_users_settings_stay_as_they_are(scores):
     assert dict(mpl.rcParams) == before
 
 
+def test_mistakes_show_probe_wrong_name_and_right_one(toy_chips):
+    named = toy_chips.labels.copy()
+    named[5] = 2  # an image of identity 1
+    figure = faces.mistakes(toy_chips, toy_chips, named)
+    shown = [axes.images[0].get_array() for axes in figure.axes]
+    for picture, row in zip(shown, (5, 8, 4), strict=True):
+        np.testing.assert_array_equal(picture, toy_chips[row][0])
+    with pytest.raises(FacelabError, match="no mistake"):
+        faces.mistakes(toy_chips, toy_chips, toy_chips.labels)
+
+
 def test_det_curve_is_the_roc_on_normal_axes(scores):
     figure = plots.det_curves(scores)
     x, y = figure.axes[0].lines[1].get_data()
