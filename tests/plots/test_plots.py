@@ -165,14 +165,3 @@ def test_one_threshold_on_two_sets(scores):
     figure = plots.interval_widths({"pairs": np.arange(100.0), "people": np.arange(200.0)}, xlabel="x")
     assert "people: 4.975 to 194.025" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     drawn(figure)
-
-
-def test_mistakes_show_probe_wrong_name_and_right_one(toy_chips):
-    named = toy_chips.labels.copy()
-    named[5] = 2  # an image of identity 1
-    figure = faces.mistakes(toy_chips, toy_chips, named)
-    shown = [axes.images[0].get_array() for axes in figure.axes]
-    for picture, row in zip(shown, (5, 8, 4), strict=True):
-        np.testing.assert_array_equal(picture, toy_chips[row][0])
-    with pytest.raises(FacelabError, match="no mistake"):
-        faces.mistakes(toy_chips, toy_chips, toy_chips.labels)
