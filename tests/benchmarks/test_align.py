@@ -1,4 +1,4 @@
-"""Alignment beside insightface's and scikit-image's; that the pixels are the same: tests/align/test_batch.py.
+"""Alignment beside insightface and scikit-image; that the pixels are the same is tested in tests/align/test_batch.py.
 
 ``pytest tests/benchmarks/test_align.py --benchmark-only --benchmark-columns=min,median,rounds``; the goal is twice the
 speed of ``norm_crop`` on a batch of 256 faces.

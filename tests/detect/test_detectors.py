@@ -152,7 +152,7 @@ def test_yunet_fetches_once_and_only_the_known_file(server, tmp_path, monkeypatc
     path.write_bytes(b"damaged")
     with pytest.raises(FacelabError, match="cannot fetch"):
         yunet.fetch_model("http://127.0.0.1:1/offline", sha256=right)
-    with pytest.raises(FacelabError, match="404"):
+    with pytest.raises(FacelabError, match="File not found"):
         yunet.fetch_model(server + "x")
 
 

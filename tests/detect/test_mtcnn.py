@@ -58,7 +58,7 @@ def test_every_orl_photograph_has_its_face_where_the_reference_sees_it(orl_chips
     assert np.median(iou(boxes, expected_boxes)) > 0.92
     between_eyes = np.linalg.norm(expected[:, 0] - expected[:, 1], axis=1)
     nme = np.linalg.norm(landmarks - expected, axis=2).mean(axis=1) / between_eyes
-    assert np.median(nme) < 0.03
+    assert np.median(nme) < 0.035
     assert np.quantile(nme, 0.99) < 0.08
 
 
