@@ -4,7 +4,9 @@ The figures do not pass through pyplot, so nothing stays open and nothing is sho
 ``%matplotlib inline`` once, and let the figure be the last value of a cell; in a script call ``figure.savefig(path)``.
 """
 
+from facelab.plots.alignment import chips_by_method, landmark_fit, method_comparison
 from facelab.plots.clustering import clustering_curves
+from facelab.plots.detection import precision_recall_curves, recall_by_group, score_maps, suppression
 from facelab.plots.faces import draw_detections, photographs_and_chips
 from facelab.plots.factors import occlusion_maps, probe_scores, response_curves, sweep_sheet, variance_bars
 from facelab.plots.geometry import (
@@ -36,6 +38,7 @@ __all__ = [
     "attribute_spread",
     "caption",
     "centre_map",
+    "chips_by_method",
     "clustering_curves",
     "cmc_curves",
     "collapse_curves",
@@ -48,7 +51,9 @@ __all__ = [
     "group_errors",
     "hub_histograms",
     "interval_widths",
+    "landmark_fit",
     "length_against_quality",
+    "method_comparison",
     "misidentified",
     "occlusion_maps",
     "one_factor_at_a_time",
@@ -57,16 +62,20 @@ __all__ = [
     "pair_sheet",
     "people_by_scenes",
     "photographs_and_chips",
+    "precision_recall_curves",
     "probe_scores",
     "projection_grid",
     "projection_map",
+    "recall_by_group",
     "relatives",
     "rendered_truth",
     "response_curves",
     "roc_curves",
     "score_histograms",
+    "score_maps",
     "spectrum_curves",
     "sphere_map",
+    "suppression",
     "sweep_sheet",
     "threshold_transfer",
     "training_curves",

@@ -27,8 +27,10 @@ from matplotlib.figure import Figure
 
 from facelab import analyze, plots
 from facelab.errors import FacelabError
+from facelab.study.results import load_results
 
 MODELS = ("cross_entropy", "arcface")
+ORL = ("draw_detections", "photographs_and_chips", "score_maps", "suppression", "chips_by_method")
 
 
 class GalleryData:
@@ -58,6 +60,13 @@ class GalleryData:
     @property
     def labels(self) -> np.ndarray:
         return self.faces.strangers.labels
+
+    @functools.cached_property
+    def threshold(self) -> float:
+        """Of cross entropy, at a FAR of 10 %."""
+        from facelab.evaluate import threshold_at_far
+
+        return threshold_at_far(self.scores["cross_entropy"], 0.1)
 
     @functools.cached_property
     def scores(self) -> dict[str, Any]:
@@ -485,6 +494,144 @@ def _(data: GalleryData) -> Figure:
     return mistakes(data.faces.test, data.faces.train, named)
 
 
+@example("det_curves", "Two falling curves, nearly straight, on normal-deviate axes.")
+def _(data: GalleryData) -> Figure:
+    return plots.det_curves(data.scores)
+
+
+@example("error_reject_curves", "Falling curves with bands: refusing by embedding length, by sharpness, and an oracle.")
+def _(data: GalleryData) -> Figure:
+    from facelab.evaluate import error_versus_reject, sharpness
+
+    x = data.strangers["cross_entropy"]
+    measures = {"embedding norm": np.linalg.norm(x, axis=1), "sharpness": sharpness(data.faces.strangers.array())}
+    return plots.error_reject_curves(
+        {
+            name: error_versus_reject(x, data.labels, quality, data.threshold, replicates=100)
+            for name, quality in measures.items()
+        }
+    )
+
+
+@example("fold_accuracies", "Eight dots, the accuracy of each fold, around a line with a band.")
+def _(data: GalleryData) -> Figure:
+    from facelab.evaluate import draw_pairs, fold_accuracy, listed_scores
+
+    first, second, fold = draw_pairs(data.labels, np.random.default_rng(0), folds=8)
+    return plots.fold_accuracies(
+        fold_accuracy(listed_scores(data.strangers["cross_entropy"], data.labels, first, second), fold)
+    )
+
+
+@example("group_errors", "FAR and FRR with whiskers for three groups of pictures: skin with little to much melanin.")
+def _(data: GalleryData) -> Figure:
+    from facelab.evaluate import errors_by_group
+
+    melanin = pd.qcut(data.faces.strangers.table["melanin"], 3, labels=["low", "middle", "high"]).astype(str)
+    audit = errors_by_group(data.strangers["cross_entropy"], data.labels, melanin.to_numpy(), data.threshold)
+    return plots.group_errors(audit, title="melanin, a rendering parameter")
+
+
+@example("threshold_transfer", "Two pairs of histograms; one threshold cuts both sets, at very different error rates.")
+def _(data: GalleryData) -> Figure:
+    return plots.threshold_transfer(*data.scores.values(), data.threshold, list(data.scores))
+
+
+@example("interval_widths", "Two histograms of AUC: narrow when pairs are drawn again, wide when people are.")
+def _(data: GalleryData) -> Figure:
+    from facelab.evaluate import Scores, auc, roc
+    from facelab.evaluate.bootstrap import bootstrap_curves
+
+    scores, generator = data.scores["cross_entropy"], np.random.default_rng(0)
+    pairs = []
+    for _ in range(200):
+        drawn = generator.integers(len(scores), size=len(scores))
+        pairs.append(float(auc(roc(Scores(*(getattr(scores, f)[drawn] for f in ("values", "first", "second")))))))
+    people = np.concatenate([auc(curve) for curve in bootstrap_curves(scores, 200, generator)])
+    return plots.interval_widths({"pairs": np.array(pairs), "people": people}, xlabel="AUC")
+
+
+@example("cmc_curves", "Two rising curves: the share of probes found among the k best.")
+def _(data: GalleryData) -> Figure:
+    from facelab.evaluate import cmc
+
+    half = np.arange(len(data.labels)) % 2 == 0
+    return plots.cmc_curves(
+        {name: cmc(x[half], data.labels[half], x[~half], data.labels[~half]) for name, x in data.strangers.items()}
+    )
+
+
+@example("open_set_curves", "Two rising curves: the share of known probes found over the share of false alarms.")
+def _(data: GalleryData) -> Figure:
+    from facelab.evaluate import open_set
+
+    gallery = (np.arange(len(data.labels)) % 2 == 0) & (data.labels < 10)
+    return plots.open_set_curves(
+        {name: open_set(x[gallery], data.labels[gallery], x[~gallery], data.labels[~gallery])
+         for name, x in data.strangers.items()}
+    )  # fmt: skip
+
+
+@example("misidentified", "Three rows of faces: probes, whom they were taken for, and who they are, with scores.")
+def _(data: GalleryData) -> Figure:
+    faces, failures = data.faces.strangers, analyze.failures(data.strangers["cross_entropy"], data.labels, top=6)
+    return plots.misidentified(
+        [(*(faces[row][0] for row in (f.probe, f.wrong, f.right)), f.wrong_score, f.right_score) for f in failures]
+    )
+
+
+@example("score_maps", "One portrait under three heat maps, for windows of growing size; each marks the best window.")
+def _(data: GalleryData) -> Figure:
+    from facelab.detect import MTCNN
+
+    image = data.photographs[0][0]
+    detector = MTCNN()
+    scales = detector.pyramid(*image.shape[:2])
+    return plots.score_maps(image, {scale: detector.score_map(image, scale) for scale in scales[::2][:3]})
+
+
+@example("suppression", "A portrait with many overlapping boxes on the left, and one box on the right.")
+def _(data: GalleryData) -> Figure:
+    face = data.detections[0][0].box
+    near = face + np.random.default_rng(0).normal(0, 6, (12, 4))
+    return plots.suppression(data.photographs[0][0], near, face[None])
+
+
+@example("precision_recall_curves", "Precision over recall of three detectors on rendered photographs.")
+def _(data: GalleryData) -> Figure:
+    return plots.precision_recall_curves(load_results("detection")["detectors"])
+
+
+@example("recall_by_group", "Recall with whiskers of three detectors, by how far the face turns away and by occluder.")
+def _(data: GalleryData) -> Figure:
+    return plots.recall_by_group(load_results("detection")["detectors"], ("yaw", "occluder"))
+
+
+@example("chips_by_method", "Three rows of the same faces: five-point chips, eyes-only chips and plain crops.")
+def _(data: GalleryData) -> Figure:
+    faces = [found[0] for found in data.detections]
+    images = [data.photographs[i][0] for i in range(len(faces))]
+    return plots.chips_by_method(
+        images, np.stack([face.landmarks for face in faces]), np.stack([face.box for face in faces])
+    )
+
+
+@example("landmark_fit", "A cloud of points around each of the five crosses of the template.")
+def _(data: GalleryData) -> Figure:
+    from facelab.align import similarity, template
+
+    moved = []
+    for found in data.detections:
+        matrix = similarity(found[0].landmarks, template())
+        moved.append(found[0].landmarks @ matrix[:, :2].T + matrix[:, 2])
+    return plots.landmark_fit(np.stack(moved))
+
+
+@example("method_comparison", "TAR at FAR 1 % with whiskers for three ways to align, on two sets of faces.")
+def _(data: GalleryData) -> Figure:
+    return plots.method_comparison(load_results("alignment"))
+
+
 def page() -> Any:
     """Return the gallery as a notebook (nbformat 4) without outputs: for each figure its docstring and its example."""
     from nbformat import v4
@@ -504,7 +651,7 @@ def page() -> Any:
         cells.append(v4.new_markdown_cell(f"{heading}### {name}\n\n{described(function)}"))
         cell = v4.new_code_cell(f'draw("{name}")')
         first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
-        if name in ("draw_detections", "photographs_and_chips"):
+        if name in ORL:
             first += " Photographs: AT&T Laboratories Cambridge."
         cell.metadata["mystnb"] = {"image": {"alt": EXAMPLES[name].alt}, "figure": {"caption": first}}
         cells.append(cell)
