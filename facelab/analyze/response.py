@@ -103,7 +103,8 @@ def sweep(factor: str, *, identities: int = 6, seed: int = 0, size: int = 64) ->
         raise FacelabError(f"identities={identities}: the angle between people needs at least 2.")
     import cv2
 
-    from facelab.synth.dataset import JpegImages, renderer_for
+    from facelab.data.faceset import EncodedImages
+    from facelab.synth.dataset import renderer_for
     from facelab.synth.identity import sample_identity
     from facelab.synth.render import ChipFraming
     from facelab.synth.scene import Ranges, sample_scene
@@ -129,7 +130,7 @@ def sweep(factor: str, *, identities: int = 6, seed: int = 0, size: int = 64) ->
             scenes = [where for _, where in changed]
             pictures = renderer.render(renderer.body(person), scenes, size=framing.shape, framing=framing)
         files = [encode_jpeg(picture.image, where.jpeg) for picture, (_, where) in zip(pictures, changed, strict=True)]
-        for v, image in enumerate(JpegImages(files, f"sweep of {factor}")):
+        for v, image in enumerate(EncodedImages(files, f"sweep of {factor}")):
             images[p, v] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
     return Sweep(factor, values, int(np.flatnonzero(values == moved.values[0])[0]), images)
 
