@@ -173,6 +173,16 @@ def test_empty_lists_survive_parquet():
     assert table["occluder"].map(list).tolist() == [[], ["hat"]]
 
 
+@pytest.fixture
+def environment_as_before():
+    """Dask's cluster sets OMP_NUM_THREADS=1 in this process; a notebook tested later would train on one core."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.mark.usefixtures("environment_as_before")
 def test_dask_cluster_gives_the_same_bytes(small_recipe, small_set, tmp_path):
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
