@@ -2,9 +2,13 @@
 
 import numpy as np
 
+from facelab.analyze import geometry
+
 
 def centre_angles(embeddings: np.ndarray, labels: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     r"""Return the angle of each embedding to its own class centre and to the nearest other one, in radians.
+
+    These are the first two arrays of :func:`facelab.analyze.geometry.centre_angles`.
 
     .. math:: θ_y = \arccos(\hat x \cdot \hat W_y), \qquad θ_j = \min_{j \ne y} \arccos(\hat x \cdot \hat W_j)
 
@@ -18,9 +22,5 @@ def centre_angles(embeddings: np.ndarray, labels: np.ndarray, centres: np.ndarra
     Returns:
         (θ_y, θ_j), each of shape (n,), float64.
     """
-    x, w = (np.asarray(a, dtype=np.float64) for a in (embeddings, centres))
-    cosines = (x / np.linalg.norm(x, axis=1, keepdims=True)) @ (w / np.linalg.norm(w, axis=1, keepdims=True)).T
-    rows = np.arange(len(x)), np.asarray(labels)
-    own = np.arccos(cosines[rows].clip(-1, 1))
-    cosines[rows] = -np.inf
-    return own, np.arccos(cosines.max(axis=1).clip(-1, 1))
+    found = geometry.centre_angles(np.asarray(embeddings), np.asarray(labels), np.asarray(centres))
+    return found.own, found.other
