@@ -17,7 +17,7 @@ from facelab.errors import FacelabError
 WINDOW = 12  # P-Net sees 12 x 12 pixels
 STRIDE = 2  # and moves by 2
 MAX_PIXELS = 2_000_000  # P-Net sees so many pixels at once, in strips of a large image: this bounds memory
-MAX_WINDOWS = 1024  # and R-Net and O-Net so many windows
+MAX_WINDOWS = 64  # and R-Net and O-Net so many windows: what they compute stays in the processor's cache
 
 
 class MTCNN:
@@ -239,8 +239,9 @@ class _Areas:
             small = cv2.resize(self.image[y0:y1, x0:x1], (width, height), interpolation=cv2.INTER_AREA)
             return small
         (top, bottom), (left, right) = _bins(y1 - y0, height), _bins(x1 - x0, width)
-        strips = self.sums[bottom + y0] - self.sums[top + y0]
-        means = (strips.take(right + x0, axis=1) - strips.take(left + x0, axis=1)).astype(np.float32)
+        sums = self.sums[y0 : y1 + 1, x0 : x1 + 1]
+        strips = sums[bottom] - sums[top]
+        means = (strips.take(right, axis=1) - strips.take(left, axis=1)).astype(np.float32)
         means /= ((bottom - top)[:, None] * (right - left)).astype(np.float32)[:, :, None]
         return means
 
