@@ -231,19 +231,22 @@ fit(Recipe.model_validate_json(sys.argv[2]), chips, device="cpu", checkpoint=sys
 
 
 def test_goes_on_exactly_after_kill_9(toy_chips, tmp_path):
-    """A real process, killed while it trains or writes, as soon as it has saved a checkpoint."""
+    """Real processes: one is killed while it trains or writes, as soon as it has saved a checkpoint; one goes on; one
+    is left alone. All are fresh, as a user's are: after other tests, this process was once seen to give other bits."""
     np.save(tmp_path / "chips.npy", toy_chips.images)
-    path = tmp_path / "run" / "a.pt"
+    path, other = tmp_path / "run" / "a.pt", tmp_path / "whole" / "a.pt"
     recipe = Recipe.parse({**RECIPE.model_dump(), "weight_average": 0.5, "optimizer": "adamw", "learning_rate": 1e-3})
-    arguments = [str(tmp_path / "chips.npy"), recipe.model_dump_json(), str(path)]
-    process = subprocess.Popen([sys.executable, "-c", KILLED, *arguments], stderr=subprocess.DEVNULL)
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "chips.npy"), recipe.model_dump_json()]
+    process = subprocess.Popen([*command, str(path)], stderr=subprocess.DEVNULL)
     while not path.exists() and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not Checkpoint.load_newest(path, print).complete  # killed between two renames, only the previous is there
-    resumed = fit(recipe, toy_chips, device="cpu", checkpoint=path)
-    whole = fit(recipe, toy_chips, device="cpu")
+    for again in (path, other):
+        subprocess.run([*command, str(again)], check=True)
+    resumed, whole = Checkpoint.load(path), Checkpoint.load(other)
+    assert resumed.complete
     assert_same(resumed, whole)
     assert all(torch.equal(whole.average[name], resumed.average[name]) for name in whole.average)
     table = pd.read_csv(path.with_suffix(".csv"))
