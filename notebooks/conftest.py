@@ -6,6 +6,7 @@ its row in ``.book/last_test_run.json``; a run of some of its cells changes noth
 
 import json
 import platform
+import runpy
 from collections import defaultdict
 from datetime import date
 from importlib.metadata import version
@@ -13,18 +14,9 @@ from pathlib import Path
 
 import pytest
 
-RECORD = Path(".book") / "last_test_run.json"
-PACKAGES = (
-    "facelab",
-    "torch",
-    "torchvision",
-    "opencv-python",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "matplotlib",
-    "nbval",
-)
+# What the book's page reads, its own file says; that file needs the standard library only.
+PAGE = runpy.run_path(str(Path(__file__).parents[1] / "book" / "_ext" / "notebook_runs.py"))
+RECORD, PACKAGES = PAGE["RECORD"], PAGE["PACKAGES"]
 
 _reports: dict[Path, list[pytest.TestReport]] = defaultdict(list)
 

@@ -6,8 +6,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-RECORD = Path(".book") / "last_test_run.json"  # written by notebooks/conftest.py
-PACKAGES = [
+RECORD = Path(".book") / "last_test_run.json"  # written by notebooks/conftest.py, which reads both names here
+PACKAGES = (
     "facelab",
     "torch",
     "torchvision",
@@ -17,8 +17,7 @@ PACKAGES = [
     "scikit-learn",
     "matplotlib",
     "nbval",
-    "jupyter-book",
-]
+)
 # stamps that `jupyter nbconvert --execute` writes into the metadata of a cell
 START, END = "iopub.execute_input", "shell.execute_reply"
 
@@ -44,8 +43,9 @@ def runs(root: Path) -> list[dict[str, str]]:
 
 def versions(root: Path) -> list[dict[str, str]]:
     """The packages of the latest recorded test run; as installed where it noted none."""
+    names = (*PACKAGES, "jupyter-book")  # which the tests can do without
     latest = max(test_runs(root).values(), key=lambda run: run["date"], default={"packages": {}})
-    return [{"Package": name, "Version": latest["packages"].get(name) or version(name)} for name in PACKAGES]
+    return [{"Package": name, "Version": latest["packages"].get(name) or version(name)} for name in names]
 
 
 def _tested(name: str, run: dict[str, Any]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Literal
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.scores import check_embeddings
+from facelab.evaluate.checks import check_each, check_embeddings, unit
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def cluster(
     """
     from sklearn.cluster import HDBSCAN, AgglomerativeClustering
 
-    x, _ = check_embeddings(embeddings, np.zeros(len(embeddings)))
+    x = unit(embeddings)
     if method not in ("agglomerative", "hdbscan"):
         raise FacelabError(f"method={method!r}: choose 'agglomerative' or 'hdbscan'.")
     if not -1 <= threshold <= 1:
@@ -134,8 +134,9 @@ def clustering_scores(labels: np.ndarray, clusters: np.ndarray) -> ClusteringSco
     from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
     labels, clusters = np.asarray(labels), np.asarray(clusters)
-    if labels.shape != clusters.shape or labels.ndim != 1 or not len(labels):
-        raise FacelabError(f"labels {labels.shape} and clusters {clusters.shape}: expected (n,) for both, n >= 1.")
+    check_each(labels, clusters=clusters)
+    if not len(labels):
+        raise FacelabError("no images: there are no clusters to compare.")
     identities, c = np.unique(labels, return_inverse=True)
     found, k = np.unique(clusters, return_inverse=True)
     table = np.zeros((len(identities), len(found)))

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from facelab.errors import FacelabError
+from facelab.evaluate.checks import check_finite
 from facelab.losses import Loss
 from facelab.losses.base import CentreLoss, MarginLoss
 
@@ -67,8 +68,7 @@ def neural_collapse(
     labels, number = np.asarray(labels), len(w)
     if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[1] or labels.shape != x.shape[:1]:
         raise FacelabError(f"embeddings {x.shape}, labels {labels.shape}, centres {w.shape}: (n, d), (n,), (C, d).")
-    if not np.isfinite(x).all():
-        raise FacelabError(f"embedding {np.flatnonzero(~np.isfinite(x).all(axis=1))[0]} is not finite.")
+    check_finite("embedding", x)
     counts = np.bincount(labels, minlength=number)
     if len(counts) > number or (counts == 0).any() or number < 2:
         raise FacelabError(f"{number} centres need embeddings of labels 0 to {number - 1}, found {np.unique(labels)}.")

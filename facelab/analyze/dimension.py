@@ -3,6 +3,7 @@
 import numpy as np
 
 from facelab.errors import FacelabError
+from facelab.evaluate.checks import check_finite, unit
 
 
 def spectrum(embeddings: np.ndarray) -> np.ndarray:
@@ -16,8 +17,9 @@ def spectrum(embeddings: np.ndarray) -> np.ndarray:
         FacelabError: fewer than two embeddings, a value that is not finite, or all embeddings are equal.
     """
     x = np.asarray(embeddings, dtype=np.float64)
-    if x.ndim != 2 or len(x) < 2 or not np.isfinite(x).all():
-        raise FacelabError(f"embeddings {x.shape}: expected (n, d) with n >= 2 and finite values.")
+    if x.ndim != 2 or len(x) < 2:
+        raise FacelabError(f"embeddings {x.shape}: expected (n, d) with n >= 2.")
+    check_finite("embedding", x)
     variances = np.linalg.svd(x - x.mean(axis=0), compute_uv=False) ** 2
     if variances.sum() <= 1e-20 * max(1.0, (x**2).sum()):
         raise FacelabError("all embeddings are equal: the network has collapsed, and there is no spread to measure.")
@@ -59,9 +61,7 @@ def isotropy(embeddings: np.ndarray) -> float:
     Raises:
         FacelabError: an embedding without direction.
     """
-    from facelab.evaluate.scores import check_embeddings
-
-    x, _ = check_embeddings(embeddings, np.zeros(len(embeddings)))
+    x = unit(embeddings)
     directions = np.linalg.svd(x, full_matrices=False)[2]
     along = x @ directions.T
     z = np.concatenate([np.exp(along).sum(axis=0), np.exp(-along).sum(axis=0)])

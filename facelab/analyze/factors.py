@@ -12,8 +12,8 @@ import numpy as np
 from facelab.analyze.intervals import ratio_by_identity
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import draw_identities
+from facelab.evaluate.checks import check_embeddings
 from facelab.evaluate.estimate import Estimate
-from facelab.evaluate.scores import check_embeddings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.scores import Scores, check_embeddings, pair_scores
+from facelab.evaluate.checks import check_embeddings, unit
+from facelab.evaluate.scores import Scores, pair_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +76,7 @@ def centre_angles(embeddings: np.ndarray, labels: np.ndarray, centres: np.ndarra
         rest = sums[codes] - embeddings
         own = np.einsum("nd,nd->n", embeddings, rest) / np.linalg.norm(rest, axis=1)
     else:
-        means, identities = check_embeddings(centres, np.arange(len(centres)))
+        means, identities = unit(centres), np.arange(len(centres))
         outside = (labels < 0) | (labels >= len(means))
         if outside.any():
             raise FacelabError(f"label {labels[outside][0]}: there are {len(means)} centres, for labels from 0.")

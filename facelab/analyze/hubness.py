@@ -3,7 +3,7 @@
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.scores import check_embeddings
+from facelab.evaluate.checks import unit
 
 
 def k_occurrence(embeddings: np.ndarray, k: int = 10) -> np.ndarray:
@@ -17,7 +17,7 @@ def k_occurrence(embeddings: np.ndarray, k: int = 10) -> np.ndarray:
     Raises:
         FacelabError: k is not in [1, n - 1], or an embedding has no direction.
     """
-    x, _ = check_embeddings(embeddings, np.zeros(len(embeddings)))
+    x = unit(embeddings)
     if not 1 <= k < len(x):
         raise FacelabError(f"k={k} of {len(x)} embeddings: choose 1 to {len(x) - 1}.")
     counts = np.zeros(len(x), dtype=np.int64)

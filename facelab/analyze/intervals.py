@@ -4,6 +4,7 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import draw_identities
+from facelab.evaluate.checks import check_values
 from facelab.evaluate.estimate import Estimate
 
 
@@ -25,12 +26,7 @@ def ratio_by_identity(
     Raises:
         FacelabError: lengths differ, a value is not finite, or fewer than two identities.
     """
-    a, b = (np.asarray(x, dtype=np.float64) for x in (numerator, denominator))
-    labels = np.asarray(labels)
-    if not a.shape == b.shape == labels.shape or a.ndim != 1:
-        raise FacelabError(f"numerator {a.shape}, denominator {b.shape}, labels {labels.shape}: expected (n,) for all.")
-    if bad := np.flatnonzero(~(np.isfinite(a) & np.isfinite(b))).tolist():
-        raise FacelabError(f"image {bad[0]}: a value is not finite; leave the image out or mend the measure.")
+    labels, a, b = check_values(labels, numerator=numerator, denominator=denominator)
     identities, codes = np.unique(labels, return_inverse=True)
     if len(identities) < 2:
         raise FacelabError(f"{len(identities)} identity: an interval over identities needs at least 2.")

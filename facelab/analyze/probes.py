@@ -7,8 +7,8 @@ import numpy as np
 from facelab.analyze.intervals import ratio_by_identity
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import mean_by_identity
+from facelab.evaluate.checks import check_embeddings, check_finite
 from facelab.evaluate.estimate import Estimate
-from facelab.evaluate.scores import check_embeddings
 
 PENALTIES = np.logspace(-2, 3, 6)
 
@@ -69,8 +69,8 @@ def linear_probe(
     if not 2 <= folds < len(identities):
         raise FacelabError(f"folds={folds} of {len(identities)} identities: choose 2 to {len(identities) - 1}.")
     number = np.issubdtype(target.dtype, np.number)
-    if number and not np.isfinite(target).all():
-        raise FacelabError(f"target {np.flatnonzero(~np.isfinite(target))[0]} is not finite; leave the image out.")
+    if number:
+        check_finite("target", target)
     fold = (np.random.default_rng(seed).permutation(len(identities)) % folds)[codes]
     predicted, baseline = np.empty(len(x), np.float64 if number else target.dtype), np.zeros(len(x))
     for f in range(folds):

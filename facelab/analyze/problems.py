@@ -7,7 +7,8 @@ import numpy as np
 
 from facelab.analyze.geometry import centre_angles
 from facelab.errors import FacelabError
-from facelab.evaluate.scores import check_embeddings, pair_scores
+from facelab.evaluate.checks import check_embeddings
+from facelab.evaluate.scores import pair_scores
 
 
 @dataclass(frozen=True)

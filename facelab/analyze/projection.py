@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from facelab.errors import FacelabError
+from facelab.evaluate.checks import check_finite, unit
 
 METHODS = ("pca", "tsne", "umap", "sphere")
 
@@ -47,8 +48,7 @@ def project(
     x = np.asarray(embeddings, dtype=np.float64)
     if x.ndim != 2 or len(x) < 4:
         raise FacelabError(f"{len(x)} embeddings: a map needs at least 4.")
-    if not np.isfinite(x).all():
-        raise FacelabError(f"embedding {np.flatnonzero(~np.isfinite(x).all(axis=1))[0]} is not finite.")
+    check_finite("embedding", x)
     if neighbours is not None and not 1 < neighbours < len(x):
         raise FacelabError(f"neighbours={neighbours} of {len(x)} embeddings: choose more than 1 and fewer than n.")
     return _PROJECTIONS[method](x, seed, neighbours).astype(np.float32)
@@ -61,9 +61,7 @@ def _pca(x: np.ndarray, seed: int, neighbours: float | None) -> np.ndarray:
 
 
 def _sphere(x: np.ndarray, seed: int, neighbours: float | None) -> np.ndarray:
-    from facelab.evaluate.scores import check_embeddings
-
-    x, _ = check_embeddings(x, np.zeros(len(x)))
+    x = unit(x)
     if x.shape[1] < 3:
         raise FacelabError(f"embeddings of {x.shape[1]} dimensions: the sphere needs at least 3.")
     points = x @ np.linalg.svd(x, full_matrices=False)[2][:3].T
@@ -127,9 +125,7 @@ def trust(embeddings: np.ndarray, points: np.ndarray, *, k: int = 10) -> Trust:
     """
     from sklearn.manifold import trustworthiness
 
-    from facelab.evaluate.scores import check_embeddings
-
-    x, _ = check_embeddings(embeddings, np.zeros(len(embeddings)))
+    x = unit(embeddings)
     if len(points) != len(x):
         raise FacelabError(f"{len(x)} embeddings and {len(points)} points: expected one point for each embedding.")
     if not 1 <= k < len(x) / 2:

@@ -4,6 +4,7 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import draw_identities
+from facelab.evaluate.checks import check_values
 from facelab.evaluate.estimate import Estimate
 
 
@@ -26,12 +27,7 @@ def rank_correlation(
     Raises:
         FacelabError: lengths differ, a value is not finite, or a side is constant.
     """
-    a, b = (np.asarray(x, dtype=np.float64) for x in (first, second))
-    labels = np.asarray(labels)
-    if not a.shape == b.shape == labels.shape or a.ndim != 1:
-        raise FacelabError(f"first {a.shape}, second {b.shape}, labels {labels.shape}: expected (n,) for all three.")
-    if bad := np.flatnonzero(~(np.isfinite(a) & np.isfinite(b))).tolist():
-        raise FacelabError(f"image {bad[0]}: a value is not finite; leave the image out.")
+    labels, a, b = check_values(labels, first=first, second=second)
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         raise FacelabError("one side is constant, so nothing can go along with it.")
     identities, codes = np.unique(labels, return_inverse=True)

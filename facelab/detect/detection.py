@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from facelab.errors import FacelabError
-
 
 @dataclass(frozen=True, eq=False)
 class Detection:
@@ -33,13 +31,3 @@ class Detection:
 def largest(detections: Sequence[Detection]) -> Detection | None:
     """Return the face with the largest box, the one a portrait is of; None if there is none."""
     return max(detections, key=lambda detection: detection.area, default=None)
-
-
-def check_limits(min_face: int, max_faces: int | None, threshold: float) -> None:
-    """Raise a FacelabError if an argument that all detectors take is out of its range."""
-    if min_face < 1:
-        raise FacelabError(f"min_face={min_face}: give 1 pixel or more.")
-    if max_faces is not None and max_faces < 1:
-        raise FacelabError(f"max_faces={max_faces}: give 1 or more, or None for all.")
-    if not 0 < threshold < 1:
-        raise FacelabError(f"threshold={threshold}: it must lie between 0 and 1.")

@@ -3,13 +3,12 @@
 import hashlib
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from facelab.data.images import to_rgb8
-from facelab.detect.detection import Detection, check_limits
+from facelab.detect.detection import Detection
+from facelab.detect.single import MAX_SIDE, OVERLAP, SingleImageDetector, shrink
 from facelab.errors import FacelabError
 from facelab.files import atomic_write, check_sha256, facelab_home
 
@@ -19,11 +18,9 @@ URL = (
     "https://github.com/opencv/opencv_zoo/raw/47534e27c9851bb1128ccc0102f1145e27f23f98/models/face_detection_yunet/"
     + FILE
 )
-MAX_SIDE = 1920  # larger photographs are shrunk, which bounds memory and time
-OVERLAP = 0.3
 
 
-class YuNet:
+class YuNet(SingleImageDetector):
     """Find faces with YuNet (Wu, Peng, Yu, 2023), pretrained, through ``cv2.FaceDetectorYN``.
 
     Args:
@@ -49,7 +46,7 @@ class YuNet:
     ):
         import cv2
 
-        check_limits(min_face, max_faces, threshold)
+        super().__init__(min_face=min_face, max_faces=max_faces, threshold=threshold, max_side=max_side)
         path = Path(model) if model is not None else model_path()
         if model is None and not path.is_file():
             raise FacelabError(
@@ -57,25 +54,17 @@ class YuNet:
                 "python -m facelab.detect.yunet. Or give the file: --model PATH."
             )
         data = np.frombuffer(check_sha256(path, SHA256), np.uint8)
-        self.min_face, self.max_faces, self.max_side = min_face, max_faces, max_side
         self._detector = cv2.FaceDetectorYN.create(
             "onnx", data, np.empty(0, np.uint8), (320, 320), threshold, OVERLAP, 5000
         )
 
-    def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
-        """Return the faces of each image, best score first; see :class:`facelab.detect.MTCNN`."""
-        return [self._detect(to_rgb8(image)) for image in images]
-
     def _detect(self, image: np.ndarray) -> list[Detection]:
         import cv2
 
-        height, width = image.shape[:2]
-        shrink = min(1.0, self.max_side / max(height, width))
-        new = [max(1, round(side * shrink)) for side in (width, height)]
-        small = cv2.resize(image, new, interpolation=cv2.INTER_AREA) if shrink < 1 else image
-        self._detector.setInputSize(new)
+        small, scale = shrink(image, self.max_side)
+        scale = scale.astype(np.float32)
+        self._detector.setInputSize(small.shape[1::-1])
         _, rows = self._detector.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
-        scale = np.array([width / new[0], height / new[1]], np.float32)
         faces = []
         for row in sorted(rows if rows is not None else [], key=lambda row: -row[14]):
             # The file says "right eye" for the person's right, which is left in the image: the same order as ours.

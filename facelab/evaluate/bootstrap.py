@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from facelab.errors import FacelabError
+from facelab.evaluate.checks import check_values
 from facelab.evaluate.curve import Roc, check_pairs, curve_from_counts
 from facelab.evaluate.estimate import Estimate, wilson
 from facelab.evaluate.scores import Scores
@@ -107,11 +107,7 @@ def mean_by_identity(values: np.ndarray, labels: np.ndarray, *, replicates: int 
     Raises:
         FacelabError: no images, another number of labels, or a value that is not finite.
     """
-    values, labels = np.asarray(values, dtype=np.float64), np.asarray(labels)
-    if values.ndim != 1 or not len(values) or labels.shape != values.shape:
-        raise FacelabError(f"values {values.shape} and labels {labels.shape}: expected (n,) for both, n at least 1.")
-    if not np.isfinite(values).all():
-        raise FacelabError(f"value {np.flatnonzero(~np.isfinite(values))[0]} is not finite.")
+    labels, values = check_values(labels, value=values)
     identities, codes = np.unique(labels, return_inverse=True)
     total, count = np.bincount(codes, values), np.bincount(codes)
     blocks = draw_identities(len(identities), replicates, np.random.default_rng(seed))

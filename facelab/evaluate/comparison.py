@@ -7,6 +7,7 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import bootstrap_curves
+from facelab.evaluate.checks import check_finite
 from facelab.evaluate.curve import Roc, roc
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
@@ -129,8 +130,7 @@ def compare_scores(
     draws = np.array([_draws(scores, measure, replicates, seed) for scores in everyone])
     seeds = len(first)
     difference, drawn = points[:seeds] - points[seeds:], draws[:seeds] - draws[seeds:]
-    if not np.isfinite(difference).all():
-        raise FacelabError(f"the measure is not finite for seed {np.flatnonzero(~np.isfinite(difference))[0]}.")
+    check_finite("the measure of seed", difference)
     drawn = drawn[:, np.isfinite(drawn).all(axis=0)]  # a draw may lack genuine pairs
     if drawn.shape[1] < 2:
         raise FacelabError("hardly any draw of identities has genuine and impostor pairs; add identities.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
+from facelab.evaluate.checks import check_each, check_finite
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
 
@@ -81,13 +82,11 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
     if np.isscalar(folds):
         folds = consecutive_folds(len(scores), int(folds))
     folds = np.asarray(folds)
-    if folds.shape != values.shape:
-        raise FacelabError(f"folds {folds.shape}: expected one for each of {len(values)} pairs.")
+    check_each(values, of="pairs", folds=folds)
     names = np.unique(folds)
     if len(names) < 2:
         raise FacelabError(f"{len(names)} fold(s): at least 2 are needed, one to choose the threshold and one to test.")
-    if not np.isfinite(values).all():
-        raise FacelabError(f"score {np.flatnonzero(~np.isfinite(values))[0]} is not finite.")
+    check_finite("score", values)
     order = np.argsort(-values, kind="stable")
     sorted_values, sorted_folds = values[order], folds[order]
     gain = np.where(genuine[order], 1, -1)

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
+from facelab.evaluate.checks import check_each, check_embeddings, check_threshold
 from facelab.evaluate.estimate import Estimate
-from facelab.evaluate.scores import check_embeddings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,10 +118,8 @@ def errors_by_group(
     """
     embeddings, labels = check_embeddings(embeddings, labels)
     groups = np.asarray(groups)
-    if groups.shape != labels.shape:
-        raise FacelabError(f"groups {groups.shape}: expected one for each of {len(labels)} images.")
-    if np.isnan(threshold):
-        raise FacelabError("threshold NaN: choose one first, at a FAR that the pairs can show.")
+    check_each(labels, groups=groups)
+    check_threshold(threshold)
     identities, codes = np.unique(labels, return_inverse=True)
     names = np.unique(groups)
     counts = [_count(embeddings[groups == name], codes[groups == name], threshold) for name in names]

@@ -6,9 +6,10 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
+from facelab.evaluate.checks import check_embeddings, unit
 from facelab.evaluate.curve import ROUNDING, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate, wilson
-from facelab.evaluate.scores import Scores, check_embeddings, pair_scores
+from facelab.evaluate.scores import Scores, pair_scores
 from facelab.evaluate.templates import make_templates
 from facelab.evaluate.thresholds import operating_point
 
@@ -80,7 +81,7 @@ def identity_scores(
     Returns:
         (the K identities, rising, shape (K,); scores, shape (m, K), float64).
     """
-    probes, _ = check_embeddings(probes, np.zeros(len(probes)))
+    probes = unit(probes)
     if templates:
         made = make_templates(gallery, gallery_labels, gallery_labels)
         return made.labels, probes @ made.embeddings.T

@@ -6,8 +6,8 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
+from facelab.evaluate.checks import check_embeddings, check_threshold, check_values
 from facelab.evaluate.estimate import Estimate
-from facelab.evaluate.scores import check_embeddings
 
 _STEPS = 100  # of the curve; its area is exact to about 1 / steps squared
 
@@ -131,13 +131,8 @@ def error_versus_reject(
             length, a threshold that is NaN, a limit outside (0, 1), or no genuine pairs.
     """
     embeddings, labels = check_embeddings(embeddings, labels)
-    quality = np.asarray(quality, dtype=np.float64)
-    if quality.shape != labels.shape:
-        raise FacelabError(f"quality {quality.shape}: expected one for each of {len(labels)} images.")
-    if not np.isfinite(quality).all():
-        raise FacelabError(f"quality {np.flatnonzero(~np.isfinite(quality))[0]} is not finite.")
-    if np.isnan(threshold):
-        raise FacelabError("threshold NaN: choose one first, at a FAR that the pairs can show.")
+    labels, quality = check_values(labels, quality=quality)
+    check_threshold(threshold)
     if not 0 < limit < 1:
         raise FacelabError(f"limit={limit}: it must lie in (0, 1).")
     identities, codes = np.unique(labels, return_inverse=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
+from facelab.evaluate.checks import check_embeddings
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,25 +31,6 @@ class Scores:
         return len(self.values)
 
 
-def check_embeddings(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the embeddings normalised, in float64, and the labels.
-
-    Raises:
-        FacelabError: shapes that do not fit, a value that is not finite, or an embedding of length 0; the message names
-            the row.
-    """
-    embeddings, labels = np.asarray(embeddings, dtype=np.float64), np.asarray(labels)
-    if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
-        raise FacelabError(f"embeddings {embeddings.shape} and labels {labels.shape}: expected (n, d) and (n,).")
-    lengths = np.linalg.norm(embeddings, axis=1)
-    for what, bad in (("not finite", ~np.isfinite(lengths)), ("zero", lengths == 0)):
-        if bad.any():
-            raise FacelabError(
-                f"embedding {np.flatnonzero(bad)[0]} is {what}, so it has no direction; check image and network."
-            )
-    return embeddings / lengths[:, None], labels
-
-
 def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> Scores:
     """Compare every image with every other one by cosine similarity; each pair once, no image with itself.
 
@@ -57,7 +39,7 @@ def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> Scores:
         labels: identity of each, shape (n,).
 
     Raises:
-        FacelabError: see :func:`check_embeddings`.
+        FacelabError: see :func:`facelab.evaluate.checks.check_embeddings`.
     """
     embeddings, labels = check_embeddings(embeddings, labels)
     i, j = np.triu_indices(len(embeddings), k=1)
@@ -73,7 +55,7 @@ def listed_scores(embeddings: np.ndarray, labels: np.ndarray, first: np.ndarray,
         first, second: rows of the two sides of each pair, shape (p,).
 
     Raises:
-        FacelabError: see :func:`check_embeddings`; or a pair points outside the embeddings.
+        FacelabError: see :func:`facelab.evaluate.checks.check_embeddings`; or a pair points outside the embeddings.
     """
     embeddings, labels = check_embeddings(embeddings, labels)
     first, second = np.asarray(first), np.asarray(second)

@@ -3,8 +3,8 @@
 import numpy as np
 
 from facelab.errors import FacelabError
+from facelab.evaluate.checks import check_embeddings
 from facelab.evaluate.curve import Roc, check_pair_counts, curve_from_counts
-from facelab.evaluate.scores import check_embeddings
 
 
 def streamed_roc(
@@ -31,7 +31,7 @@ def streamed_roc(
         block_pairs: how many scores are computed at once.
 
     Raises:
-        FacelabError: see :func:`facelab.evaluate.scores.check_embeddings`; or there are no genuine or no impostor
+        FacelabError: see :func:`facelab.evaluate.checks.check_embeddings`; or there are no genuine or no impostor
             pairs; or ``precision`` is coarser than float32.
     """
     if np.finfo(precision).eps > np.finfo(np.float32).eps:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.scores import check_embeddings
+from facelab.evaluate.checks import check_each, check_embeddings
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,9 +60,7 @@ def make_templates(
             cancel out.
     """
     embeddings, labels = check_embeddings(embeddings, labels)
-    for what, values in (("templates", templates), ("media", media)):
-        if values is not None and np.shape(values) != labels.shape:
-            raise FacelabError(f"{what} {np.shape(values)}: expected one for each of {len(labels)} images.")
+    check_each(labels, templates=templates, **({} if media is None else {"media": media}))
     ids, first, template = np.unique(templates, return_index=True, return_inverse=True)
     mixed = labels != labels[first][template]
     if mixed.any():

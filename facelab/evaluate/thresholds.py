@@ -7,6 +7,7 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import bootstrap_interval, codes, draw_identities, identity_bootstrap
+from facelab.evaluate.checks import check_threshold
 from facelab.evaluate.curve import ROUNDING, check_pairs, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
@@ -78,8 +79,7 @@ def apply_threshold(scores: Scores, threshold: float) -> OperatingPoint:
     Raises:
         FacelabError: the threshold or a score is NaN, no genuine or no impostor pairs.
     """
-    if np.isnan(threshold):
-        raise FacelabError("threshold NaN: choose one first, at a FAR that the pairs can show.")
+    check_threshold(threshold)
     genuine = check_pairs(scores)
     accepted = scores.values >= threshold
     n_genuine = int(np.count_nonzero(genuine))

@@ -21,7 +21,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("project")
     (root / "notebooks").mkdir()
     (root / "pytest.ini").write_text("[pytest]\naddopts = --import-mode=importlib")
-    (root / "notebooks" / "conftest.py").write_text((ROOT / "notebooks" / "conftest.py").read_text("utf8"), "utf8")
+    (root / "book" / "_ext").mkdir(parents=True)
+    for file in ("notebooks/conftest.py", "book/_ext/notebook_runs.py"):
+        (root / file).write_text((ROOT / file).read_text("utf8"), "utf8")
     for name, stored in (("good", "2\n"), ("bad", "3\n")):
         cells = [nb.new_markdown_cell("# Title"), _cell("x = 1", None), _cell("print(x + 1)", stored)]
         (root / "notebooks" / f"{name}.ipynb").write_text(json.dumps(nb.new_notebook(cells=cells)), "utf8")

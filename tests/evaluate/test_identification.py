@@ -253,9 +253,9 @@ def test_mean_by_identity_is_the_mean_and_draws_people():
     assert mean_by_identity(mixed, labels).high == 0.5  # everybody is right half of the time: people do not matter
     wide = mean_by_identity(all_or_nothing, labels)
     assert wide.high - wide.low == pytest.approx(4 * 0.5 / np.sqrt(20), rel=0.2)  # 20 people, not 200 images
-    with pytest.raises(FacelabError, match="value 3 is not finite"):
+    with pytest.raises(FacelabError, match="value of image 3 is not finite"):
         mean_by_identity(np.where(np.arange(200) == 3, np.nan, 0), labels)
-    with pytest.raises(FacelabError, match=r"\(200,\) and labels \(5,\)"):
+    with pytest.raises(FacelabError, match=r"value \(200,\): expected one for each of 5"):
         mean_by_identity(mixed, labels[:5])
 
 

@@ -117,7 +117,7 @@ def test_only_the_order_of_quality_counts():
 
 def test_faults_are_named():
     embeddings, labels, noise = some_faces()
-    with pytest.raises(FacelabError, match="quality 7 is not finite"):
+    with pytest.raises(FacelabError, match="quality of image 7 is not finite"):
         error_versus_reject(embeddings, labels, np.where(np.arange(60) == 7, np.nan, noise), 0.5)
     with pytest.raises(FacelabError, match=r"quality \(3,\)"):
         error_versus_reject(embeddings, labels, noise[:3], 0.5)

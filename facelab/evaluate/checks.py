@@ -1,0 +1,81 @@
+"""What the measures ask of their input: one value for each image, finite numbers, embeddings with a direction."""
+
+import numpy as np
+
+from facelab.errors import FacelabError
+
+
+def unit(embeddings: np.ndarray) -> np.ndarray:
+    """Return the embeddings normalised, in float64.
+
+    Raises:
+        FacelabError: not of shape (n, d), a value that is not finite, or an embedding of length 0; the message names
+            the row.
+    """
+    embeddings = np.asarray(embeddings, dtype=np.float64)
+    if embeddings.ndim != 2:
+        raise FacelabError(f"embeddings {embeddings.shape}: expected (n, d).")
+    lengths = np.linalg.norm(embeddings, axis=1)
+    for what, bad in (("not finite", ~np.isfinite(lengths)), ("zero", lengths == 0)):
+        if bad.any():
+            raise FacelabError(
+                f"embedding {np.flatnonzero(bad)[0]} is {what}, so it has no direction; check image and network."
+            )
+    return embeddings / lengths[:, None]
+
+
+def check_embeddings(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the embeddings normalised, in float64, and the labels.
+
+    Raises:
+        FacelabError: shapes that do not fit, or see :func:`unit`.
+    """
+    embeddings, labels = np.asarray(embeddings, dtype=np.float64), np.asarray(labels)
+    if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
+        raise FacelabError(f"embeddings {embeddings.shape} and labels {labels.shape}: expected (n, d) and (n,).")
+    return unit(embeddings), labels
+
+
+def check_each(labels: np.ndarray, *, of: str = "images", **values: np.ndarray) -> None:
+    """Raise a :class:`FacelabError` that names the first of ``values`` that is not one value for each label.
+
+    Args:
+        labels: shape (n,).
+        of: what the labels are of, for the message.
+        values: by the name to call them in the message.
+    """
+    if np.ndim(labels) != 1:
+        raise FacelabError(f"labels {np.shape(labels)}: expected (n,).")
+    for name, array in values.items():
+        if np.shape(array) != np.shape(labels):
+            raise FacelabError(f"{name} {np.shape(array)}: expected one for each of {len(labels)} {of}.")
+
+
+def check_finite(what: str, values: np.ndarray) -> None:
+    """Raise a :class:`FacelabError` that names the first row of ``values``, shape (n, ...), that is not finite."""
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        raise FacelabError(f"{what} {bad[0, 0]} is not finite; leave it out, or mend what made it.")
+
+
+def check_values(labels: np.ndarray, **values: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the labels, and the values in float64, all of shape (n,), n at least 1.
+
+    Raises:
+        FacelabError: no images, another number of values than of labels, or one that is not finite; the message names
+            it and its row.
+    """
+    labels = np.asarray(labels)
+    arrays = {name: np.asarray(array, dtype=np.float64) for name, array in values.items()}
+    check_each(labels, **arrays)
+    if not len(labels):
+        raise FacelabError("no images: there is nothing to measure.")
+    for name, array in arrays.items():
+        check_finite(f"{name} of image", array)
+    return labels, *arrays.values()
+
+
+def check_threshold(threshold: float) -> None:
+    """Raise a :class:`FacelabError` where no threshold could be chosen."""
+    if np.isnan(threshold):
+        raise FacelabError("threshold NaN: choose one first, at a FAR that the pairs can show.")
