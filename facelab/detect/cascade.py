@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facelab.data.images import to_rgb8
-from facelab.detect.detection import Detection, check_limits
+from facelab.detect.detection import Detection, check_limits, rgb_images
 from facelab.errors import FacelabError
 
 MAX_SIDE = 1920  # larger photographs are shrunk, which bounds memory and time
@@ -53,7 +52,7 @@ class Cascade:
 
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
         """Return the faces of each image, the largest first; see :class:`facelab.detect.MTCNN`."""
-        return [self._detect(to_rgb8(image)) for image in images]
+        return [self._detect(image) for image in rgb_images(images)]
 
     def _detect(self, image: np.ndarray) -> list[Detection]:
         import cv2

@@ -1,11 +1,12 @@
 """What every detector returns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from facelab.errors import FacelabError
+from facelab.data.images import to_rgb8
+from facelab.errors import FacelabError, ImageError
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,3 +44,24 @@ def check_limits(min_face: int, max_faces: int | None, threshold: float) -> None
         raise FacelabError(f"max_faces={max_faces}: give 1 or more, or None for all.")
     if not 0 < threshold < 1:
         raise FacelabError(f"threshold={threshold}: it must lie between 0 and 1.")
+
+
+def rgb_images(images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield each image that a detector was given in the form of :func:`facelab.data.images.to_rgb8`.
+
+    Raises:
+        ImageError: something that is not an image, with its position; or one image instead of a list of images.
+    """
+    if isinstance(images, (str, bytes)) or (isinstance(images, np.ndarray) and _is_one_image(images)):
+        shape = f"an array of shape {images.shape}" if isinstance(images, np.ndarray) else repr(images)
+        raise ImageError(f"detect takes a list of images, this is {shape}: give detect([image]).")
+    for position, image in enumerate(images):
+        try:
+            yield to_rgb8(image)
+        except ImageError as error:
+            raise ImageError(f"image {position} of {len(images)}: {error}") from error
+
+
+def _is_one_image(array: np.ndarray) -> bool:
+    """Whether an array that stands for a list of images is surely one image: its rows would be images of no colour."""
+    return array.dtype != object and (array.ndim < 3 or (array.ndim == 3 and array.shape[2] in (1, 3, 4)))

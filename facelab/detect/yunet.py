@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from facelab.data.images import to_rgb8
-from facelab.detect.detection import Detection, check_limits
+from facelab.detect.detection import Detection, check_limits, rgb_images
 from facelab.errors import FacelabError
 from facelab.files import atomic_write, check_sha256, facelab_home
 
@@ -64,7 +63,7 @@ class YuNet:
 
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
         """Return the faces of each image, best score first; see :class:`facelab.detect.MTCNN`."""
-        return [self._detect(to_rgb8(image)) for image in images]
+        return [self._detect(image) for image in rgb_images(images)]
 
     def _detect(self, image: np.ndarray) -> list[Detection]:
         import cv2
