@@ -2,12 +2,14 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from facelab import __version__
@@ -90,7 +92,7 @@ def detect(
     options = {"min_face": min_face, "max_faces": max_faces, "model": model, "device": device}
     faces, errors = detect_files(photos, out, detector=detector, show_progress=True, **options)
     for photo, count in faces.items():
-        console.print(f"{photo}: {count} face{'' if count == 1 else 's'}", soft_wrap=True)
+        console.print(f"{escape(str(photo))}: {count} face{'' if count == 1 else 's'}", soft_wrap=True)
     _finish(errors, f"{sum(faces.values())} faces in {len(faces)} photographs, written to {out}")
 
 
@@ -184,7 +186,6 @@ def train(
 ) -> None:
     """Train a network; a training that you stop goes on where it was. For many processes: torchrun -m facelab train."""
     import logging
-    import warnings
 
     from rich.logging import RichHandler
 
@@ -193,7 +194,6 @@ def train(
 
     logging.basicConfig(format="%(message)s", handlers=[RichHandler(show_path=False, console=Console(stderr=True))])
     logging.getLogger("facelab").setLevel(logging.INFO)
-    warnings.showwarning = lambda message, *_: console.print(f"[yellow]facelab:[/] {message}", soft_wrap=True)
     chosen = Recipe.from_toml(recipe, [*(settings or []), *([f"seed={seed}"] if seed is not None else [])])
     checkpoint, errors = run_training(
         chosen, data, out, device=device, precision=precision, memory_gb=memory, workers=workers, show_progress=True
@@ -267,18 +267,30 @@ def evaluate(
 def _finish(errors: Sequence[FacelabError], summary: str) -> None:
     """Report files that were skipped; the exit code says whether there were any."""
     for error in errors:
-        console.print(f"[yellow]skipped:[/] {error}", soft_wrap=True)
-    console.print(summary, soft_wrap=True)
+        console.print(f"[yellow]skipped:[/] {escape(str(error))}", soft_wrap=True)
+    console.print(escape(summary), soft_wrap=True)
     if errors:
         raise typer.Exit(1)
 
 
 def app(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line: a mistake that the user can mend is one line, not a traceback."""
+    """Run the command line: a mistake that the user can mend is one line, not a traceback, and so is a warning."""
+
+    said = set()
+
+    def say(message: Warning | str, *_: object) -> None:
+        if str(message) in said:  # a file may be read more than once
+            return
+        said.add(str(message))
+        Console(stderr=True).print(f"[yellow]facelab:[/] {escape(str(message))}", soft_wrap=True, highlight=False)
+
     try:
-        typer_app(arguments)
+        with warnings.catch_warnings():
+            warnings.showwarning = say
+            typer_app(arguments)
     except FacelabError as error:
-        Console(stderr=True).print(f"[bold red]facelab:[/] {error}", soft_wrap=True, highlight=False)
+        message = escape(str(error))
+        Console(stderr=True).print(f"[bold red]facelab:[/] {message}", soft_wrap=True, highlight=False)
         sys.exit(2)
     except SystemExit as stop:
         if stop.code == 130:  # so typer ends after Ctrl-C

@@ -12,6 +12,8 @@ from facelab.errors import FacelabError, ImageError
 def find_images(folder: Path | str) -> list[Path]:
     """Return the picture files below a folder, sorted; hidden files and folders are left out.
 
+    A file is taken for a picture by its suffix, one of :data:`facelab.data.images.SUFFIXES`.
+
     Raises:
         FacelabError: the folder does not exist.
     """
@@ -21,7 +23,9 @@ def find_images(folder: Path | str) -> list[Path]:
     return sorted(
         path
         for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if path.suffix.lower() in SUFFIXES
+        and path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
 
 

@@ -1,23 +1,27 @@
 """Reading any picture file into one form: RGB, 8 bits, height x width x 3."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from facelab.errors import ImageError
+from facelab.errors import FacelabError, ImageError
 from facelab.files import atomic_write
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
 
 
 def read_image(path: Path | str) -> np.ndarray:
     """Read a picture as an RGB array, shape (height, width, 3), dtype uint8.
 
     Greyscale is repeated over the three channels, 16-bit values are scaled to 8 bits, an alpha channel is laid over
-    white, and the orientation written by a camera (EXIF) is applied.
+    white, and the orientation written by a camera (EXIF) is applied: the array is upright. Of an animation (GIF, PNG,
+    WebP) or of a file with several pages (TIFF) the first picture is read, and a UserWarning that names the file says
+    so.
 
     Raises:
-        ImageError: the file is missing, or is not a whole image; the message names it.
+        ImageError: the file is missing, a folder, not a whole image, or holds values that are no colours (as in a
+            floating-point TIFF with NaN); the message names it.
     """
     import cv2
 
@@ -26,19 +30,43 @@ def read_image(path: Path | str) -> np.ndarray:
         data = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise ImageError(f"cannot read {path}: {error.strerror}. Check the path.") from error
-    # IMREAD_UNCHANGED keeps alpha but ignores EXIF orientation, so it is used only where there is alpha or depth to
-    # keep.
     try:
         image = cv2.imdecode(data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR) if len(data) else None
-        if image is not None and (raw := cv2.imdecode(data, cv2.IMREAD_UNCHANGED)).ndim == 3 and raw.shape[2] == 4:
-            image = raw
+        if image is not None and data[:2].tobytes() != b"\xff\xd8":  # a JPEG has no alpha
+            # This flag alone keeps alpha, but ignores the orientation.
+            raw, kinds, metadata = cv2.imdecodeWithMetadata(data, cv2.IMREAD_UNCHANGED)
+            if raw.ndim == 3 and raw.shape[2] == 4:
+                exif = dict(zip(kinds, metadata, strict=True)).get(cv2.IMAGE_METADATA_EXIF)
+                image = raw if exif is None else _upright(raw, exif.tobytes())
     except cv2.error:
         image = None
     if image is None:
         raise ImageError(
             f"cannot decode {path}: {len(data)} bytes that are not a whole image. Replace the file or leave it out."
         )
-    return to_rgb8(image, channels="bgr")
+    if (pictures := cv2.imcount(str(path))) > 1:
+        # Always from this line, so that Python's usual filter knows it again when the file is read again.
+        warnings.warn(f"{path} holds {pictures} pictures (frames or pages): only the first is read.", stacklevel=1)
+    try:
+        return to_rgb8(image, channels="bgr")
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def _upright(image: np.ndarray, exif: bytes) -> np.ndarray:
+    """Apply the orientation (1 to 8) that a camera wrote into the EXIF data, tag 274 of TIFF 6.0."""
+    from PIL import Image
+
+    tags = Image.Exif()
+    tags.load(exif)
+    orientation = tags.get(274, 1)
+    if orientation in (5, 6, 7, 8):
+        image = image.swapaxes(0, 1)
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    return image
 
 
 def write_image(path: Path | str, image: np.ndarray) -> None:
@@ -55,11 +83,15 @@ def to_rgb8(image: np.ndarray, *, channels: str = "rgb") -> np.ndarray:
 
     Args:
         image: (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), uint8 or uint16, or floating point in [0, 1].
-        channels: the order of the colour channels of ``image``: ``"rgb"``, or ``"bgr"`` as OpenCV reads them.
+        channels: the order of the colour channels of ``image``: ``"rgb"``, or ``"bgr"`` as OpenCV reads them. It cannot
+            be seen from the array: a picture in the wrong order has blue skin, and nothing complains.
 
     Raises:
+        FacelabError: another order of channels.
         ImageError: another shape or dtype, an empty image, or a float image with values outside [0, 1] or NaN.
     """
+    if channels not in ("rgb", "bgr"):
+        raise FacelabError(f"channels={channels!r}: choose 'rgb' or 'bgr'.")
     image = np.asarray(image)
     if image.ndim == 2:
         image = image[:, :, None]

@@ -1,9 +1,12 @@
 """What every detector returns."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+
+from facelab.data.images import to_rgb8
+from facelab.errors import ImageError
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,3 +34,24 @@ class Detection:
 def largest(detections: Sequence[Detection]) -> Detection | None:
     """Return the face with the largest box, the one a portrait is of; None if there is none."""
     return max(detections, key=lambda detection: detection.area, default=None)
+
+
+def rgb_images(images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield each image that a detector was given in the form of :func:`facelab.data.images.to_rgb8`.
+
+    Raises:
+        ImageError: something that is not an image, with its position; or one image instead of a list of images.
+    """
+    if isinstance(images, (str, bytes)) or (isinstance(images, np.ndarray) and _is_one_image(images)):
+        shape = f"an array of shape {images.shape}" if isinstance(images, np.ndarray) else repr(images)
+        raise ImageError(f"detect takes a list of images, this is {shape}: give detect([image]).")
+    for position, image in enumerate(images):
+        try:
+            yield to_rgb8(image)
+        except ImageError as error:
+            raise ImageError(f"image {position} of {len(images)}: {error}") from error
+
+
+def _is_one_image(array: np.ndarray) -> bool:
+    """Whether an array that stands for a list of images is surely one image: its rows would be images of no colour."""
+    return array.dtype != object and (array.ndim < 3 or (array.ndim == 3 and array.shape[2] in (1, 3, 4)))

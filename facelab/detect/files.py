@@ -21,11 +21,12 @@ def detect_files(
 ) -> tuple[dict[Path, int], list[ImageError]]:
     """Detect faces in photographs and write ``out/NAME.json`` and ``out/NAME.png`` for each.
 
-    The JSON file is a list of ``{"box": [x0, y0, x1, y1], "score", "landmarks": [[x, y] x 5]}``, pixels; landmarks are
-    null from a detector that finds boxes only.
+    The JSON file is a list of ``{"box": [x0, y0, x1, y1], "score", "landmarks": [[x, y] x 5]}``, pixels of the upright
+    picture, which is also the one that is marked; landmarks are null from a detector that finds boxes only. What is
+    read of unusual files: :func:`facelab.data.read_image`.
 
     Args:
-        photos: files, or folders whose picture files are taken.
+        photos: files, or folders whose picture files are taken, those of their sub-folders too.
         detector: a name of :func:`facelab.detect.detectors`.
         options: arguments of the detector; None leaves one at its default.
 
@@ -33,15 +34,19 @@ def detect_files(
         The number of faces of each photograph, and an error for each file that could not be read; those are skipped.
 
     Raises:
-        FacelabError: two photographs have the same name, or there are none.
+        FacelabError: there are no photographs, two have the same name, or one would be overwritten.
     """
     paths = [path for photo in photos for path in (find_images(photo) if Path(photo).is_dir() else [Path(photo)])]
     if not paths:
-        raise FacelabError(f"no photograph in {', '.join(map(str, photos))}. Give picture files or folders of them.")
+        where = f"in {', '.join(map(str, photos))}" if photos else "given"
+        raise FacelabError(f"no photograph {where}. Give picture files or folders of them.")
     by_name: dict[str, Path] = {}
     for path in paths:
         if path.stem in by_name:
             raise FacelabError(f"{by_name[path.stem]} and {path} would both write {out / path.stem}.json; rename one.")
+        marked = out / f"{path.stem}.png"
+        if marked.exists() and path.exists() and marked.samefile(path):
+            raise FacelabError(f"the marked picture would overwrite {path}; choose another folder than {out}.")
         by_name[path.stem] = path
     finder, counts, errors = make_detector(detector, **options), {}, []
     with progress_bar("detect", len(paths), show=show_progress) as bar:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from facelab.data.images import to_rgb8
 from facelab.detect.boxes import nms, nms_nested, shift, to_square
-from facelab.detect.detection import Detection
+from facelab.detect.detection import Detection, rgb_images
 from facelab.detect.mtcnn_nets import ONet, PNet, RNet, load_pretrained
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
@@ -67,15 +67,17 @@ class MTCNN:
         """Return the faces of each image, best score first.
 
         Args:
-            images: RGB uint8 arrays (height, width, 3), of any sizes; other layouts as in
-                :func:`facelab.data.images.to_rgb8`. An image smaller than ``min_face`` has no face to be found: its
-                list is empty.
+            images: a list of RGB uint8 arrays (height, width, 3), of any sizes, in any memory layout; greyscale, alpha,
+                16 bits and floating point as in :func:`facelab.data.images.to_rgb8`. The order of the channels cannot
+                be seen from an array: with OpenCV's BGR fewer faces are found, and nothing complains, so turn it first
+                (``to_rgb8(image, channels="bgr")``). An image smaller than ``min_face`` has no face to be found: its
+                list is empty. No images: no lists.
 
         Raises:
-            ImageError: something that is not an image.
+            ImageError: something that is not an image (its position is named), or one image instead of a list.
         """
         by_shape = defaultdict(list)
-        arrays = [to_rgb8(image) for image in images]
+        arrays = list(rgb_images(images))
         for index, array in enumerate(arrays):
             by_shape[array.shape].append(index)
         found: list[list[Detection]] = [[] for _ in arrays]

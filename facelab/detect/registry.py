@@ -22,7 +22,7 @@ class Detector(Protocol):
     """Anything that finds faces."""
 
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
-        """Return the faces of each image, best score first."""
+        """Return the faces of each image, best score first; images are RGB, see :meth:`facelab.detect.MTCNN.detect`."""
         ...
 
 

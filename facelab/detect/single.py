@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from facelab.data.images import to_rgb8
-from facelab.detect.detection import Detection
+from facelab.detect.detection import Detection, rgb_images
 from facelab.errors import FacelabError
 
 MAX_SIDE = 1920  # larger photographs are shrunk, which bounds memory and time
@@ -37,7 +36,7 @@ class SingleImageDetector:
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
         """Return the faces of each image, best score first (the largest first where there is no score); see
         :class:`facelab.detect.MTCNN`."""
-        return [self._detect(to_rgb8(image)) for image in images]
+        return [self._detect(image) for image in rgb_images(images)]
 
     def _detect(self, image: np.ndarray) -> list[Detection]:
         """Return the faces of one image, RGB uint8 of shape (height, width, 3)."""

@@ -14,6 +14,7 @@ def test_sub_folders_are_identities_and_a_bad_file_is_reported_not_fatal(tmp_pat
     (tmp_path / "ada" / "bad.jpg").write_bytes(b"no picture")
     (tmp_path / "ada" / "notes.txt").write_text("no picture either, and not one by name")
     (tmp_path / "ada" / ".hidden.png").write_bytes(b"")
+    (tmp_path / "ada" / "party.jpg").mkdir()  # a folder, whatever its name
     write_image(tmp_path / "nobody.png", IMAGE)
     faces, errors = load_folder(tmp_path)
     assert faces.table["identity"].tolist() == ["ada", "ada", "bob"]

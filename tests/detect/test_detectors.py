@@ -12,6 +12,7 @@ import pytest
 from skimage import data
 
 from facelab.cli import app
+from facelab.data.images import to_rgb8
 from facelab.detect import detectors, iou, make_detector, yunet
 from facelab.errors import FacelabError, ImageError
 
@@ -65,6 +66,10 @@ def test_odd_shapes_have_no_face(detector, shape):
     ("image", "message"),
     [
         (np.full((40, 40, 3), np.nan), "outside"),
+        (np.full((40, 40, 3), 200.0), "outside"),
+        (np.zeros((40, 40, 3), bool), "bool"),
+        ("photo.jpg", r"shape \(\)"),
+        (None, r"shape \(\)"),
         (np.zeros((40, 40, 3), np.int64), "int64"),
         (np.zeros((3, 40, 40), np.uint8), r"\(3, 40, 40\)"),
         (np.zeros((0, 40, 3), np.uint8), r"\(0, 40, 3\)"),
@@ -72,8 +77,33 @@ def test_odd_shapes_have_no_face(detector, shape):
     ],
 )
 def test_what_is_no_image_is_an_error(detector, image, message):
-    with pytest.raises(ImageError, match=message):
-        detector.detect([image])
+    with pytest.raises(ImageError, match=message) as error:
+        detector.detect([np.zeros((40, 40, 3), np.uint8), image])
+    assert str(error.value).startswith("image 1 of 2: ")
+
+
+def test_one_image_instead_of_a_list_is_an_error(detector):
+    for one in (data.astronaut(), data.astronaut()[:, :, 0], "photo.jpg"):
+        with pytest.raises(ImageError, match=r"detect\(\[image\]\)"):
+            detector.detect(one)
+    assert detector.detect(np.zeros((2, 30, 40, 3), np.uint8)) == [[], []]
+
+
+def test_other_depths_give_the_same_faces(detector):
+    image = data.astronaut()[:260, 80:360]
+    expected = detector.detect([image])[0]
+    assert expected
+    for same in (image.astype(np.uint16) * 257, image / 255, (image / 255).astype(np.float32)):
+        for a, b in zip(detector.detect([same])[0], expected, strict=True):
+            np.testing.assert_array_equal(a.box, b.box)
+
+
+def test_wrong_channel_order_cannot_be_seen_and_can_be_mended(detector):
+    image = data.astronaut()[:260, 80:360]
+    bgr = image[:, :, ::-1]
+    detector.detect([bgr])  # it answers, whatever it finds
+    for a, b in zip(detector.detect([to_rgb8(bgr, channels="bgr")])[0], detector.detect([image])[0], strict=True):
+        np.testing.assert_array_equal(a.box, b.box)
 
 
 def test_layout_in_memory_does_not_matter(detector):
@@ -82,7 +112,8 @@ def test_layout_in_memory_does_not_matter(detector):
     for other in (strided, np.asfortranarray(image), image[::-1][::-1]):
         for a, b in zip(detector.detect([other])[0], detector.detect([image])[0], strict=True):
             np.testing.assert_array_equal(a.box, b.box)
-    assert detector.detect([]) == []
+    for nothing in ([], (), np.empty((0, 20, 20, 3), np.uint8)):
+        assert detector.detect(nothing) == []
 
 
 @pytest.mark.parametrize("name", HERE)
@@ -180,11 +211,22 @@ def test_command_writes_boxes_of_a_detector_without_landmarks(tmp_path):
     write_image(tmp_path / "a.png", data.astronaut()[:260, 80:360])
     app_exit = None
     try:
-        app(["detect", str(tmp_path / "a.png"), "--detector", "cascade", "--max-faces", "1", "--out", str(tmp_path)])
+        app(
+            [
+                "detect",
+                str(tmp_path / "a.png"),
+                "--detector",
+                "cascade",
+                "--max-faces",
+                "1",
+                "--out",
+                str(tmp_path / "b"),
+            ]
+        )
     except SystemExit as stop:
         app_exit = stop.code
     assert app_exit in (None, 0)
-    (face,) = json.loads((tmp_path / "a.json").read_text())
+    (face,) = json.loads((tmp_path / "b" / "a.json").read_text())
     assert face["landmarks"] is None
 
 
