@@ -24,11 +24,20 @@ def test_the_page_is_up_to_date() -> None:
     assert stored == [cell["source"] for cell in gallery.page()["cells"]]
 
 
+def test_the_page_is_small() -> None:
+    assert PAGE.stat().st_size <= 2_000_000
+
+
 def test_every_figure_is_drawn_and_described() -> None:
     cells = json.loads(PAGE.read_text("utf8"))["cells"]
     for name, function in gallery.figure_functions().items():
         (cell,) = [cell for cell in cells if "".join(cell["source"]) == f'draw("{name}")']
-        pictures = [output["data"]["image/png"] for output in cell["outputs"] if "image/png" in output.get("data", {})]
+        pictures = [
+            picture
+            for output in cell["outputs"]
+            for kind, picture in output.get("data", {}).items()
+            if kind in ("image/png", "image/jpeg")
+        ]
         assert len(pictures) == 1
         assert len(base64.b64decode(pictures[0])) <= 200_000
         said = cell["metadata"]["mystnb"]
