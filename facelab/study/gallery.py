@@ -164,15 +164,16 @@ def _small(figure: Figure, most: int = 150_000) -> bytes:
     """
     from PIL import Image
 
+    dpi = figure.dpi
     while True:
-        figure.savefig(buffer := io.BytesIO(), format="png", bbox_inches="tight")
+        figure.savefig(buffer := io.BytesIO(), format="png", bbox_inches="tight", dpi=dpi)
         picture = Image.open(buffer).convert("RGB")
         picture.quantize(256).save(png := io.BytesIO(), format="png", optimize=True)
         picture.save(jpeg := io.BytesIO(), format="jpeg", quality=80, optimize=True)
         smaller = min(png.getvalue(), jpeg.getvalue(), key=len)
-        if len(smaller) <= most:
+        if len(smaller) <= most or dpi < 20:
             return smaller
-        figure.set_dpi(0.8 * figure.dpi)
+        dpi *= 0.8
 
 
 @example("chain_figure", "Four drawings: a photograph with boxes, a chip with a grid, points on a circle, two angles.")

@@ -5,6 +5,8 @@ import inspect
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 pytest.importorskip("nbformat")
@@ -28,6 +30,13 @@ def test_the_page_is_small() -> None:
     assert PAGE.stat().st_size <= 2_000_000
 
 
+def test_a_picture_that_is_too_large_is_drawn_coarser() -> None:
+    figure, axes = plt.subplots(figsize=(4, 4))
+    axes.imshow(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
+    fine, coarse = gallery._small(figure), gallery._small(figure, most=20_000)
+    assert 0 < len(coarse) <= 20_000 < len(fine) <= 150_000
+
+
 def test_every_figure_is_drawn_and_described() -> None:
     cells = json.loads(PAGE.read_text("utf8"))["cells"]
     for name, function in gallery.figure_functions().items():
@@ -39,7 +48,7 @@ def test_every_figure_is_drawn_and_described() -> None:
             if kind in ("image/png", "image/jpeg")
         ]
         assert len(pictures) == 1
-        assert len(base64.b64decode(pictures[0])) <= 200_000
+        assert len(base64.b64decode(pictures[0])) <= 150_000
         said = cell["metadata"]["mystnb"]
         assert len(said["image"]["alt"]) > 20
         assert said["figure"]["caption"]
