@@ -26,9 +26,9 @@ def check_positive(**values: float) -> None:
 
 def check_labels(labels: Tensor, identities: int) -> None:
     """Raise a :class:`FacelabError` that names the first label outside [0, identities)."""
-    outside = labels[(labels < 0) | (labels >= identities)]
-    if len(outside):
-        raise FacelabError(f"label {int(outside[0])} is outside [0, {identities}), the identities of this loss.")
+    if len(labels) and (labels.min() < 0 or labels.max() >= identities):
+        first = labels[(labels < 0) | (labels >= identities)][0]
+        raise FacelabError(f"label {int(first)} is outside [0, {identities}), the identities of this loss.")
 
 
 def angle(cos_theta: Tensor) -> Tensor:
@@ -109,7 +109,8 @@ class _Cosines(torch.autograd.Function):
             gradient = gradient * inverse
             of_unit, of_centres = gradient @ centres, gradient.T @ unit
             along_unit = torch.linalg.vecdot(of_unit, unit)
-            along_centres = torch.einsum("cd,cd->c", of_centres, centres) * inverse.square()  # without a copy of W
+            pieces = zip(of_centres.split(1024), centres.split(1024), strict=True)  # makes no product as large as W
+            along_centres = torch.cat([torch.linalg.vecdot(*piece) for piece in pieces]) * inverse.square()
             of_unit.addcmul_(unit, along_unit[:, None], value=-1).mul_(shorten)
             return of_unit, of_centres.addcmul_(centres, along_centres[:, None], value=-1)
 

@@ -7,7 +7,7 @@ The figures do not pass through pyplot, so nothing stays open and nothing is sho
 from facelab.plots.alignment import chips_by_method, landmark_fit, method_comparison
 from facelab.plots.clustering import clustering_curves
 from facelab.plots.detection import precision_recall_curves, recall_by_group, score_maps, suppression
-from facelab.plots.faces import draw_detections, photographs_and_chips
+from facelab.plots.faces import detections_sheet, draw_detections, photographs_and_chips
 from facelab.plots.factors import occlusion_maps, probe_scores, response_curves, sweep_sheet, variance_bars
 from facelab.plots.geometry import (
     centre_map,
@@ -44,6 +44,7 @@ __all__ = [
     "collapse_curves",
     "confusion_sheet",
     "det_curves",
+    "detections_sheet",
     "draw_detections",
     "error_reject_curves",
     "failure_sheet",

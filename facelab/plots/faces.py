@@ -13,11 +13,11 @@ from facelab.errors import FacelabError
 from facelab.plots.style import BLUE, ORANGE, SKY, YELLOW, new_figure, show_image, styled
 
 
-def _mark(axes: Axes, box: np.ndarray, landmarks: np.ndarray | None) -> None:
+def _mark(axes: Axes, box: np.ndarray, landmarks: np.ndarray | None, *, dots: float = 14) -> None:
     corner, size = box[:2], box[2:] - box[:2]
     axes.add_patch(Rectangle(tuple(corner), *size, fill=False, edgecolor=SKY, linewidth=1.5))
     if landmarks is not None:
-        axes.scatter(*np.asarray(landmarks).T, s=14, c=YELLOW, edgecolors="black", linewidths=0.5, zorder=3)
+        axes.scatter(*np.asarray(landmarks).T, s=dots, c=YELLOW, edgecolors="black", linewidths=0.5, zorder=3)
 
 
 @styled
@@ -36,6 +36,48 @@ def draw_detections(image: np.ndarray, detections: Sequence[Detection], *, title
         axes[0, 0].text(
             *face.box[:2], f"{face.score:.2f}", color="white", fontsize=8, va="bottom", backgroundcolor=BLUE
         )
+    return figure
+
+
+@styled
+def detections_sheet(
+    images: Sequence[np.ndarray],
+    detections: Sequence[Sequence[Detection]],
+    titles: Sequence[str] | None = None,
+    *,
+    columns: int = 6,
+) -> Figure:
+    """Show many photographs with the box and the landmarks of each face; "none" where no face was found.
+
+    Args:
+        images: RGB uint8, each (height, width, 3). For several detectors, repeat the photograph.
+        detections: faces of each, in pixels of the image.
+        titles: one per photograph.
+        columns: at most so many photographs in a row.
+
+    Raises:
+        FacelabError: there is no photograph, or not as many lists of detections or titles as photographs.
+    """
+    titles = [""] * len(images) if titles is None else titles
+    if not len(images) or not len(images) == len(detections) == len(titles):
+        raise FacelabError(
+            f"{len(images)} photographs, {len(detections)} lists of detections, {len(titles)} titles: give as many of "
+            "each, and at least one."
+        )
+    columns = min(columns, len(images))
+    rows = -(-len(images) // columns)
+    width = min(2.4, 7.0 / columns)
+    height = width * images[0].shape[0] / images[0].shape[1] + (0.25 if any(titles) else 0)
+    figure, axes = new_figure(rows, columns, width=width * columns, height=height * rows, dpi=90)
+    for panel in axes.flat[len(images) :]:
+        panel.set_axis_off()
+    for panel, image, faces, title in zip(axes.flat, images, detections, titles, strict=False):
+        show_image(panel, image, title)
+        for face in faces:
+            _mark(panel, face.box, face.landmarks, dots=6)
+        panel.set(xlim=(0, image.shape[1]), ylim=(image.shape[0], 0))  # boxes may reach beyond the photograph
+        if not len(faces):
+            panel.text(2, 2, "none", color=ORANGE, va="top", fontweight="bold")
     return figure
 
 

@@ -5,22 +5,27 @@
 Renders 240 photographs (two minutes on two cores), runs every detector that can be made here on them, and writes
 average precision, recall by yaw, size and occluder, and landmark errors, with 95 % intervals from a bootstrap over
 photographs, to ``facelab/study/results/detection.json``. Detections are kept under facelab's cache folder, so a command
-that was stopped goes on from there.
+that was stopped goes on from there. Test photographs of real people that installed packages carry are drawn there too,
+with what each detector finds.
 """
 
+import importlib.util
 import itertools
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from facelab.data.images import read_image
 from facelab.data.orl import load_orl
 from facelab.detect import Detection, detectors, make_detector
 from facelab.detect.metrics import Matches, average_precision, match, photograph_bootstrap, precision_recall
 from facelab.errors import FacelabError
 from facelab.evaluate.estimate import wilson
 from facelab.files import atomic_write, facelab_home
+from facelab.plots import draw_detections
 from facelab.progress import progress_bar
 from facelab.study.results import save_results
 from facelab.synth.photographs import Photographs, load_photographs
@@ -154,6 +159,33 @@ def measure_orl(name: str, *, show: bool = False) -> dict[str, Any]:
     }
 
 
+def real_photographs() -> dict[str, np.ndarray]:
+    """Return the test photographs that installed packages carry, by package and file; RGB uint8.
+
+    scikit-image's and one of insightface's show one person, insightface's ``t1.jpg`` shows six.
+    """
+    found: dict[str, np.ndarray] = {}
+    for package, folder, names in (
+        ("skimage", "data", ["astronaut.png"]),
+        ("insightface", "data/images", ["Tom_Hanks_54745.png", "t1.jpg"]),
+    ):
+        spec = importlib.util.find_spec(package)
+        for path in (Path(spec.origin).parent / folder / name for name in names) if spec and spec.origin else ():
+            found[f"{package}/{path.name}"] = read_image(path)
+    return found
+
+
+def measure_real(name: str) -> dict[str, int]:
+    """Count the faces found on each of :func:`real_photographs`, and draw them to the cache folder."""
+    detector, counts = make_detector(name), {}
+    for source, image in real_photographs().items():
+        faces = detector.detect([image])[0]
+        counts[source] = len(faces)
+        with atomic_write(facelab_home() / "detection" / f"{source.replace('/', '-')}-{name}.png") as temporary:
+            draw_detections(image, faces, title=f"{source}: {name}").savefig(temporary, format="png")
+    return counts
+
+
 def main() -> None:
     """Run what is missing and record the results."""
     import torch
@@ -163,7 +195,10 @@ def main() -> None:
     results: dict[str, Any] = {"photographs": PHOTOGRAPHS, "seed": SEED, "iou": IOU, "detectors": {}, "left_out": {}}
     for name in detectors():
         try:
-            results["detectors"][name] = measure(name, photographs, show=True) | {"orl": measure_orl(name, show=True)}
+            results["detectors"][name] = measure(name, photographs, show=True) | {
+                "orl": measure_orl(name, show=True),
+                "real": measure_real(name),
+            }
         except FacelabError as error:  # its model is not here
             results["left_out"][name] = str(error).split(". ")[0].replace(str(facelab_home()), "FACELAB_HOME")
     save_results("detection", results)

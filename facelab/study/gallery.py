@@ -195,6 +195,11 @@ def _(data: GalleryData) -> Figure:
     return plots.draw_detections(data.photographs[0][0], data.detections[0])
 
 
+@example("detections_sheet", "Six portraits, each with a box around the face and five points.")
+def _(data: GalleryData) -> Figure:
+    return plots.detections_sheet([data.photographs[i][0] for i in range(6)], data.detections[:6])
+
+
 @example("photographs_and_chips", "Six portraits with boxes and points above, six aligned chips below.")
 def _(data: GalleryData) -> Figure:
     return plots.photographs_and_chips(data.photographs, data.chips, range(6))

@@ -55,7 +55,9 @@ class Training:
         length = nn.utils.get_total_norm(gradients)
         if isinstance(self.loss, PartialFC):
             length = self.loss.total_norm(length)
-        nn.utils.clip_grads_with_norm_([p for g in self.optimizer.param_groups for p in g["params"]], clip_norm, length)
+        if not length <= clip_norm:  # also where it is not a number
+            parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+            nn.utils.clip_grads_with_norm_(parameters, clip_norm, length)
         self.optimizer.step()
         if self._average:
             self._average.update_parameters(self._plain)

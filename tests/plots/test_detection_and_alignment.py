@@ -10,7 +10,9 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 
 from facelab.align import METHODS, align, template
-from facelab.plots import alignment, detection
+from facelab.detect import Detection
+from facelab.errors import FacelabError
+from facelab.plots import alignment, detection, faces
 from facelab.study.results import load_results
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
@@ -67,6 +69,19 @@ def test_score_maps_lie_where_the_windows_are():
             np.array([left, top]) + cell * [column + 0.5, row + 0.5], [x0 + width / 2, y0 + height / 2]
         )
         assert (panel.get_xlim(), panel.get_ylim()) == ((0, 80), (60, 0))
+
+
+def test_detections_sheet_draws_each_face_on_its_own_photograph():
+    face = Detection(np.array([10.0, 5.0, 40.0, 45.0]), 0.9, np.arange(10.0).reshape(5, 2))
+    figure = faces.detections_sheet([IMAGE] * 4, [[face], [], [face, face], []], ["a", "b", "c", "d"], columns=3)
+    check(figure, 6)  # two rows of three; the last two places stay empty
+    assert [panel.get_title("center") for panel in figure.axes] == ["a", "b", "c", "d", "", ""]
+    assert [bounds(panel) for panel in figure.axes[:4]] == [[(10, 5, 30, 40)], [], [(10, 5, 30, 40)] * 2, []]
+    assert [[text.get_text() for text in panel.texts] for panel in figure.axes[:4]] == [[], ["none"], [], ["none"]]
+    (points,) = figure.axes[0].collections
+    np.testing.assert_array_equal(points.get_offsets(), face.landmarks)
+    with pytest.raises(FacelabError, match="2 photographs, 1 lists of detections, 2 titles"):
+        faces.detections_sheet([IMAGE] * 2, [[face]])
 
 
 def test_score_map_of_the_real_network_marks_the_face(mtcnn):

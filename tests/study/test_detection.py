@@ -1,0 +1,42 @@
+"""The study of detectors on photographs of real people."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from facelab.detect import make_detector, match
+from facelab.files import facelab_home
+from facelab.study import detection
+
+# The six people of insightface's t1.jpg, left to right, marked by hand from forehead to chin.
+SIX = np.array(
+    [
+        [58, 262, 165, 395],
+        [269, 149, 373, 268],
+        [464, 264, 570, 410],
+        [743, 345, 843, 478],
+        [905, 60, 1013, 203],
+        [1133, 271, 1229, 398],
+    ]
+)
+
+
+def test_faces_on_real_photographs_are_counted_and_drawn(monkeypatch, tmp_path):
+    monkeypatch.setenv("FACELAB_HOME", str(tmp_path))
+    counts = detection.measure_real("mtcnn")
+    assert counts["skimage/astronaut.png"] == 1
+    for source in counts:
+        drawing = facelab_home() / "detection" / f"{source.replace('/', '-')}-mtcnn.png"
+        with Image.open(drawing) as picture:
+            assert min(picture.size) > 200
+
+
+@pytest.mark.parametrize(("name", "false_alarms"), [("mtcnn", 2), ("centerface", 0)])
+def test_all_six_people_of_a_group_photograph_are_found(name, false_alarms):
+    photographs = detection.real_photographs()
+    if "insightface/t1.jpg" not in photographs:
+        pytest.skip("insightface is not installed")
+    faces = make_detector(name).detect([photographs["insightface/t1.jpg"]])
+    matches = match(faces, [SIX])
+    assert matches.face_found().all()
+    assert (~matches.hit).sum() <= false_alarms
