@@ -7,23 +7,12 @@ the peer's speed.
 import cv2
 import numpy as np
 import pytest
-import torch
 from skimage import data
 
 from facelab.detect import MTCNN
 
 facenet_pytorch = pytest.importorskip("facenet_pytorch", reason="facenet-pytorch is not installed")
 THRESHOLDS = (0.6, 0.7, 0.7)
-
-
-@pytest.fixture(autouse=True)
-def two_cores():
-    before = torch.get_num_threads(), cv2.getNumThreads()
-    torch.set_num_threads(2)
-    cv2.setNumThreads(2)
-    yield
-    torch.set_num_threads(before[0])
-    cv2.setNumThreads(before[1])
 
 
 @pytest.mark.parametrize("library", ["facelab", "facenet-pytorch"])

@@ -1,6 +1,6 @@
 """Throughput of the training loop beside a bare PyTorch loop on random tensors of the same shape.
 
-``OMP_NUM_THREADS=2 pytest tests/benchmarks/test_train.py --benchmark-only -s``. The two take turns, some steps each, so
+``pytest tests/benchmarks/test_train.py --benchmark-only -s``. The two take turns, some steps each, so
 that what else the machine does slows both; ``extra_info`` of ``--benchmark-json`` has the images per second of both and
 their ratio. Ours decodes nothing here (the chips are in memory), but turns bytes into floats, augments, measures the
 accuracy, and writes its history; the bare loop does nothing but forward, backward and step.
