@@ -99,14 +99,13 @@ def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _optimizer(recipe: Recipe, network: nn.Module, loss: nn.Module) -> optim.Optimizer:
-    """Fused: one pass over the memory of all parameters instead of several."""
     groups = [
         {"params": list(network.parameters()), "peak": recipe.learning_rate},
         {"params": list(loss.parameters()), "peak": recipe.centre_learning_rate or recipe.learning_rate},
     ]
     if recipe.optimizer == "adamw":
-        return optim.AdamW(groups, betas=(recipe.momentum, 0.999), weight_decay=recipe.weight_decay, fused=True)
-    return optim.SGD(groups, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=True)
+        return optim.AdamW(groups, betas=(recipe.momentum, 0.999), weight_decay=recipe.weight_decay)
+    return optim.SGD(groups, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
 class Clock:
