@@ -71,9 +71,12 @@ class PartialFC(Loss):
         return self.rule.load_state_dict({**state, "centres": self.own_rows(state["centres"])}, *args, **kwargs)
 
     def total_norm(self, norm: Tensor) -> Tensor:
-        """Return the length of all gradients from that of this process's, which has its own part of the centres."""
+        """Return the length of all gradients from that of this process's, which has its own part of the centres.
+
+        It is the same number in all processes, to the last bit: else their networks would drift apart.
+        """
         own = self.centres.grad.norm().square()
-        return (norm.square() - own + processes.total(own)).clamp(min=0).sqrt()
+        return processes.largest((norm.square() - own + processes.total(own)).clamp(min=0).sqrt())
 
     def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         rule, column, mine = self.rule, labels - self._first, self._mine(labels)

@@ -15,6 +15,8 @@ import pytest
 import torch
 
 from facelab.data import FaceSet
+from facelab.data.folder import load_folder
+from facelab.data.images import write_image
 from facelab.errors import FacelabError
 from facelab.train import Checkpoint, Recipe, fit
 from facelab.train import loop as loop_module
@@ -224,6 +226,8 @@ import sys
 import numpy as np, pandas as pd, torch
 torch.set_num_threads(1)
 from facelab.data import FaceSet
+from facelab.data.folder import load_folder
+from facelab.data.images import write_image
 from facelab.train import Recipe, fit
 chips = FaceSet("toy", np.load(sys.argv[1]), pd.DataFrame({"identity": np.repeat(["a", "b", "c"], 4)}))
 fit(Recipe.model_validate_json(sys.argv[2]), chips, device="cpu", checkpoint=sys.argv[3], checkpoint_seconds=0)
@@ -390,3 +394,14 @@ def test_images_are_decoded_once_if_they_fit_and_that_is_said(toy_chips, caplog)
     np.testing.assert_array_equal(held.array(), lazy.array())
     assert "3 images decoded once" in caplog.messages[0]
     assert "decoded again" in caplog.messages[1]
+
+
+def test_processes_that_decode_change_nothing(toy_chips, tmp_path):
+    for i in range(len(toy_chips)):
+        (tmp_path / toy_chips.table["identity"][i]).mkdir(exist_ok=True)
+        write_image(tmp_path / toy_chips.table["identity"][i] / f"{i:03d}.png", toy_chips[i][0])
+    folder, _ = load_folder(tmp_path)
+    assert not isinstance(folder.images, np.ndarray)  # files, decoded when their turn comes
+    in_memory = fit(RECIPE, folder, device="cpu")
+    assert_same(in_memory, fit(RECIPE, folder, device="cpu", memory_gb=0))
+    assert_same(in_memory, fit(RECIPE, folder, device="cpu", memory_gb=0, workers=2))

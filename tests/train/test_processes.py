@@ -58,6 +58,16 @@ def test_the_first_process_saves_and_one_process_can_use_it(found):
     assert (found[0]["folder"] / "sampled.csv").read_text().count("\n") == 4
 
 
+@pytest.mark.parametrize("name", two.RESUMED)
+def test_two_processes_go_on_exactly_from_where_they_stopped(found, name):
+    """Also with sampled class centres, where each process holds a part of what the optimiser remembers."""
+    for rank in range(2):
+        training = found[rank][f"{name} resumed"]
+        assert training["stopped"] == 3
+        for key, tensor in training["whole"].items():
+            assert torch.equal(tensor, training["resumed"][key]), key
+
+
 def test_no_image_is_lost_or_doubled_in_an_epoch(found):
     first, second = (found[rank]["positions"] for rank in range(2))
     assert [len(part) for part in first + second] == [8] * 12

@@ -1,5 +1,6 @@
 """What each of two processes does in test_processes.py; started by torchrun. Writes its findings as NAME-RANK.pt."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import torch
 from facelab import processes
 from facelab.data import FaceSet
 from facelab.losses import PartialFC
-from facelab.train import Recipe, fit
+from facelab.train import Checkpoint, Recipe, fit
 from facelab.train.batches import load_batches
 
 SHAPE = {"size": 32, "embedding_dim": 8, "epochs": 3, "batch_size": 16, "learning_rate": 0.01}
@@ -22,6 +23,7 @@ TRAININGS = {
     "sampled": {"name": "arcface", "scale": 8, "margin": 0.2, "centre_sampling": 0.5},
 }
 PARTIAL_LOSSES = ["arcface", "cosface", "sphereface", "curricularface", "magface", "adaface", "combined"]
+RESUMED = ["arcface", "sampled"]
 IDENTITIES = 7  # does not divide by two
 
 
@@ -83,6 +85,26 @@ def partial(name: str) -> dict:
     }
 
 
+class Stop(Exception):
+    """Stands for whatever ends a training early."""
+
+
+def stopped_and_resumed(name: str, path: Path) -> dict:
+    """Train in one go; and train, stop in the middle of the second epoch, and go on from the step before."""
+
+    def stop(step: int, *_: object) -> None:
+        if step == 3:
+            raise Stop
+
+    plain = Recipe.parse({**SHAPE, "loss": TRAININGS[name]})
+    whole = fit(plain, chips(), device="cpu")
+    with contextlib.suppress(Stop):
+        fit(plain, chips(), device="cpu", checkpoint=path, checkpoint_seconds=0, watch=stop)
+    stopped = processes.from_first(lambda: Checkpoint.load(path).step)
+    state = fit(plain, chips(), device="cpu", checkpoint=path, checkpoint_seconds=1e9)
+    return {"stopped": stopped, "whole": {**whole.network, **whole.loss}, "resumed": {**state.network, **state.loss}}
+
+
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     with processes.joined(torch.device("cpu")):
@@ -92,6 +114,8 @@ def main(folder: Path) -> None:
         for name in TRAININGS:
             state = fit(recipe(name), chips(), device="cpu", checkpoint=folder / f"{name}.pt", checkpoint_seconds=1e9)
             found[name] = {"history": state.history, "network": state.network, "loss": state.loss}
+        for name in RESUMED:
+            found[f"{name} resumed"] = stopped_and_resumed(name, folder / f"{name}-resumed.pt")
         torch.save(found, folder / f"found-{processes.rank()}.pt")
 
 
