@@ -15,6 +15,7 @@ import numpy as np
 import warp as wp
 
 from facelab.align.similarity import similarity, template
+from facelab.errors import FacelabError
 from facelab.synth import background, camera, hair, kernels, occluders, sensor, skin
 from facelab.synth.head import LASH, TEETH, TONGUE, HeadModel
 from facelab.synth.identity import Identity, shape_axes
@@ -108,12 +109,21 @@ class Renderer:
     Args:
         model: the head model.
         device: ``"cpu"`` or a warp device name such as ``"cuda:0"``.
+
+    Raises:
+        FacelabError: this machine has no such device.
     """
 
     def __init__(self, model: HeadModel, device: str = "cpu"):
         wp.config.quiet = True
         with _silent_driver_search():
             wp.init()
+        try:
+            wp.get_device(device)
+        except (ValueError, RuntimeError) as error:
+            raise FacelabError(
+                f"device {device!r} cannot render here ({error}); use 'cpu', or 'cuda:0' with a GPU."
+            ) from error
         self.model, self.device = model, device
         self._dense = camera.dense_vertices(model)
         self._neck = camera.neck_weight(model.template).astype(np.float32)

@@ -29,10 +29,11 @@ def test_makes_a_set_and_a_contact_sheet(tmp_path, capsys):
         (["synth", "synthfaces-9000"], "no preset 'synthfaces-9000'"),
         (["synth", "--identities", "0", "--images", "2"], "identities=0; give 1 or more"),
         (["synth", "--photographs", "0"], "photographs=0"),
+        (["synth", "--identities", "1", "--images", "1", "--device", "abacus"], "device 'abacus' cannot render here"),
     ],
 )
-def test_mistakes_are_one_clear_line(arguments, message, capsys):
-    assert run(*arguments) == 2
+def test_mistakes_are_one_clear_line(arguments, message, capsys, tmp_path):
+    assert run(*arguments, "--out", str(tmp_path / "set")) == 2
     assert message in capsys.readouterr().err
 
 
