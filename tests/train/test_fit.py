@@ -226,8 +226,6 @@ import sys
 import numpy as np, pandas as pd, torch
 torch.set_num_threads(1)
 from facelab.data import FaceSet
-from facelab.data.folder import load_folder
-from facelab.data.images import write_image
 from facelab.train import Recipe, fit
 chips = FaceSet("toy", np.load(sys.argv[1]), pd.DataFrame({"identity": np.repeat(["a", "b", "c"], 4)}))
 fit(Recipe.model_validate_json(sys.argv[2]), chips, device="cpu", checkpoint=sys.argv[3], checkpoint_seconds=0)
