@@ -150,14 +150,14 @@ class MTCNN:
             return torch.empty(0, 4, device=self.device), torch.empty(0, dtype=torch.int64, device=self.device)
         box, score, offset, owner = map(torch.cat, (boxes, scores, offsets, owners))
         keep = nms(box, score, owner, 0.7)
-        return to_square(shift(box[keep], offset[keep])), owner[keep]
+        return to_square(shift(box[keep], offset[keep])).trunc(), owner[keep]
 
     def _refine(self, areas: Sequence["_Areas"], boxes: Tensor, owner: Tensor) -> tuple[Tensor, Tensor]:
         """R-Net on the proposals. Returns fewer and better square boxes, and their owners."""
         scores, offsets = self._look(self.rnet, areas, boxes, owner)
         passed = torch.nonzero(scores > self.thresholds[1])[:, 0]
         keep = passed[nms(boxes[passed], scores[passed], owner[passed], 0.7)]
-        return to_square(_from_edges(shift(_to_edges(boxes[keep]), offsets[keep]))), owner[keep]
+        return to_square(_from_edges(shift(_to_edges(boxes[keep]), offsets[keep]))).trunc(), owner[keep]
 
     def _decide(self, areas: Sequence["_Areas"], boxes: Tensor, owner: Tensor) -> list[list[Detection]]:
         """O-Net on the refined boxes. Returns the faces of each image."""
@@ -178,7 +178,7 @@ class MTCNN:
         self, network: RNet | ONet, areas: Sequence["_Areas"], boxes: Tensor, owner: Tensor
     ) -> tuple[Tensor, ...]:
         """Cut the windows out of the images and run the network on them."""
-        edges, owners = _to_edges(boxes.trunc()).long().tolist(), owner.tolist()
+        edges, owners = _to_edges(boxes).long().tolist(), owner.tolist()
         parts = []
         for start in range(0, max(len(edges), 1), MAX_WINDOWS):
             chunk = zip(edges[start : start + MAX_WINDOWS], owners[start : start + MAX_WINDOWS], strict=True)
@@ -197,7 +197,8 @@ class MTCNN:
 
 
 # A box inside the cascade is (first column, first row, last column, last row), counted from 1, as in the authors' own
-# code. Candidates win by tiny differences, so only the same rounding finds the same faces as other implementations.
+# code, and whole before a network sees it: windows are cut at whole pixels, and what a network says of a window holds
+# for the window that it saw. Candidates win by tiny differences, so only the same rounding finds the same faces.
 def _to_edges(boxes: Tensor) -> Tensor:
     """First and last pixels, counted from 1 -> edges, where 0 is the left edge of the first pixel."""
     return boxes - boxes.new_tensor([1, 1, 0, 0])
