@@ -10,9 +10,9 @@ on from there. The results go to ``facelab/study/results/alignment.json``.
 """
 
 import functools
+import hashlib
 import itertools
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,12 +70,12 @@ def chips(name: str, *, show: bool = False) -> tuple[dict[str, FaceSet], dict[st
 def embeddings(name: str, method: str, seed: int, sets: dict[str, FaceSet], *, show: bool = False) -> dict[str, Any]:
     """Train on the chips of one way to align; return the strangers' embeddings, by the way that their chips are made.
 
-    What was computed before is read from facelab's cache folder.
+    What was computed before on the same chips is read from facelab's cache folder.
     """
-    folder = facelab_home() / "alignment"
-    path = folder / f"{name}-{method}-{seed}.npz"
+    digest = hashlib.sha256(b"".join(np.asarray(faces.images).tobytes() for faces in sets.values())).hexdigest()[:8]
+    path = facelab_home() / "alignment" / f"{name}-{method}-{seed}-{digest}.npz"
     if not path.is_file():
-        checkpoint = Path(folder / f"{name}-{method}-{seed}.pt")
+        checkpoint = path.with_suffix(".pt")
         recipe = Recipe(size=SIZE, embedding_dim=128, epochs=EPOCHS[name], batch_size=32, learning_rate=0.02, seed=seed)
         train, _ = split_identities(sets[method].resized(SIZE), held_out=STRANGERS[name], seed=0)
         state = fit(recipe, train, device="cpu", precision=PRECISION, checkpoint=checkpoint, show_progress=show)

@@ -4,15 +4,13 @@
 
 Renders 240 photographs (two minutes on two cores), runs every detector that can be made here on them, and writes
 average precision, recall by yaw, size and occluder, and landmark errors, with 95 % intervals from a bootstrap over
-photographs, to ``facelab/study/results/detection.json``. Detections are kept under facelab's cache folder, so a command
-that was stopped goes on from there. Test photographs of real people that installed packages carry are drawn there too,
-with what each detector finds.
+photographs, to ``facelab/study/results/detection.json``. Test photographs of real people that installed packages carry
+are drawn to facelab's cache folder, with what each detector finds.
 """
 
 import importlib.util
 import itertools
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -37,28 +35,20 @@ HEIGHT = (20.0, 50.0, 80.0, 130.0, 500.0)  # pixels, edges of groups of the true
 CURVE_POINTS = 60
 
 
-def detections_of(name: str, photographs: Photographs, *, show: bool = False) -> list[list[Detection]]:
-    """Return the detections of one detector on all photographs; those computed before are read."""
-    path = facelab_home() / "detection" / f"{name}-{len(photographs)}-{SEED}.json"
-    if not path.is_file():
-        detector, rows = make_detector(name), []
-        with progress_bar(f"detect with {name}", len(photographs), show=show) as bar:
-            for photograph in photographs:
-                faces = detector.detect([photograph.image])[0]
-                rows.append([[f.box.tolist(), f.score, None if f.landmarks is None else f.landmarks.tolist()]
-                             for f in faces])  # fmt: skip
-                bar.update()
-        with atomic_write(path) as temporary:
-            temporary.write_text(json.dumps(rows))
-    return [
-        [Detection(np.array(box), score, None if points is None else np.array(points)) for box, score, points in faces]
-        for faces in json.loads(path.read_text())
-    ]
+def _detect(name: str, images: Iterable[np.ndarray], total: int, *, show: bool) -> list[list[Detection]]:
+    """Return what one detector finds on each image."""
+    detector, found = make_detector(name), []
+    with progress_bar(f"detect with {name}", total, show=show) as bar:
+        for image in images:
+            found.append(detector.detect([image])[0])
+            bar.update()
+    return found
 
 
 def measure(name: str, photographs: Photographs, *, show: bool = False) -> dict[str, Any]:
     """Measure one detector on the photographs."""
-    faces = detections_of(name, photographs, show=show)
+    images = (photograph.image for photograph in photographs)
+    faces = _detect(name, images, len(photographs), show=show)
     truth = [photograph.boxes for photograph in photographs]
     matches = match(faces, truth, [photograph.landmarks for photograph in photographs], threshold=IOU)
     groups = _groups(photographs)
@@ -146,12 +136,8 @@ def _median(matches: Matches, rows: np.ndarray) -> dict[str, float]:
 def measure_orl(name: str, *, show: bool = False) -> dict[str, Any]:
     """Count on ORL's 400 photographs, each of one person: found exactly one face, several, or none."""
     faces = load_orl()
-    detector, counts = make_detector(name), []
-    with progress_bar(f"ORL with {name}", len(faces), show=show) as bar:
-        for i in range(len(faces)):
-            counts.append(len(detector.detect([faces[i][0]])[0]))
-            bar.update()
-    array = np.array(counts)
+    found = _detect(name, (image for image, _ in faces), len(faces), show=show)
+    array = np.array([len(boxes) for boxes in found])
     return {
         "found": wilson(int((array > 0).sum()), len(array)).as_dict(),
         "several": int((array > 1).sum()),
