@@ -396,13 +396,13 @@ def make(
         recipe: which pictures.
         out: a folder or an fsspec address. Shards that are there and whole stay.
         workers: processes on this machine (with ``backend="local"``); None for one per core.
-        device: ``"cpu"``, or a warp device such as ``"cuda:0"``.
+        device: of the workers: ``"cpu"``, or a warp device such as ``"cuda:0"``.
         backend: ``"local"`` for processes of joblib, ``"dask"`` or ``"ray"`` for a cluster at ``address``.
         address: of the Dask scheduler or the Ray head.
         show: show progress.
 
     Raises:
-        FacelabError: ``out`` holds another data set, cannot be written, or a worker failed.
+        FacelabError: ``out`` holds another data set, cannot be written, there is no such device, or a worker failed.
     """
     import time
 
@@ -410,13 +410,18 @@ def make(
     if workers < 1:
         raise FacelabError(f"SynthFaces: workers={workers}; give 1 or more.")
     store = Store(out)
-    _claim(store, recipe)
     states = [check_shard(store, index) for index in range(recipe.shards)]
     todo = [index for index, state in enumerate(states) if state != "good"]
     repaired = tuple(_shard_name(index) for index, state in enumerate(states) if state == "damaged")
     kept = sum(recipe.rows_of(i) for i, state in enumerate(states) if state == "good")
     total = sum(recipe.rows_of(i) for i in range(recipe.shards))
-    if todo:
+    here = todo and backend == "local"  # the machines of a cluster may have a device that this one lacks
+    if here:
+        from facelab.synth.render import check_device
+
+        check_device(device)
+    _claim(store, recipe)
+    if here:
         renderer_for(device, show)  # read the data and compile before the workers start, once and with progress
     start = time.perf_counter()
     rendered = 0

@@ -87,6 +87,23 @@ def _silent_driver_search() -> Iterator[None]:
         os.close(nowhere)
 
 
+def check_device(device: str) -> None:
+    """Start warp.
+
+    Raises:
+        FacelabError: this machine has no such device.
+    """
+    wp.config.quiet = True
+    with _silent_driver_search():
+        wp.init()
+    try:
+        wp.get_device(device)
+    except (ValueError, RuntimeError) as error:
+        raise FacelabError(
+            f"device {device!r} cannot render here ({error}); use 'cpu', or 'cuda:0' with a GPU."
+        ) from error
+
+
 @dataclass(frozen=True)
 class Placed:
     """A head in camera space.
@@ -115,15 +132,7 @@ class Renderer:
     """
 
     def __init__(self, model: HeadModel, device: str = "cpu"):
-        wp.config.quiet = True
-        with _silent_driver_search():
-            wp.init()
-        try:
-            wp.get_device(device)
-        except (ValueError, RuntimeError) as error:
-            raise FacelabError(
-                f"device {device!r} cannot render here ({error}); use 'cpu', or 'cuda:0' with a GPU."
-            ) from error
+        check_device(device)
         self.model, self.device = model, device
         self._dense = camera.dense_vertices(model)
         self._neck = camera.neck_weight(model.template).astype(np.float32)

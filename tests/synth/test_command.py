@@ -35,6 +35,7 @@ def test_makes_a_set_and_a_contact_sheet(tmp_path, capsys):
 def test_mistakes_are_one_clear_line(arguments, message, capsys, tmp_path):
     assert run(*arguments, "--out", str(tmp_path / "set")) == 2
     assert message in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()  # the folder is free for the next try
 
 
 def test_photographs_have_a_contact_sheet_too(tmp_path):
