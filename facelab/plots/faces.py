@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 from facelab.data.faceset import FaceSet
 from facelab.detect.detection import Detection
 from facelab.errors import FacelabError
+from facelab.plots.identification import misidentified
 from facelab.plots.style import BLUE, ORANGE, SKY, YELLOW, new_figure, show_image, styled
 
 
@@ -122,16 +123,11 @@ def mistakes(probes: FaceSet, gallery: FaceSet, named: np.ndarray, *, columns: i
         raise FacelabError("all probes are named rightly; there is no mistake to show.")
     _, first = np.unique(probes.labels[wrong], return_index=True)
     shown = wrong[first][:columns]
-    figure, axes = new_figure(3, len(shown), width=max(3.0, 1.15 * len(shown) + 1), height=3.6, dpi=62)
-    for column, row in enumerate(shown):
-        pictures = [probes[row][0]]
-        for label in (named[row], probes.labels[row]):
-            pictures.append(gallery[int(np.flatnonzero(gallery.labels == label)[0])][0])
-        for panel, picture in zip(axes[:, column], pictures, strict=True):
-            panel.imshow(picture)
-            panel.set(xticks=[], yticks=[])
-            panel.grid(False)
-            panel.spines[:].set_visible(False)
-    for panel, text in zip(axes[:, 0], ("probe", "named", "is"), strict=True):
-        panel.set_ylabel(text, rotation=0, ha="right", va="center")
-    return figure
+
+    def picture_of(label: int) -> np.ndarray:
+        return gallery[int(np.flatnonzero(gallery.labels == label)[0])][0]
+
+    return misidentified(
+        [(probes[i][0], picture_of(named[i]), picture_of(probes.labels[i]), None, None) for i in shown],
+        ("probe", "named", "is"),
+    )

@@ -52,18 +52,21 @@ def open_set_curves(searches: Mapping[str, OpenSet]) -> Figure:
 
 
 @styled
-def misidentified(rows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, float, float]]) -> Figure:
+def misidentified(
+    rows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, float | None, float | None]],
+    names: tuple[str, str, str] = ("probe", "taken for", "is"),
+) -> Figure:
     """Show probes that were named wrongly, one in each column: the probe, whom it was taken for, and who it is.
 
     Args:
         rows: for each probe: its chip, a chip of the identity it was named after, a chip of its own identity, and the
-            scores of the two.
+            scores of the two, or None.
+        names: of the three chips, written at the left.
     """
-    titles = ("probe", "taken for", "is")
-    figure, axes = new_figure(3, len(rows), width=max(2.4, 1.15 * len(rows) + 0.6), height=4.0, dpi=100)
+    figure, axes = new_figure(3, len(rows), width=max(2.6, 1.15 * len(rows) + 0.6), height=4.0, dpi=72)
     for column, (*chips, wrong, right) in enumerate(rows):
-        for panel, chip, said in zip(axes[:, column], chips, ("", f"{wrong:.2f}", f"{right:.2f}"), strict=True):
-            show_image(panel, chip, said)
-    for panel, title in zip(axes[:, 0], titles, strict=True):
-        panel.text(-0.12, 0.5, title, transform=panel.transAxes, rotation=90, ha="right", va="center", fontsize=9)
+        for panel, chip, score in zip(axes[:, column], chips, (None, wrong, right), strict=True):
+            show_image(panel, chip, "" if score is None else f"{score:.2f}")
+    for panel, name in zip(axes[:, 0], names, strict=True):
+        panel.text(-0.1, 0.5, name, ha="right", va="center", fontsize=8, transform=panel.transAxes)
     return figure

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from facelab.analyze.problems import Confusion, Failure, Pair
 from facelab.data.faceset import FaceSet
 from facelab.errors import FacelabError
+from facelab.plots.identification import misidentified
 from facelab.plots.style import new_figure, show_image, styled, with_caption
 
 
@@ -50,16 +51,10 @@ def failure_sheet(faces: FaceSet, failures: Sequence[Failure]) -> Figure:
         failures: from :func:`facelab.analyze.failures`, at least one.
     """
     _some(failures, "failures")
-    figure, axes = new_figure(3, len(failures), width=max(2.6, 1.15 * len(failures) + 0.6), height=4.0, dpi=72)
-    for column, f in enumerate(failures):
-        titles = ("", f"{f.wrong_score:.2f}", f"{f.right_score:.2f}")
-        for row, (image, title) in enumerate(zip((f.probe, f.wrong, f.right), titles, strict=True)):
-            show_image(axes[row, column], faces[image][0], title)
-    for row, name in enumerate(("probe", "matched\n(wrong)", "best of\nits own")):
-        axes[row, 0].text(-0.1, 0.5, name, ha="right", va="center", fontsize=8, transform=axes[row, 0].transAxes)
+    rows = [(*(faces[i][0] for i in (f.probe, f.wrong, f.right)), f.wrong_score, f.right_score) for f in failures]
     gaps = [f.wrong_score - f.right_score for f in failures]
     return with_caption(
-        figure,
+        misidentified(rows, ("probe", "matched\n(wrong)", "best of\nits own")),
         f"{len(failures)} pictures whose nearest picture shows somebody else; the wrong cosine is higher by "
         f"{min(gaps):.2f} to {max(gaps):.2f}.",
     )
