@@ -39,9 +39,9 @@ def _set(name: str) -> _Change:
 
 
 def _light(person: "Identity", scene: "Scene", azimuth: float) -> tuple["Identity", "Scene"]:
-    elevation = 0.5
-    key = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
-    return person, dataclasses.replace(scene, key_direction=key)
+    from facelab.synth.scene import light_direction
+
+    return person, dataclasses.replace(scene, key_direction=light_direction(azimuth, 0.5))
 
 
 def _smile(person: "Identity", scene: "Scene", strength: float) -> tuple["Identity", "Scene"]:

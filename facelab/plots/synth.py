@@ -1,8 +1,7 @@
 """Figures of SynthFaces: one factor at a time, people by scenes, relatives, and how the attributes are spread."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -15,131 +14,22 @@ if TYPE_CHECKING:
     from facelab.data.faceset import FaceSet
     from facelab.synth.identity import Identity
     from facelab.synth.render import Picture
-    from facelab.synth.scene import Scene
-
-COLUMNS = 7
 
 
 @styled
-def one_factor_at_a_time(seed: int = 12, *, size: int = 112) -> Figure:
+def one_factor_at_a_time(
+    part: Literal["person", "scene"], factors: Sequence[str] | None = None, *, seed: int = 12, size: int = 112
+) -> Figure:
     """Vary one rendering parameter per row while all others stay fixed.
 
     Args:
-        seed: of the person and the scene that everything starts from.
-        size: pixels of each picture.
+        part, factors, seed, size: as in :func:`facelab.synth.vary.vary`.
     """
-    import cv2
+    from facelab.synth.vary import vary
 
-    from facelab.synth.dataset import renderer_for
-    from facelab.synth.identity import sample_identity
-    from facelab.synth.render import ChipFraming
-    from facelab.synth.scene import OCCLUDERS, Ranges, expression_actions, sample_scene
-
-    renderer = renderer_for()
-    person = sample_identity(renderer.model, seed)
-    scene = sample_scene(seed, Ranges.frontal())
-    scene = replace(
-        scene,
-        yaw=0.0,
-        pitch=0.0,
-        roll=0.0,
-        gaze=np.zeros(2),
-        actions={},
-        noise=0.004,
-        blur=0.3,
-        motion=0.0,
-        resolution=1.0,
-    )
-    lit = replace(scene, key_strength=3.0, key_softness=0.1, fill_strength=0.0)
-
-    def degrees(values: Sequence[float]) -> list[str]:
-        return [f"{round(np.degrees(value)) + 0}°" for value in values]
-
-    def light_from(azimuth: float) -> np.ndarray:
-        return np.array([np.sin(azimuth) * 0.9, 0.43, np.cos(azimuth) * 0.9])
-
-    turn = np.linspace(-1.0, 1.0, COLUMNS)
-    nod = np.linspace(-0.45, 0.45, COLUMNS)
-    azimuths = np.linspace(-1.5, 1.5, COLUMNS)
-    softness = np.geomspace(0.01, 0.8, COLUMNS)
-    distances = np.geomspace(3.5, 30, COLUMNS)
-    expressions = ("neutral", "slight smile", "laugh", "surprise", "frown", "sad", "disgust")
-    ages, sexes, fats = np.linspace(0, 1, COLUMNS), np.linspace(0.03, 0.97, COLUMNS), np.linspace(0.05, 0.95, COLUMNS)
-    pigments = np.linspace(0.08, 2.0, COLUMNS)
-    styles = ("none", "buzz", "short", "side", "curly", "afro", "bob")
-    poles = np.linspace(0, 2, COLUMNS)
-    blurs = np.linspace(0.3, 4.5, COLUMNS)
-
-    def mixture(t: float) -> np.ndarray:
-        return np.array([max(1 - t, 0), 1 - abs(1 - t), max(t - 1, 0)])
-
-    def feature(t: float) -> np.ndarray:
-        axes = np.zeros_like(person.axes)
-        parts = {
-            "nose-scale-horiz": 1.0,
-            "nose-scale-vert": 0.8,
-            "chin-width": 1.0,
-            "chin-height": 0.8,
-            "cheek-bones": 0.8,
-        }
-        for i, name in enumerate(renderer.model.axis_names):
-            axes[i] = sum(amount for part, amount in parts.items() if part in name) * t
-        return axes
-
-    def moods(name: str) -> dict[str, float]:
-        return expression_actions(name, 1.0, np.random.default_rng(1))
-
-    rows: list[tuple[str, list[str], list[tuple[Identity, Scene]]]] = [
-        ("yaw", degrees(turn), [(person, replace(scene, yaw=float(v))) for v in turn]),
-        ("pitch", degrees(nod), [(person, replace(scene, pitch=float(v))) for v in nod]),
-        ("expression", list(expressions), [(person, replace(scene, actions=moods(v))) for v in expressions]),
-        ("light from", degrees(azimuths), [(person, replace(lit, key_direction=light_from(v))) for v in azimuths]),
-        (
-            "light's size",
-            [f"{v:.2f}" for v in softness],
-            [(person, replace(lit, key_direction=light_from(-0.8), key_softness=float(v))) for v in softness],
-        ),
-        (
-            "distance, dm",
-            [f"{v:.0f}" for v in distances],
-            [(person, replace(scene, distance=float(v))) for v in distances],
-        ),
-        ("bone structure", [f"{v:+.1f}" for v in turn], [(replace(person, axes=feature(v)), scene) for v in turn]),
-        ("age", [f"{v:.1f}" for v in ages], [(_aged(person, v), scene) for v in ages]),
-        (
-            "sex-linked shape",
-            [f"{v:.1f}" for v in sexes],
-            [(replace(person, femaleness=float(v)), scene) for v in sexes],
-        ),
-        ("weight", [f"{v:.1f}" for v in fats], [(replace(person, weight=float(v)), scene) for v in fats]),
-        ("shape mixture", [f"{v:.1f}" for v in poles], [(replace(person, ethnicity=mixture(v)), scene) for v in poles]),
-        ("melanin", [f"{v:.1f}" for v in pigments], [(replace(person, melanin=float(v)), scene) for v in pigments]),
-        ("hair", list(styles), [(replace(person, hair_style=v, beard="none"), scene) for v in styles]),
-        ("occluder", list(OCCLUDERS), [(person, replace(scene, occluder=v)) for v in OCCLUDERS]),
-        ("blur, pixels", [f"{v:.1f}" for v in blurs], [(person, replace(scene, blur=float(v))) for v in blurs]),
-    ]
-    wide, tight = ChipFraming(int(size * 0.75), size // 8), ChipFraming(size)
-    whole = {"yaw", "pitch", "distance, dm", "hair", "occluder"}  # rows that need to show more than the face
-
-    def draw(row: str, who: "Identity", how: "Scene") -> np.ndarray:
-        how, framing = replace(how, jitter=np.zeros(4)), wide if row in whole else tight
-        image = renderer.render(renderer.body(who), [how], size=framing.shape, framing=framing)[0].image
-        return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
-
+    varied = vary(part, factors, seed=seed, size=size)
     return _grid(
-        [[draw(name, who, how) for who, how in cells] for name, _, cells in rows],
-        names=[name for name, _, _ in rows],
-        labels=[values for _, values, _ in rows],
-    )
-
-
-def _aged(person: "Identity", age: float) -> "Identity":
-    """Age changes shape, wrinkles and hair together."""
-    return replace(
-        person,
-        age=float(age),
-        wrinkles=float(np.clip(1.2 * (age - 0.05), 0, 1)),
-        grey=float(np.clip(1.6 * age - 0.6, 0, 1)),
+        [row.images for row in varied.values()], names=list(varied), labels=[row.labels for row in varied.values()]
     )
 
 

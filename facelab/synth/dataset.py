@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from facelab.synth.identity import Identity
     from facelab.synth.render import Renderer
 
-GENERATOR = 1  # raise when the same recipe would give other pictures
+GENERATOR = 2  # raise when the same recipe would give other pictures
 BATCH = 8  # pictures per launch
 
 COLUMNS = {

@@ -201,6 +201,20 @@ def blackbody(kelvin: float) -> np.ndarray:
     return np.array([t**-0.27, 1.0, t**0.32 if t < 1 else t**0.2])
 
 
+def gaze_actions(gaze: np.ndarray) -> dict[str, float]:
+    """Return what the lids do when the eyes turn by ``gaze`` (2,), yaw and pitch."""
+    down, up, out = max(-gaze[1], 0) / 0.5, max(gaze[1], 0) / 0.3, float(gaze[0] / 0.6)
+    lids = {f"eyeLook{way}{side}": float(v) for side in ("Left", "Right") for way, v in (("Down", down), ("Up", up))}
+    # Gaze to image right is the subject's left.
+    sides = ("eyeLookOutLeft", "eyeLookInRight") if out > 0 else ("eyeLookInLeft", "eyeLookOutRight")
+    return lids | {name: abs(out) for name in sides}
+
+
+def light_direction(azimuth: float, elevation: float) -> np.ndarray:
+    """Return the unit vector (3,) towards a light; radians, azimuth positive to image right."""
+    return np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
+
+
 def sample_scene(seed: int | np.random.SeedSequence, ranges: Ranges | None = None) -> Scene:
     """Draw a scene. The same seed gives the same scene, whatever the identity."""
     r = ranges or Ranges()
@@ -235,17 +249,10 @@ def sample_scene(seed: int | np.random.SeedSequence, ranges: Ranges | None = Non
     to_camera = rng.random() < 0.65
     gaze = np.array([-yaw * 0.8, -pitch * 0.6]) if to_camera else rng.normal(0, [0.22, 0.07])
     gaze = np.clip(gaze + rng.normal(0, 0.03, 2), [-0.42, -0.30], [0.42, 0.18])
-    down, out = max(-gaze[1], 0) / 0.5, gaze[0] / 0.6
-    for side in ("Left", "Right"):
-        actions[f"eyeLookDown{side}"] = float(down)
-        actions[f"eyeLookUp{side}"] = float(max(gaze[1], 0) / 0.3)
-    actions["eyeLookOutLeft" if out > 0 else "eyeLookInLeft"] = abs(
-        float(out)
-    )  # gaze to image right is the subject's left
-    actions["eyeLookInRight" if out > 0 else "eyeLookOutRight"] = abs(float(out))
+    actions |= gaze_actions(gaze)
     azimuth = rng.normal(0, 0.75) * r.light
     elevation = np.clip(rng.normal(0.55, 0.35), -0.25, 1.3) * (0.4 + 0.6 * r.light)
-    key = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
+    key = light_direction(azimuth, elevation)
     softness = float(np.exp(rng.uniform(np.log(0.03), np.log(0.6))))
     sky_kelvin = rng.uniform(4500, 9500)
     ground = rng.uniform(0.15, 0.75) * (0.86 + 0.28 * rng.random(3))

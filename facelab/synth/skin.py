@@ -204,8 +204,10 @@ def paint_skin(model: HeadModel, person: Identity) -> np.ndarray:
         cover = scalp(a.theta, a.y, person) * 0.10 * person.eumelanin * (1 - person.grey)
         albedo *= (1 - cover[..., None] * 0.5).astype(np.float32)
     albedo = _brows(albedo, person, hair, rng)
-    height = _relief(a, person, rng)
-    texture = np.dstack([np.sqrt(np.clip(albedo, 0, 1)) * 255, np.clip(128 + height, 0, 255)])
+    pores = 3.0 * _noise(rng, 300) + 2.5 * rng.normal(size=a.x.shape) * (0.6 + 0.4 * person.wrinkles)
+    creases = _creases(a, person, rng)
+    albedo *= 1 - 0.35 * creases[..., None]  # light that enters a crease seldom comes out
+    texture = np.dstack([np.sqrt(np.clip(albedo, 0, 1)) * 255, np.clip(128 + pores - 30 * creases, 0, 255)])
     return np.round(cv2.GaussianBlur(texture, (0, 0), 0.5)).astype(np.uint8)
 
 
@@ -301,30 +303,30 @@ def _brows(albedo: np.ndarray, person: Identity, hair: np.ndarray, rng: np.rando
     return albedo
 
 
-def _relief(a: Atlas, person: Identity, rng: np.random.Generator) -> np.ndarray:
-    """Heights in texture units: pores, and wrinkles that deepen with age."""
+def _creases(a: Atlas, person: Identity, rng: np.random.Generator) -> np.ndarray:
+    """Depth of the wrinkles, 0 to 1, float32 like the atlas: fine lines, and folds beside nose and mouth."""
     import cv2
 
-    height = 3.0 * _noise(rng, 300) + 2.5 * rng.normal(size=a.x.shape) * (0.6 + 0.4 * person.wrinkles)
-    lines = np.zeros(a.x.shape, np.float32)
+    fine, folds = (np.zeros(a.x.shape, np.float32) for _ in range(2))
     w = person.wrinkles
 
-    def line(xs: np.ndarray, ys: np.ndarray, depth: float, width: int = 1) -> None:
+    def line(layer: np.ndarray, xs: np.ndarray, ys: np.ndarray, depth: float) -> None:
         points = (_pixel(xs, ys) * 16).astype(np.int32)
-        layer = np.zeros_like(lines)
-        cv2.polylines(layer, [points.reshape(-1, 1, 2)], False, float(depth), width, cv2.LINE_AA, 4)
-        np.maximum(lines, layer, out=lines)
+        taper = np.sqrt(np.sin(np.pi * (np.arange(len(points) - 1) + 0.5) / (len(points) - 1)))
+        for start, end, share in zip(points[:-1].tolist(), points[1:].tolist(), taper.tolist(), strict=True):
+            cv2.line(layer, start, end, depth * share, 2, cv2.LINE_AA, 4)
 
     for k in range(3 + int(w * 2)):  # forehead
         y = 7.60 + 0.075 * k + rng.normal(0, 0.008)
         xs = np.linspace(-0.42, 0.42, 24) * rng.uniform(0.7, 1.0)
-        line(xs, y + 0.05 * np.cos(xs * 5) + 0.012 * rng.normal(size=24).cumsum() * 0.4, 30 * w * rng.uniform(0.5, 1))
+        line(fine, xs, y + 0.05 * np.cos(xs * 5) + 0.012 * rng.normal(size=24).cumsum() * 0.4, w * rng.uniform(0.5, 1))
     for side in (-1, 1):
         t = np.linspace(0, 1, 16)
         for k in range(3):  # crow's feet
-            line(side * (0.51 + 0.11 * t), 7.30 + (k - 1) * 0.035 * (1 + 1.6 * t) + rng.normal(0, 0.004), 26 * w)
-        line(side * (0.17 + 0.20 * t**0.8), 6.90 - 0.33 * t, 16 * w + 5, 2)  # from the nose to the corner of the mouth
-        line(side * (0.20 + 0.22 * t), 7.17 - 0.03 * np.sin(np.pi * t), 14 * w + 4)  # under the eye
-        line(side * (0.045 + 0.01 * t), 7.43 + 0.10 * t, 14 * w)  # between the brows
-        line(side * (0.29 + 0.02 * t), 6.56 - 0.16 * t, 14 * w * w)  # beside the chin
-    return height - cv2.GaussianBlur(lines, (0, 0), 1.2) * 1.4
+            line(fine, side * (0.51 + 0.11 * t), 7.30 + (k - 1) * 0.035 * (1 + 1.6 * t) + rng.normal(0, 0.004), 0.8 * w)
+        line(fine, side * (0.20 + 0.22 * t), 7.17 - 0.03 * np.sin(np.pi * t), 0.7 * w)  # under the eye
+        line(fine, side * (0.045 + 0.01 * t), 7.43 + 0.10 * t, 0.6 * w)  # between the brows
+        line(folds, side * (0.17 + 0.20 * t**0.8), 6.90 - 0.33 * t, 0.2 + 0.8 * w)  # from the nose to the mouth
+        line(folds, side * (0.29 + 0.02 * t), 6.56 - 0.16 * t, 0.8 * w * w)  # beside the chin
+    creases = 1.5 * cv2.GaussianBlur(fine, (0, 0), 1.4) + 2.2 * cv2.GaussianBlur(folds, (0, 0), 3.2)
+    return np.minimum(creases, 1)
