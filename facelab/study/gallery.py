@@ -207,7 +207,7 @@ def _(data: GalleryData) -> Figure:
 
 @example("one_factor_at_a_time", "Rows of rendered faces; in each row one parameter changes from left to right.")
 def _(data: GalleryData) -> Figure:
-    return plots.one_factor_at_a_time(size=64)
+    return plots.one_factor_at_a_time("scene", size=64)
 
 
 @example("people_by_scenes", "A grid of rendered faces: one person per row.")

