@@ -125,7 +125,8 @@ class Renderer:
 
     Args:
         model: the head model.
-        device: ``"cpu"`` or a warp device name such as ``"cuda:0"``.
+        device: ``"cpu"`` or a warp device name such as ``"cuda:0"``. The tests compile all kernels for a GPU; no
+            picture was rendered on one so far.
 
     Raises:
         FacelabError: this machine has no such device.
