@@ -97,6 +97,7 @@ def photograph(renderer: "Renderer", body: "Body", scene: Scene, frame: Frame, s
     """Render one picture, (size, size, 3) uint8, JPEG compression included."""
     import cv2
 
+    from facelab.data.faceset import EncodedImages
     from facelab.synth.render import ChipFraming
     from facelab.synth.sensor import encode_jpeg
 
@@ -107,8 +108,7 @@ def photograph(renderer: "Renderer", body: "Body", scene: Scene, frame: Frame, s
         "bust": ChipFraming(size // 2, size // 4),
     }[frame]
     picture = renderer.render(body, [scene], size=framing.shape, framing=framing)[0]
-    data = np.frombuffer(encode_jpeg(picture.image, scene.jpeg), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR)[:, :, ::-1]
+    image = EncodedImages([encode_jpeg(picture.image, scene.jpeg)], "varied picture")[0]
     if frame == "skin":
         top, left = round(0.72 * size), size // 2
         image = image[top : top + size, left : left + size]
@@ -126,8 +126,7 @@ def _numbers(
     name: str, low: float, high: float, form: str = ".1f", *, frame: Frame = "face", **fixed: Any
 ) -> Variation:
     """The field ``name`` in even steps from ``low`` to ``high``, with the ``fixed`` ones set for all pictures."""
-    values = np.linspace(low, high, STEPS).tolist()
-    return Variation([f"{v:{form}}" for v in values], [fixed | {name: v} for v in values], frame)
+    return _each(np.linspace(low, high, STEPS), f"{{:{form}}}".format, lambda v: fixed | {name: v}, frame)
 
 
 def _words(name: str, values: Iterable[str], *, frame: Frame = "face", **fixed: Any) -> Variation:

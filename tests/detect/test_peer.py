@@ -21,6 +21,12 @@ def ours():
     return MTCNN(min_face=20, thresholds=THRESHOLDS)
 
 
+@pytest.fixture(scope="module")
+def portraits(orl):
+    """With a border: at the edge of a photograph facenet-pytorch cuts windows off, which stretches the face."""
+    return [cv2.copyMakeBorder(orl[4 * i][0], *[60] * 4, cv2.BORDER_REPLICATE) for i in range(100)]
+
+
 @pytest.fixture
 def rounded(monkeypatch):
     """Round the windows in facenet-pytorch as the authors' own code does: before a network sees them, and for good.
@@ -64,18 +70,15 @@ def test_portrait_and_group(ours, peer, rounded, group_photo):
         np.testing.assert_allclose(distances(ours.detect([image])[0], boxes, landmarks) - ORIGINS, 0, atol=0.01)
 
 
-def test_a_hundred_orl_photographs(ours, peer, rounded, orl):
-    """With a border: at the edge of a photograph facenet-pytorch cuts windows off, which stretches the face."""
-    images = [cv2.copyMakeBorder(orl[4 * i][0], *[60] * 4, cv2.BORDER_REPLICATE) for i in range(100)]
-    theirs = zip(*peer.detect(np.stack(images), landmarks=True)[::2], strict=True)
-    rows = [distances(faces, *of) for faces, of in zip(ours.detect(images), theirs, strict=True)]
+def test_a_hundred_orl_photographs(ours, peer, rounded, portraits):
+    theirs = zip(*peer.detect(np.stack(portraits), landmarks=True)[::2], strict=True)
+    rows = [distances(faces, *of) for faces, of in zip(ours.detect(portraits), theirs, strict=True)]
     assert sum(map(len, rows)) >= 95
     np.testing.assert_allclose(np.concatenate(rows) - ORIGINS, 0, atol=0.01)
 
 
-def test_facenet_pytorch_as_it_is_lies_right_and_below(ours, peer, orl):
-    images = [cv2.copyMakeBorder(orl[4 * i][0], *[60] * 4, cv2.BORDER_REPLICATE) for i in range(100)]
-    faces = [found[0].landmarks for found in ours.detect(images)]
-    theirs = [found[0] for found in peer.detect(np.stack(images), landmarks=True)[2]]
+def test_facenet_pytorch_as_it_is_lies_right_and_below(ours, peer, portraits):
+    faces = [found[0].landmarks for found in ours.detect(portraits)]
+    theirs = [found[0] for found in peer.detect(np.stack(portraits), landmarks=True)[2]]
     shift = (np.array(theirs, float) - faces).mean(axis=1) - 0.5
     np.testing.assert_allclose(shift.mean(axis=0), 0.5, atol=0.2)

@@ -24,15 +24,15 @@ def test_every_field_is_a_factor(renderer):
 def test_every_factor_can_be_seen(renderer, part):
     """Between its first and its last value some place of 8 x 8 pixels changes by five grey levels or more."""
     person, scene, size = sample_identity(renderer.model, 12), plain_scene(12), 112
-    changed = {}
+    body, changed = renderer.body(person), {}
     for name, factor in (of_person(renderer.model) if part == "person" else of_scene()).items():
         pictures = []
         for change in (factor.changes[0], factor.changes[-1]):
-            who, how = (change, {}) if part == "person" else ({}, change)
-            body = renderer.body(dataclasses.replace(person, **who))
-            pictures.append(
-                photograph(renderer, body, dataclasses.replace(scene, **how), factor.frame, size).astype(int)
-            )
+            if part == "person":
+                body, how = renderer.body(dataclasses.replace(person, **change)), scene
+            else:
+                how = dataclasses.replace(scene, **change)
+            pictures.append(photograph(renderer, body, how, factor.frame, size).astype(int))
         difference = np.abs(pictures[0] - pictures[1]).mean(axis=2)
         changed[name] = difference.reshape(size // 8, 8, size // 8, 8).mean(axis=(1, 3)).max()
     assert {name: change for name, change in changed.items() if change < 5} == {}
