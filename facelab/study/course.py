@@ -1,13 +1,12 @@
 """The faces and the networks that several notebooks share, so that each is rendered and trained once on a machine."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
 from facelab.data import FaceSet
-from facelab.files import facelab_home
 from facelab.synth.dataset import load_synthfaces
 from facelab.train import Checkpoint, Recipe, fit
+from facelab.train.state import kept_at
 
 STRANGERS = 16  # of the 64 identities of synthfaces-mini
 TRAIN_IMAGES = 12  # of 16 per identity
@@ -57,6 +56,6 @@ def course_model(
     It is kept under facelab's cache folder; a training that was interrupted goes on where it stopped.
     """
     recipe = course_recipe(loss, seed, size=size)
-    version = hashlib.sha256(recipe.model_dump_json().encode()).hexdigest()[:8]  # another recipe, another file
-    path = facelab_home() / "course" / f"{loss}-{seed}-{version}.pt"
-    return fit(recipe, course_faces().train, checkpoint=path, show_progress=show_progress)
+    faces = course_faces().train
+    path = kept_at("course", f"{loss}-{seed}", recipe, faces)
+    return fit(recipe, faces, checkpoint=path, show_progress=show_progress)

@@ -24,7 +24,7 @@ import pandas as pd
 
 from facelab.data.faceset import FaceSet
 from facelab.data.orl import load_orl
-from facelab.files import atomic_write, facelab_home
+from facelab.files import atomic_write
 from facelab.synth.dataset import SynthRecipe, folder_of, load_synthfaces, make
 from facelab.synth.scene import Ranges
 
@@ -185,9 +185,10 @@ def _resized(faces: FaceSet, *, grey: bool) -> FaceSet:
 
 def _train(faces: FaceSet, name: str, *, augment: bool = True) -> Any:
     from facelab.train import Recipe, fit
+    from facelab.train.state import kept_at
 
     recipe = Recipe(size=SIZE, epochs=EPOCHS, batch_size=64, learning_rate=0.02, augment=augment)
-    path = facelab_home() / "proofs" / f"{name}.pt"
+    path = kept_at("proofs", name, recipe, faces)
     return fit(recipe, faces, device="cpu", precision=PRECISION, checkpoint=path, show_progress=True)
 
 

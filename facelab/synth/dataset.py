@@ -502,8 +502,8 @@ def _cluster(backend: str, address: str | None) -> Iterator[None]:
 
 
 def folder_of(name: str) -> Path:
-    """Return the folder of a preset under facelab's cache."""
-    return facelab_home() / "synthfaces" / name
+    """Return the folder of a set under facelab's cache; pictures of another generator lie beside it."""
+    return facelab_home() / "synthfaces" / f"generator-{GENERATOR}" / name
 
 
 def kind_of(out: str | Path) -> str | None:

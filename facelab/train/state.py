@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from facelab import processes
 from facelab.data.faceset import FaceSet
 from facelab.errors import FacelabError
+from facelab.files import facelab_home
 from facelab.losses import PartialFC
 from facelab.train.batches import epoch_order
 from facelab.train.checkpoint import Checkpoint
@@ -186,6 +187,12 @@ def _imagenet_is_here(recipe: Recipe) -> bool:
         report(f"{error} Starting from random weights.")
         return False
     return True
+
+
+def kept_at(folder: str, name: str, recipe: Recipe, faces: FaceSet) -> Path:
+    """Return where facelab's cache keeps a training: another recipe or other faces, another file."""
+    digest = hashlib.sha256((recipe.model_dump_json() + _fingerprint(faces)).encode()).hexdigest()[:8]
+    return facelab_home() / folder / f"{name}-{digest}.pt"
 
 
 def _fingerprint(faces: FaceSet) -> str:

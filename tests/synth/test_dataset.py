@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from facelab.errors import FacelabError
-from facelab.synth.dataset import COLUMNS, Store, SynthRecipe, check_shard, load_synthfaces, make, to_parquet
+from facelab.synth import dataset
+from facelab.synth.dataset import COLUMNS, Store, SynthRecipe, check_shard, choose, load_synthfaces, make, to_parquet
 from facelab.synth.scene import Ranges
 
 
@@ -109,6 +110,19 @@ def test_killed_run_resumes_to_the_same_shards(small_recipe, small_set, tmp_path
     assert check_shard(Store(folder), 1) == "missing"
     make(small_recipe, folder)
     assert contents(folder) == contents(small_set)
+
+
+def test_sets_of_an_older_generator_stay_in_the_cache_and_disturb_nobody(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACELAB_HOME", str(tmp_path))
+    asked = {"identities": 1, "images": 1, "size": 48}
+    with monkeypatch.context() as old:
+        old.setattr(dataset, "GENERATOR", dataset.GENERATOR - 1)
+        recipe, before = choose(**asked)
+        make(recipe, before)
+    recipe, now = choose(**asked)
+    assert make(recipe, now).rendered == 1
+    for folder, generator in [(before, dataset.GENERATOR - 1), (now, dataset.GENERATOR)]:
+        assert json.loads(Store(folder).read("recipe.json"))["generator"] == generator
 
 
 def test_another_recipe_in_the_same_folder_is_refused(small_recipe, small_set):
