@@ -134,7 +134,7 @@ def synth(
         str, typer.Option(help="none, siblings or look-alikes: every second person is a relative of the one before.")
     ] = "none",
     workers: Annotated[int | None, typer.Option(help="Processes; by default one per core.")] = None,
-    device: Annotated[str, typer.Option(help="Where to render: cpu, or cuda:0.")] = "cpu",
+    device: Annotated[str, typer.Option(help="Where to render: cpu, or cuda:0, which all processes share.")] = "cpu",
     backend: Annotated[str, typer.Option(help="local, dask or ray.")] = "local",
     address: Annotated[str | None, typer.Option(help="Of the Dask scheduler or the Ray head.")] = None,
     out: Annotated[

@@ -18,19 +18,20 @@ def paint(scene: Scene, size: tuple[int, int], coarse: int = COARSE) -> np.ndarr
     Returns:
         (height, width, 3) float32 linear RGB, as bright as the scene's light makes it.
     """
+    return cv2.resize(canvas(scene, size, coarse), size[::-1], interpolation=cv2.INTER_CUBIC).clip(0, None)
+
+
+def canvas(scene: Scene, size: tuple[int, int], coarse: int = COARSE) -> np.ndarray:
+    """Return what :func:`paint` enlarges to ``size``: (h, w, 3) float32 of the same proportions."""
     rng = np.random.default_rng(scene.background_seed)
-    height, width = size
     scale = coarse / max(size)
-    h, w = max(round(height * scale), 8), max(round(width * scale), 8)
+    h, w = (max(round(side * scale), 8) for side in size)
     painter = (_wall, _room, _foliage, _lights)[int(rng.choice(4, p=[0.3, 0.35, 0.2, 0.15]))]
-    canvas = painter(h, w, rng)
-    sigma = float(rng.uniform(0.9, 3.5))
-    canvas = cv2.GaussianBlur(canvas, (0, 0), sigma)
+    painted = cv2.GaussianBlur(painter(h, w, rng), (0, 0), float(rng.uniform(0.9, 3.5)))
     y = np.linspace(1, -1, h, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, w, dtype=np.float32)[None]
     falloff = np.clip(1 + 0.25 * (x * scene.key_direction[0] + y * scene.key_direction[1]), 0.3, 2)
-    canvas = canvas * falloff[..., None] * ((scene.sky + scene.ground) / 2).astype(np.float32)
-    return cv2.resize(np.clip(canvas, 0, None), (width, height), interpolation=cv2.INTER_CUBIC).clip(0, None)
+    return np.clip(painted * falloff[..., None] * ((scene.sky + scene.ground) / 2).astype(np.float32), 0, None)
 
 
 def _tone(rng: np.random.Generator, low: float = 0.03, high: float = 0.8, colour: float = 0.16) -> np.ndarray:

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from facelab.synth.render import Renderer
 
 GENERATOR = 2  # raise when the same recipe would give other pictures
-BATCH = 8  # pictures per launch
 
 COLUMNS = {
     "image": "JPEG bytes of the picture (RGB)",
@@ -198,8 +197,8 @@ def render_identity(renderer: "Renderer", recipe: SynthRecipe, number: int) -> l
     framing = ChipFraming(recipe.size, recipe.margin)
     related = recipe.relatives != "none" and number % 2 == 1
     rows = []
-    for start in range(0, recipe.images, BATCH):
-        numbers = range(start, min(start + BATCH, recipe.images))
+    for start in range(0, recipe.images, renderer.batch):
+        numbers = range(start, min(start + renderer.batch, recipe.images))
         scenes = [sample_scene(np.random.SeedSequence([recipe.seed, number, k]), recipe.ranges) for k in numbers]
         pictures = renderer.render(
             body, scenes, size=framing.shape, framing=framing, supersampling=recipe.supersampling
@@ -396,7 +395,8 @@ def make(
         recipe: which pictures.
         out: a folder or an fsspec address. Shards that are there and whole stay.
         workers: processes on this machine (with ``backend="local"``); None for one per core.
-        device: of the workers: ``"cpu"``, or a warp device such as ``"cuda:0"``.
+        device: of the workers: ``"cpu"``, or a warp device such as ``"cuda:0"``, which all workers share. A GPU gives
+            the same people and scenes; its pixels differ by rounding and by the sensor's noise.
         backend: ``"local"`` for processes of joblib, ``"dask"`` or ``"ray"`` for a cluster at ``address``.
         address: of the Dask scheduler or the Ray head.
         show: show progress.

@@ -108,13 +108,22 @@ class HeadModel:
         Raises:
             FacelabError: an action that does not exist.
         """
+        weights = self.strengths(actions)
+        active = np.flatnonzero(weights)
+        return rest + np.tensordot(weights[active], self.actions[active], 1)
+
+    def strengths(self, actions: dict[str, float]) -> np.ndarray:
+        """Return the strength of each of the model's actions, (52,) float32.
+
+        Raises:
+            FacelabError: an action that does not exist.
+        """
         weights = np.zeros(len(self.action_names), np.float32)
         for name, value in actions.items():
             if name not in self.action_names:
                 raise FacelabError(f"there is no facial action {name!r}; there are: {', '.join(self.action_names)}.")
             weights[self.action_names.index(name)] = value
-        active = np.flatnonzero(weights)
-        return rest + np.tensordot(weights[active], self.actions[active], 1)
+        return weights
 
 
 def _hat(value: float) -> np.ndarray:

@@ -11,7 +11,7 @@ from facelab.synth.head import HeadModel
 from facelab.synth.scene import Scene
 
 if TYPE_CHECKING:
-    from facelab.synth.render import Body
+    from facelab.synth.render import Body, Placed
 
 
 @dataclass
@@ -69,22 +69,16 @@ def pad(soups: list[Soup]) -> Soup:
     )
 
 
-def build(
-    model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, turn: np.ndarray, translation: np.ndarray
-) -> Soup:
-    """Return the scene's occluder in camera space.
-
-    Args:
-        expressed: (V, 3) the head with its expression, in head space.
-        turn, translation: from head space to camera space.
-    """
+def build(model: HeadModel, body: "Body", scene: Scene, placed: "Placed") -> Soup:
+    """Return the scene's occluder in camera space, on the placed head."""
     if scene.occluder == "none":
         return _empty()
     rng = np.random.default_rng(scene.occluder_seed)
     make = {"glasses": _glasses, "sunglasses": _glasses, "hat": _hat, "mask": _mask, "hand": _hand}[scene.occluder]
-    soup = make(model, body, scene, expressed, rng)
-    soup.positions = (soup.positions @ turn.T + translation).astype(np.float32)
-    soup.normals = (soup.normals @ turn.T).astype(np.float32)
+    # Not placed.expressed, from which this differs by rounding: so the pictures of this generator were made.
+    soup = make(model, body, scene, body.rest + placed.offsets, rng)
+    soup.positions = (soup.positions @ placed.turn.T + placed.translation).astype(np.float32)
+    soup.normals = (soup.normals @ placed.turn.T).astype(np.float32)
     return soup
 
 

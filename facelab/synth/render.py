@@ -1,11 +1,13 @@
 """From identities and scenes to pictures with exact truth.
 
-The steps for a batch of scenes of one identity: shape the head, add expressions, pose (NumPy); light the vertices
-with rays, diffuse the light through skin, resolve visibility, shade (warp kernels, CPU or GPU); composite over a
-background and pass the sensor (OpenCV).
+The steps for a batch of scenes of one identity: add expressions and pose (NumPy); light the vertices with rays,
+diffuse the light through skin, resolve visibility, shade over a background (warp kernels, CPU or GPU); pass the sensor
+(OpenCV). On a GPU the first and the last step are kernels too (:mod:`facelab.synth.resident`), so that a picture stays
+there until it is finished. Shape, skin and hair of a person are made on the CPU, once for all of the person's pictures.
 """
 
 import contextlib
+import functools
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +18,7 @@ import warp as wp
 
 from facelab.align.similarity import similarity, template
 from facelab.errors import FacelabError
-from facelab.synth import background, camera, hair, kernels, occluders, sensor, skin
+from facelab.synth import background, camera, hair, kernels, occluders, resident, sensor, skin
 from facelab.synth.head import LASH, TEETH, TONGUE, HeadModel
 from facelab.synth.identity import Identity, shape_axes
 from facelab.synth.scene import Scene, blackbody
@@ -104,20 +106,40 @@ def check_device(device: str) -> None:
         ) from error
 
 
-@dataclass(frozen=True)
 class Placed:
     """A head in camera space.
 
     Attributes:
-        vertices: (V, 3) float32, camera space.
         turn, translation: (3, 3) and (3,), from head space to camera space, for all that follows the head.
-        offsets: (V, 3) expression in head space.
+        shoulders: (3, 3), the turn of what does not.
     """
 
-    vertices: np.ndarray
-    turn: np.ndarray
-    translation: np.ndarray
-    offsets: np.ndarray
+    def __init__(
+        self, model: HeadModel, head_share: np.ndarray, body: Body, scene: Scene, where: np.ndarray | None = None
+    ):
+        self._model, self._head_share, self._rest, self._actions = model, head_share, body.rest, scene.actions
+        self.turn = camera.rotation(scene.yaw, scene.pitch, scene.roll)
+        self.shoulders = camera.rotation(0.35 * scene.yaw, 0.1 * scene.pitch, 0.15 * scene.roll)
+        self.translation = (np.array([0, 0, -scene.distance]) if where is None else where) - self.turn @ body.centre
+
+    @functools.cached_property
+    def expressed(self) -> np.ndarray:
+        """(V, 3), in head space with its expression."""
+        return self._model.express(self._rest, self._actions)
+
+    @property
+    def offsets(self) -> np.ndarray:
+        """(V, 3), the expression alone."""
+        return self.expressed - self._rest
+
+    @functools.cached_property
+    def vertices(self) -> np.ndarray:
+        """(V, 3) float32, camera space."""
+        head = self.expressed @ self.turn.T + self.translation
+        neck = self.turn @ camera.NECK + self.translation
+        bust = (self.expressed - camera.NECK) @ self.shoulders.T + neck
+        w = self._head_share[:, None]
+        return (w * head + (1 - w) * bust).astype(np.float32)
 
 
 class Renderer:
@@ -127,16 +149,23 @@ class Renderer:
         model: the head model.
         device: ``"cpu"`` or a warp device name such as ``"cuda:0"``. The tests compile all kernels for a GPU; no
             picture was rendered on one so far.
+        resident: pose the head, enlarge the backdrop and expose the sensor with kernels too; by default on a GPU. On a
+            CPU NumPy and OpenCV are faster, and the data sets hold what they give, to the byte.
 
     Raises:
         FacelabError: this machine has no such device.
     """
 
-    def __init__(self, model: HeadModel, device: str = "cpu"):
+    def __init__(self, model: HeadModel, device: str = "cpu", *, resident: bool | None = None):
         check_device(device)
         self.model, self.device = model, device
-        self._dense = camera.dense_vertices(model)
+        self.resident = wp.get_device(device).is_cuda if resident is None else resident
+        self.batch = 64 if self.resident else 8  # pictures per launch
         self._neck = camera.neck_weight(model.template).astype(np.float32)
+        # Whose places are told: the dense landmarks, then what the face box surrounds.
+        t = model.template
+        face = np.flatnonzero((t[:, 1] > 6.15) & (t[:, 1] < 8.1) & (t[:, 2] > 0.55))
+        self._told = np.concatenate([camera.dense_vertices(model), face]).astype(np.int32)
         triangles = model.triangles
         first, incident = _adjacency(triangles, len(model.template))
         first_n, neighbours = _neighbours(triangles, len(model.template))
@@ -161,14 +190,20 @@ class Renderer:
         self._open_mouth[model.triangles[model.parts == TONGUE]] = 0.26
         self._meshes: list[wp.Mesh] = []  # one per picture of a batch, refitted for each launch
         self._lips = wp.array(model.masks[:, 0], dtype=float, device=device)
+        if self.resident:
+            self._actions = wp.array(model.actions, dtype=wp.vec3, device=device)
+            self._head_share = wp.array(self._neck, dtype=float, device=device)
+            self._told_on_device = wp.array(self._told, dtype=wp.int32, device=device)
 
     def compile(self, show: bool = False) -> None:
         """Compile the kernels, or take them from the cache of an earlier run."""
         from facelab.progress import progress_bar
 
-        with progress_bar("Preparing the renderer", 1, show=show) as bar:
-            wp.load_module(kernels, device=self.device)
-            bar.update()
+        modules = [kernels, resident] if self.resident else [kernels]
+        with progress_bar("Preparing the renderer", len(modules), show=show) as bar:
+            for module in modules:
+                wp.load_module(module, device=self.device)
+                bar.update()
 
     def body(self, identity: Identity) -> Body:
         """Shape, paint and comb one identity."""
@@ -216,30 +251,23 @@ class Renderer:
         )
         return (0.5 * open_share + 0.5 * mean).astype(np.float32)
 
-    def place(self, body: Body, scene: Scene, where: np.ndarray | None = None) -> "Placed":
+    def place(self, body: Body, scene: Scene, where: np.ndarray | None = None) -> Placed:
         """Express and pose the head, its turning centre at ``where`` (3,) in camera space, by default on the optical
         axis."""
-        expressed = self.model.express(body.rest, scene.actions)
-        turn = camera.rotation(scene.yaw, scene.pitch, scene.roll)
-        shoulders = camera.rotation(0.35 * scene.yaw, 0.1 * scene.pitch, 0.15 * scene.roll)
-        where = np.array([0, 0, -scene.distance]) if where is None else where
-        translation = where - turn @ body.centre
-        head = expressed @ turn.T + translation
-        neck = turn @ camera.NECK + translation
-        bust = (expressed - camera.NECK) @ shoulders.T + neck
-        w = self._neck[:, None]
-        return Placed((w * head + (1 - w) * bust).astype(np.float32), turn, translation, expressed - body.rest)
+        return Placed(self.model, self._neck, body, scene, where)
 
-    def truth(self, body: Body, placed: "Placed") -> dict[str, np.ndarray]:
-        """Landmarks and the points of the face box in camera space: five (5, 3), dense (N, 3), face (M, 3)."""
-        vertices = placed.vertices
+    def truth(self, body: Body, placed: Placed, told: np.ndarray | None = None) -> dict[str, np.ndarray]:
+        """Landmarks and the points of the face box in camera space: five (5, 3), dense (N, 3), face (M, 3).
+
+        Args:
+            told: (N + M, 3) the places of these vertices, if they were computed on the device.
+        """
+        told = placed.vertices[self._told] if told is None else told
+        dense, face = np.split(told, [len(camera.DENSE_NAMES)])
         eyes = (
             body.eyes + body.eye_radii[:, None] * [0, 0, 1]
         ) @ placed.turn.T + placed.translation  # fronts of the eyeballs
-        five = np.concatenate([eyes, vertices[self._dense[camera.NOSE_AND_MOUTH]]])
-        t = self.model.template
-        face = vertices[(t[:, 1] > 6.15) & (t[:, 1] < 8.1) & (t[:, 2] > 0.55)]
-        return {"five": five, "dense": vertices[self._dense], "face": face}
+        return {"five": np.concatenate([eyes, dense[camera.NOSE_AND_MOUTH]]), "dense": dense, "face": face}
 
     def render(
         self,
@@ -258,19 +286,27 @@ class Renderer:
             supersampling: samples per pixel along each axis.
         """
         placed = [self.place(body, scene) for scene in scenes]
-        truths = [self.truth(body, p) for p in placed]
+        if self.resident:
+            posed, told = self._pose(body, scenes, placed)
+            truths = [self.truth(body, p, points) for p, points in zip(placed, told, strict=True)]
+            backdrops = self._backdrops(scenes, size)
+        else:
+            posed = None
+            truths = [self.truth(body, p) for p in placed]
+            backdrops = np.stack([background.paint(scene, size) for scene in scenes])
         matrices = [framing.matrix(scene, truth) for scene, truth in zip(scenes, truths, strict=True)]
-        backdrops = np.stack([background.paint(scene, size) for scene in scenes])
-        layers = self.layers(body, scenes, placed, truths, matrices, backdrops, supersampling)
-        for layer, scene in zip(layers, scenes, strict=True):
-            layer.image = sensor.expose(layer.image, scene)
-        return layers
+        image, *rest = self._draw(body, scenes, placed, matrices, backdrops, supersampling, posed=posed)
+        if self.resident:
+            images = resident.expose(image, scenes).numpy()
+        else:
+            images = [sensor.expose(linear, scene) for linear, scene in zip(image.numpy(), scenes, strict=True)]
+        return self._pictures(images, *rest, truths, matrices, supersampling)
 
     def layers(
         self,
         body: Body,
         scenes: Sequence[Scene],
-        placed: Sequence["Placed"],
+        placed: Sequence[Placed],
         truths: Sequence[dict[str, np.ndarray]],
         matrices: Sequence[np.ndarray],
         backdrops: np.ndarray,
@@ -284,28 +320,27 @@ class Renderer:
             matrices: (2, 3) each, from (x/d, -y/d, 1) to pixels.
             extra: more triangles in camera space for each picture, such as a torso.
         """
-        views = [
-            self._view(body, scene, p.turn, p.translation, m)
-            for scene, p, m in zip(scenes, placed, matrices, strict=True)
-        ]
-        vertices = np.stack([p.vertices for p in placed])
-        soups = [
-            occluders.build(self.model, body, scene, body.rest + p.offsets, p.turn, p.translation)
-            for scene, p in zip(scenes, placed, strict=True)
-        ]
-        if extra is not None:
-            soups = [occluders.join([soup, more]) for soup, more in zip(soups, extra, strict=True)]
-        size = backdrops.shape[1:3]
-        offsets = [p.offsets for p in placed]
-        buffers = self._draw(body, scenes, views, vertices, offsets, soups, backdrops, matrices, size, supersampling)
-        image, coverage, kinds, keys = (buffer.numpy() for buffer in buffers)
+        image, *rest = self._draw(body, scenes, placed, matrices, backdrops, supersampling, extra)
+        return self._pictures(image.numpy(), *rest, truths, matrices, supersampling)
+
+    def _pictures(
+        self,
+        images: Sequence[np.ndarray],
+        coverage: wp.array,
+        kinds: wp.array,
+        keys: wp.array,
+        truths: Sequence[dict[str, np.ndarray]],
+        matrices: Sequence[np.ndarray],
+        supersampling: int,
+    ) -> list[Picture]:
+        coverage, kinds, keys = coverage.numpy(), kinds.numpy(), keys.numpy()
         pictures = []
         for b, (truth, matrix) in enumerate(zip(truths, matrices, strict=True)):
             five, dense = camera.project(truth["five"], matrix), camera.project(truth["dense"], matrix)
             face = camera.project(truth["face"], matrix)
             pictures.append(
                 Picture(
-                    image=image[b],
+                    image=images[b],
                     landmarks=five.astype(np.float32),
                     visible=_visible(truth["five"], five, keys[b], supersampling, len(self.model.triangles)),
                     dense=dense.astype(np.float32),
@@ -316,6 +351,45 @@ class Renderer:
                 )
             )
         return pictures
+
+    def _pose(
+        self, body: Body, scenes: Sequence[Scene], placed: Sequence[Placed]
+    ) -> tuple[tuple[wp.array, wp.array], np.ndarray]:
+        """What :class:`Placed` computes, on the device: vertices and offsets (B, V), and the told vertices
+        (B, N + M, 3)."""
+        strengths = np.stack([self.model.strengths(scene.actions) for scene in scenes])
+        positions, offsets = (
+            wp.empty((len(scenes), len(body.rest)), dtype=wp.vec3, device=self.device) for _ in range(2)
+        )
+        poses = np.stack([np.stack([p.turn, p.shoulders]) for p in placed])
+        wp.launch(
+            resident.pose_vertices,
+            dim=positions.shape,
+            inputs=[
+                wp.array(body.rest, dtype=wp.vec3, device=self.device),
+                self._actions,
+                wp.array(strengths, dtype=float, device=self.device),
+                self._head_share,
+                wp.array(poses, dtype=wp.mat33, device=self.device),
+                wp.array(np.stack([p.translation for p in placed]), dtype=wp.vec3, device=self.device),
+                wp.vec3(*map(float, camera.NECK)),
+                offsets,
+                positions,
+            ],
+            device=self.device,
+        )
+        told = wp.empty((len(scenes), len(self._told)), dtype=wp.vec3, device=self.device)
+        wp.launch(resident.gather, dim=told.shape, inputs=[positions, self._told_on_device, told], device=self.device)
+        return (positions, offsets), told.numpy()
+
+    def _backdrops(self, scenes: Sequence[Scene], size: tuple[int, int]) -> wp.array:
+        """What :func:`background.paint` gives, enlarged on the device: (B, H, W)."""
+        canvases = wp.array(
+            np.stack([background.canvas(scene, size) for scene in scenes]), dtype=wp.vec3, device=self.device
+        )
+        result = wp.empty((len(scenes), *size), dtype=wp.vec3, device=self.device)
+        wp.launch(resident.enlarge, dim=result.shape, inputs=[canvases, result], device=self.device)
+        return result
 
     def _view(
         self, body: Body, scene: Scene, turn: np.ndarray, translation: np.ndarray, matrix: np.ndarray
@@ -356,11 +430,34 @@ class Renderer:
         person.teeth = wp.vec3(0.80, 0.73, 0.60)
         return person
 
-    def _draw(self, body, scenes, views, vertices, offsets, extra, backdrops, matrices, size, factor):
+    def _draw(
+        self,
+        body: Body,
+        scenes: Sequence[Scene],
+        placed: Sequence[Placed],
+        matrices: Sequence[np.ndarray],
+        backdrops: np.ndarray | wp.array,
+        factor: int,
+        extra: Sequence[occluders.Soup] | None = None,
+        posed: tuple[wp.array, wp.array] | None = None,
+    ) -> tuple[wp.array, wp.array, wp.array, wp.array]:
+        """Image (B, H, W) vec3 of linear light, coverage, kinds (B, H, W), and keys of the nearest primitives."""
         model, device, count = self.model, self.device, len(scenes)
-        n, height, width = vertices.shape[1], *size
-        triangles = len(model.triangles)
-        positions = wp.array(vertices, dtype=wp.vec3, device=device)
+        height, width = backdrops.shape[1:3]
+        n, triangles = len(body.rest), len(model.triangles)
+        views = [
+            self._view(body, scene, p.turn, p.translation, m)
+            for scene, p, m in zip(scenes, placed, matrices, strict=True)
+        ]
+        soups = [occluders.build(model, body, scene, p) for scene, p in zip(scenes, placed, strict=True)]
+        if extra is not None:
+            soups = [occluders.join([soup, more]) for soup, more in zip(soups, extra, strict=True)]
+        if posed is None:
+            posed = tuple(
+                wp.array(np.stack(arrays), dtype=wp.vec3, device=device)
+                for arrays in ([p.vertices for p in placed], [p.offsets for p in placed])
+            )
+        positions, offsets = posed
         normals = wp.empty((count, n), dtype=wp.vec3, device=device)
         wp.launch(
             kernels.vertex_normals,
@@ -368,9 +465,9 @@ class Renderer:
             inputs=[positions, self._triangles, self._first, self._incident, normals],
             device=device,
         )
-        meshes = self._shadow_meshes(vertices)
+        meshes = self._shadow_meshes(positions)
         # What an occluder's mesh must outlive is the launch below, so the list is kept.
-        others = [None if s.is_empty else _mesh(s, device) for s in extra]
+        others = [None if s.is_empty else _mesh(s, device) for s in soups]
         other_ids = wp.array([mesh.id if mesh else 0 for mesh in others], dtype=wp.uint64, device=device)
         view_array = wp.array(views, dtype=kernels.View, device=device)
         occlusion = wp.array(body.occlusion, dtype=float, device=device)
@@ -404,7 +501,7 @@ class Renderer:
             device=device,
         )
 
-        soup = occluders.pad(extra)
+        soup = occluders.pad(soups)
         o_triangles = wp.array(soup.triangles, dtype=wp.int32, device=device)
         o_positions = wp.array(soup.positions, dtype=wp.vec3, device=device)
         o_normals = wp.array(soup.normals, dtype=wp.vec3, device=device)
@@ -432,14 +529,13 @@ class Renderer:
         tints = wp.array(s.tint, dtype=wp.vec3, device=device)
         depths = wp.array(s.depth, dtype=float, device=device)
         if strands:
-            offset_array = wp.array(np.stack(offsets), dtype=wp.vec3, device=device)
             wp.launch(
                 kernels.place_strands,
                 dim=(count, strands, points),
                 inputs=[
                     wp.array(s.points, dtype=wp.vec3, device=device),
                     wp.array(s.anchor, dtype=wp.int32, device=device),
-                    offset_array,
+                    offsets,
                     view_array,
                     float(factor),
                     placed,
@@ -498,7 +594,7 @@ class Renderer:
                 triangles,
                 first_strand,
                 factor,
-                wp.array(backdrops, dtype=wp.vec3, device=device),
+                backdrops if isinstance(backdrops, wp.array) else wp.array(backdrops, dtype=wp.vec3, device=device),
                 image,
                 coverage,
                 kinds,
@@ -507,15 +603,13 @@ class Renderer:
         )
         return image, coverage, kinds, keys
 
-    def _shadow_meshes(self, vertices: np.ndarray) -> list[wp.Mesh]:
+    def _shadow_meshes(self, positions: wp.array) -> list[wp.Mesh]:
         """One tree of triangles per image; made once and refitted, which is thirty times faster than building."""
-        while len(self._meshes) < len(vertices):
-            self._meshes.append(
-                wp.Mesh(wp.array(vertices[len(self._meshes)], dtype=wp.vec3, device=self.device), self._solid)
-            )
-        meshes = self._meshes[: len(vertices)]
-        for mesh, points in zip(meshes, vertices, strict=True):
-            mesh.points.assign(points)
+        while len(self._meshes) < len(positions):
+            self._meshes.append(wp.Mesh(wp.clone(positions[len(self._meshes)]), self._solid))
+        meshes = self._meshes[: len(positions)]
+        for b, mesh in enumerate(meshes):
+            mesh.points.assign(positions[b])
             mesh.refit()
         return meshes
 

@@ -51,7 +51,7 @@ def texture_coordinates(points: np.ndarray) -> np.ndarray:
     return np.stack([u, v], axis=-1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared and hashed as itself, so that it can be a key of caches
 class Atlas:
     """The template head unrolled: for each texel where it lies. Arrays have shape (HEIGHT, WIDTH).
 
@@ -106,6 +106,7 @@ def _noise(rng: np.random.Generator, cells: int) -> np.ndarray:
     return wide[:, start : start + WIDTH]
 
 
+@functools.cache  # the same few for everybody
 def _blob(a: Atlas, x: float, y: float, rx: float, ry: float) -> np.ndarray:
     """A soft ellipse on the front of the face, mirrored to both sides if x is not 0."""
     left = np.exp(-(((a.x - x) / rx) ** 2) - ((a.y - y) / ry) ** 2)

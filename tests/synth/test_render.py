@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facelab.align import TEMPLATE
-from facelab.synth import camera
+from facelab.synth import camera, kernels, resident
 from facelab.synth.render import ChipFraming
 from facelab.synth.scene import OCCLUDERS, Ranges, sample_scene
 
@@ -153,14 +153,16 @@ def test_skin_colours_span_what_is_measured():
     assert angle[1] < -30
 
 
-def test_every_kernel_compiles_for_a_gpu(tmp_path):
+@pytest.mark.parametrize(
+    ("module", "some"),
+    [(kernels, ("light_vertices", "draw_head", "draw_strands", "shade")), (resident, ("pose_vertices", "develop"))],
+)
+def test_every_kernel_compiles_for_a_gpu(module, some, tmp_path):
     """PTX for compute capability 8.0 (A100 and newer); this needs CUDA's compiler, which warp carries, but no GPU."""
     import warp as wp
 
-    from facelab.synth import kernels
-
-    wp.compile_aot_module(kernels, arch=80, module_dir=str(tmp_path), use_ptx=True)
+    wp.compile_aot_module(module, arch=80, module_dir=str(tmp_path), use_ptx=True)
     (ptx,) = tmp_path.glob("*.ptx")
     text = ptx.read_text()
-    for name in ("light_vertices", "draw_head", "draw_strands", "shade"):
+    for name in some:
         assert f".entry {name}" in text
