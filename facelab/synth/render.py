@@ -169,31 +169,34 @@ class Renderer:
         triangles = model.triangles
         first, incident = _adjacency(triangles, len(model.template))
         first_n, neighbours = _neighbours(triangles, len(model.template))
-        self._triangles = wp.array(triangles, dtype=wp.int32, device=device)
-        self._indices = wp.array(triangles.ravel(), dtype=wp.int32, device=device)
+        self._triangles = self._array(triangles, wp.int32)
         # Lashes cast no shadow worth a ray, and would dot the eyes.
-        solid = triangles[(model.parts != LASH)]
-        self._solid = wp.array(solid.ravel(), dtype=wp.int32, device=device)
-        self._first, self._incident = (
-            wp.array(first, dtype=wp.int32, device=device),
-            wp.array(incident, dtype=wp.int32, device=device),
-        )
-        self._first_n = wp.array(first_n, dtype=wp.int32, device=device)
-        self._neighbours = wp.array(neighbours, dtype=wp.int32, device=device)
-        self._parts = wp.array(model.parts, dtype=wp.int32, device=device)
-        self._template = wp.array(model.template, dtype=wp.vec3, device=device)
+        self._solid = self._array(triangles[(model.parts != LASH)].ravel(), wp.int32)
+        self._first, self._incident = self._array(first, wp.int32), self._array(incident, wp.int32)
+        self._first_n, self._neighbours = self._array(first_n, wp.int32), self._array(neighbours, wp.int32)
+        self._parts = self._array(model.parts, wp.int32)
+        self._template = self._array(model.template, wp.vec3)
         paint = np.concatenate([skin.texture_coordinates(model.template), model.masks[:, 3:4]], axis=1)
-        self._paint = wp.array(paint.astype(np.float32), dtype=wp.vec3, device=device)
+        self._paint = self._array(paint.astype(np.float32), wp.vec3)
         # Occlusion is computed with closed lips; this is what teeth, tongue and cavity see of the sky when they part.
         self._open_mouth = 0.14 * model.masks[:, 3]
         self._open_mouth[model.triangles[model.parts == TEETH]] = 0.8
         self._open_mouth[model.triangles[model.parts == TONGUE]] = 0.26
         self._meshes: list[wp.Mesh] = []  # one per picture of a batch, refitted for each launch
-        self._lips = wp.array(model.masks[:, 0], dtype=float, device=device)
+        self._lips = self._array(model.masks[:, 0], float)
         if self.resident:
-            self._actions = wp.array(model.actions, dtype=wp.vec3, device=device)
-            self._head_share = wp.array(self._neck, dtype=float, device=device)
-            self._told_on_device = wp.array(self._told, dtype=wp.int32, device=device)
+            self._actions = self._array(model.actions, wp.vec3)
+            self._head_share = self._array(self._neck, float)
+            self._told_on_device = self._array(self._told, wp.int32)
+
+    def _array(self, values: np.ndarray | Sequence, dtype: type) -> wp.array:
+        return wp.array(values, dtype=dtype, device=self.device)
+
+    def _empty(self, shape: tuple[int, ...], dtype: type = wp.vec3) -> wp.array:
+        return wp.empty(shape, dtype=dtype, device=self.device)
+
+    def _launch(self, kernel: wp.Kernel, dim: tuple[int, ...], *inputs: object) -> None:
+        wp.launch(kernel, dim=dim, inputs=list(inputs), device=self.device)
 
     def compile(self, show: bool = False) -> None:
         """Compile the kernels, or take them from the cache of an earlier run."""
@@ -227,28 +230,15 @@ class Renderer:
         )
 
     def _occlusion(self, rest: np.ndarray) -> np.ndarray:
-        count = len(rest)
-        positions = wp.array(rest[None], dtype=wp.vec3, device=self.device)
-        normals = wp.empty((1, count), dtype=wp.vec3, device=self.device)
-        wp.launch(
-            kernels.vertex_normals,
-            dim=(1, count),
-            inputs=[positions, self._triangles, self._first, self._incident, normals],
-            device=self.device,
-        )
-        flat = wp.array(rest, dtype=wp.vec3, device=self.device)
-        mesh = wp.Mesh(flat, self._solid)
-        result = wp.empty(count, dtype=float, device=self.device)
-        wp.launch(
+        positions, result = self._array(rest[None], wp.vec3), self._empty((len(rest),), float)
+        mesh = wp.Mesh(positions[0], self._solid)
+        self._launch(
             kernels.ambient_occlusion,
-            dim=count,
-            inputs=[mesh.id, flat, normals[0], 24, 1.2, result],
-            device=self.device,
+            result.shape,
+            *(mesh.id, positions[0], self._normals(positions)[0], 24, 1.2, result),
         )
-        open_share = result.numpy()
-        mean = np.add.reduceat(open_share[self._neighbours.numpy()], self._first_n.numpy()[:-1]) / np.maximum(
-            np.diff(self._first_n.numpy()), 1
-        )
+        open_share, first, neighbours = result.numpy(), self._first_n.numpy(), self._neighbours.numpy()
+        mean = np.add.reduceat(open_share[neighbours], first[:-1]) / np.maximum(np.diff(first), 1)
         return (0.5 * open_share + 0.5 * mean).astype(np.float32)
 
     def place(self, body: Body, scene: Scene, where: np.ndarray | None = None) -> Placed:
@@ -358,37 +348,24 @@ class Renderer:
         """What :class:`Placed` computes, on the device: vertices and offsets (B, V), and the told vertices
         (B, N + M, 3)."""
         strengths = np.stack([self.model.strengths(scene.actions) for scene in scenes])
-        positions, offsets = (
-            wp.empty((len(scenes), len(body.rest)), dtype=wp.vec3, device=self.device) for _ in range(2)
-        )
-        poses = np.stack([np.stack([p.turn, p.shoulders]) for p in placed])
-        wp.launch(
+        turns = np.stack([np.stack([p.turn, p.shoulders]) for p in placed])
+        positions, offsets = (self._empty((len(scenes), len(body.rest))) for _ in range(2))
+        self._launch(
             resident.pose_vertices,
-            dim=positions.shape,
-            inputs=[
-                wp.array(body.rest, dtype=wp.vec3, device=self.device),
-                self._actions,
-                wp.array(strengths, dtype=float, device=self.device),
-                self._head_share,
-                wp.array(poses, dtype=wp.mat33, device=self.device),
-                wp.array(np.stack([p.translation for p in placed]), dtype=wp.vec3, device=self.device),
-                wp.vec3(*map(float, camera.NECK)),
-                offsets,
-                positions,
-            ],
-            device=self.device,
+            positions.shape,
+            *(self._array(body.rest, wp.vec3), self._actions, self._array(strengths, float), self._head_share),
+            *(self._array(turns, wp.mat33), self._array(np.stack([p.translation for p in placed]), wp.vec3)),
+            *(wp.vec3(*map(float, camera.NECK)), offsets, positions),
         )
-        told = wp.empty((len(scenes), len(self._told)), dtype=wp.vec3, device=self.device)
-        wp.launch(resident.gather, dim=told.shape, inputs=[positions, self._told_on_device, told], device=self.device)
+        told = self._empty((len(scenes), len(self._told)))
+        self._launch(resident.gather, told.shape, positions, self._told_on_device, told)
         return (positions, offsets), told.numpy()
 
     def _backdrops(self, scenes: Sequence[Scene], size: tuple[int, int]) -> wp.array:
         """What :func:`background.paint` gives, enlarged on the device: (B, H, W)."""
-        canvases = wp.array(
-            np.stack([background.canvas(scene, size) for scene in scenes]), dtype=wp.vec3, device=self.device
-        )
-        result = wp.empty((len(scenes), *size), dtype=wp.vec3, device=self.device)
-        wp.launch(resident.enlarge, dim=result.shape, inputs=[canvases, result], device=self.device)
+        canvases = self._array(np.stack([background.canvas(scene, size) for scene in scenes]), wp.vec3)
+        result = self._empty((len(scenes), *size))
+        self._launch(resident.enlarge, result.shape, canvases, result)
         return result
 
     def _view(
@@ -442,166 +419,143 @@ class Renderer:
         posed: tuple[wp.array, wp.array] | None = None,
     ) -> tuple[wp.array, wp.array, wp.array, wp.array]:
         """Image (B, H, W) vec3 of linear light, coverage, kinds (B, H, W), and keys of the nearest primitives."""
-        model, device, count = self.model, self.device, len(scenes)
-        height, width = backdrops.shape[1:3]
-        n, triangles = len(body.rest), len(model.triangles)
-        views = [
-            self._view(body, scene, p.turn, p.translation, m)
-            for scene, p, m in zip(scenes, placed, matrices, strict=True)
-        ]
+        model, (height, width) = self.model, backdrops.shape[1:3]
         soups = [occluders.build(model, body, scene, p) for scene, p in zip(scenes, placed, strict=True)]
         if extra is not None:
             soups = [occluders.join([soup, more]) for soup, more in zip(soups, extra, strict=True)]
         if posed is None:
-            posed = tuple(
-                wp.array(np.stack(arrays), dtype=wp.vec3, device=device)
-                for arrays in ([p.vertices for p in placed], [p.offsets for p in placed])
-            )
+            vertices, offsets = np.stack([p.vertices for p in placed]), np.stack([p.offsets for p in placed])
+            posed = self._array(vertices, wp.vec3), self._array(offsets, wp.vec3)
         positions, offsets = posed
-        normals = wp.empty((count, n), dtype=wp.vec3, device=device)
-        wp.launch(
-            kernels.vertex_normals,
-            dim=(count, n),
-            inputs=[positions, self._triangles, self._first, self._incident, normals],
-            device=device,
-        )
-        meshes = self._shadow_meshes(positions)
-        # What an occluder's mesh must outlive is the launch below, so the list is kept.
-        others = [None if s.is_empty else _mesh(s, device) for s in soups]
-        other_ids = wp.array([mesh.id if mesh else 0 for mesh in others], dtype=wp.uint64, device=device)
-        view_array = wp.array(views, dtype=kernels.View, device=device)
-        occlusion = wp.array(body.occlusion, dtype=float, device=device)
-        lit, lit2 = (wp.empty((count, n), dtype=wp.vec3, device=device) for _ in range(2))
-        seen, seen2 = (wp.empty((count, n), dtype=float, device=device) for _ in range(2))
-        mesh_ids = wp.array([mesh.id for mesh in meshes], dtype=wp.uint64, device=device)
-        wp.launch(
-            kernels.light_vertices,
-            dim=(count, n),
-            inputs=[mesh_ids, other_ids, positions, normals, occlusion, view_array, SHADOW_RAYS, lit, seen],
-            device=device,
-        )
-        for amount in DIFFUSION:
-            wp.launch(
-                kernels.diffuse_vertices,
-                dim=(count, n),
-                inputs=[self._first_n, self._neighbours, wp.vec3(*amount), lit, lit2, seen, seen2],
-                device=device,
-            )
-            lit, lit2, seen, seen2 = lit2, lit, seen2, seen
-        projected = wp.empty((count, n), dtype=wp.vec3, device=device)
-        wp.launch(
-            kernels.project, dim=(count, n), inputs=[positions, view_array, float(factor), projected], device=device
-        )
-        keys = wp.full((count, height * factor, width * factor), 0xFFFFFFFFFFFFFFFF, dtype=wp.uint64, device=device)
-        lash = float(0.20 + 0.5 * body.identity.lashes)
-        wp.launch(
-            kernels.draw_head,
-            dim=(count, triangles),
-            inputs=[projected, self._triangles, self._parts, lash, keys],
-            device=device,
-        )
-
-        soup = occluders.pad(soups)
-        o_triangles = wp.array(soup.triangles, dtype=wp.int32, device=device)
-        o_positions = wp.array(soup.positions, dtype=wp.vec3, device=device)
-        o_normals = wp.array(soup.normals, dtype=wp.vec3, device=device)
-        o_colours = wp.array(soup.colours, dtype=wp.vec4, device=device)
-        o_alphas = wp.array(soup.alphas, dtype=float, device=device)
-        o_projected = wp.empty(soup.positions.shape[:2], dtype=wp.vec3, device=device)
-        wp.launch(
-            kernels.project,
-            dim=soup.positions.shape[:2],
-            inputs=[o_positions, view_array, float(factor), o_projected],
-            device=device,
-        )
-        faces = soup.triangles.shape[1]
-        wp.launch(
-            kernels.draw_occluders,
-            dim=(count, faces),
-            inputs=[o_projected, o_triangles, o_alphas, triangles, keys],
-            device=device,
-        )
-
-        s = body.strands
-        strands, points = s.points.shape[:2]
-        first_strand = triangles + faces
-        placed, placed_2d = (wp.empty((count, strands, points), dtype=wp.vec3, device=device) for _ in range(2))
-        tints = wp.array(s.tint, dtype=wp.vec3, device=device)
-        depths = wp.array(s.depth, dtype=float, device=device)
-        if strands:
-            wp.launch(
-                kernels.place_strands,
-                dim=(count, strands, points),
-                inputs=[
-                    wp.array(s.points, dtype=wp.vec3, device=device),
-                    wp.array(s.anchor, dtype=wp.int32, device=device),
-                    offsets,
-                    view_array,
-                    float(factor),
-                    placed,
-                    placed_2d,
-                ],
-                device=device,
-            )
-            scale = wp.array([float(np.linalg.norm(m[0, :2])) * factor for m in matrices], dtype=float, device=device)
-            free = wp.array([0 if scene.occluder == "hat" else 1 for scene in scenes], dtype=wp.int32, device=device)
-            wp.launch(
-                kernels.draw_strands,
-                dim=(count, strands, points - 1),
-                inputs=[
-                    placed_2d,
-                    wp.array(s.width, dtype=float, device=device),
-                    wp.array(s.taper, dtype=float, device=device),
-                    scale,
-                    first_strand,
-                    free,
-                    wp.array(s.under_hat, dtype=wp.int32, device=device),
-                    keys,
-                ],
-                device=device,
-            )
-        image = wp.empty((count, height, width), dtype=wp.vec3, device=device)
-        coverage = wp.empty((count, height, width), dtype=float, device=device)
-        kinds = wp.empty((count, height, width), dtype=wp.uint8, device=device)
-        wp.launch(
-            kernels.shade,
-            dim=(count, height, width),
-            inputs=[
-                keys,
-                view_array,
-                wp.array([self._person(body)] * count, dtype=kernels.Person, device=device),
-                self._triangles,
-                self._parts,
-                positions,
-                normals,
-                projected,
-                lit,
-                seen,
-                occlusion,
-                self._template,
-                self._paint,
-                self._lips,
-                wp.array(body.texture, dtype=wp.uint8, device=device),
-                o_triangles,
-                o_positions,
-                o_normals,
-                o_projected,
-                o_colours,
-                placed,
-                placed_2d,
-                tints,
-                depths,
-                triangles,
-                first_strand,
-                factor,
-                backdrops if isinstance(backdrops, wp.array) else wp.array(backdrops, dtype=wp.vec3, device=device),
-                image,
-                coverage,
-                kinds,
+        views = self._array(
+            [
+                self._view(body, scene, p.turn, p.translation, m)
+                for scene, p, m in zip(scenes, placed, matrices, strict=True)
             ],
-            device=device,
+            kernels.View,
+        )
+        occlusion, normals = self._array(body.occlusion, float), self._normals(positions)
+        lit, seen = self._light(positions, normals, occlusion, soups, views)
+
+        keys = wp.full(
+            (len(scenes), height * factor, width * factor), 0xFFFFFFFFFFFFFFFF, dtype=wp.uint64, device=self.device
+        )
+        projected = self._project(positions, views, factor)
+        lash = float(0.20 + 0.5 * body.identity.lashes)
+        heads = (len(scenes), len(model.triangles))
+        self._launch(kernels.draw_head, heads, projected, self._triangles, self._parts, lash, keys)
+        things = self._draw_occluders(occluders.pad(soups), views, factor, keys)
+        first_strand = len(model.triangles) + things[0].shape[1]
+        scales = [float(np.linalg.norm(m[0, :2])) * factor for m in matrices]
+        free = [0 if scene.occluder == "hat" else 1 for scene in scenes]
+        locks = self._draw_strands(body.strands, offsets, views, factor, scales, free, first_strand, keys)
+
+        image, coverage, kinds = (self._empty(backdrops.shape[:3], dtype) for dtype in (wp.vec3, float, wp.uint8))
+        self._launch(
+            kernels.shade,
+            image.shape,
+            *(keys, views, self._array([self._person(body)] * len(scenes), kernels.Person)),
+            *(self._triangles, self._parts, positions, normals, projected, lit, seen, occlusion),
+            *(self._template, self._paint, self._lips, self._array(body.texture, wp.uint8)),
+            *things,
+            *locks,
+            *(len(model.triangles), first_strand, factor),
+            backdrops if isinstance(backdrops, wp.array) else self._array(backdrops, wp.vec3),
+            *(image, coverage, kinds),
         )
         return image, coverage, kinds, keys
+
+    def _normals(self, positions: wp.array) -> wp.array:
+        normals = self._empty(positions.shape)
+        self._launch(
+            kernels.vertex_normals,
+            positions.shape,
+            *(positions, self._triangles, self._first, self._incident, normals),
+        )
+        return normals
+
+    def _project(self, positions: wp.array, views: wp.array, factor: int) -> wp.array:
+        projected = self._empty(positions.shape)
+        self._launch(kernels.project, positions.shape, positions, views, float(factor), projected)
+        return projected
+
+    def _light(
+        self,
+        positions: wp.array,
+        normals: wp.array,
+        occlusion: wp.array,
+        soups: Sequence[occluders.Soup],
+        views: wp.array,
+    ) -> tuple[wp.array, wp.array]:
+        """Irradiance that has diffused through skin, and the share of the key light that is seen: each (B, V)."""
+        heads = self._shadow_meshes(positions)
+        # What an occluder's mesh must outlive is the launch below, so the list is kept.
+        others = [None if soup.is_empty else self._mesh(soup) for soup in soups]
+        lit, lit_next = (self._empty(positions.shape) for _ in range(2))
+        seen, seen_next = (self._empty(positions.shape, float) for _ in range(2))
+        self._launch(
+            kernels.light_vertices,
+            positions.shape,
+            self._array([mesh.id for mesh in heads], wp.uint64),
+            self._array([mesh.id if mesh else 0 for mesh in others], wp.uint64),
+            *(positions, normals, occlusion, views, SHADOW_RAYS, lit, seen),
+        )
+        for amount in DIFFUSION:
+            self._launch(
+                kernels.diffuse_vertices,
+                positions.shape,
+                *(self._first_n, self._neighbours, wp.vec3(*amount), lit, lit_next, seen, seen_next),
+            )
+            lit, lit_next, seen, seen_next = lit_next, lit, seen_next, seen
+        return lit, seen
+
+    def _draw_occluders(self, soup: occluders.Soup, views: wp.array, factor: int, keys: wp.array) -> list[wp.array]:
+        """Draw a batch of occluders; return what :func:`kernels.shade` needs of them."""
+        triangles, positions = self._array(soup.triangles, wp.int32), self._array(soup.positions, wp.vec3)
+        projected = self._project(positions, views, factor)
+        self._launch(
+            kernels.draw_occluders,
+            soup.triangles.shape[:2],
+            *(projected, triangles, self._array(soup.alphas, float), len(self.model.triangles), keys),
+        )
+        normals, colours = self._array(soup.normals, wp.vec3), self._array(soup.colours, wp.vec4)
+        return [triangles, positions, normals, projected, colours]
+
+    def _draw_strands(
+        self,
+        strands: hair.Strands,
+        offsets: wp.array,
+        views: wp.array,
+        factor: int,
+        scales: list[float],
+        free: list[int],
+        first: int,
+        keys: wp.array,
+    ) -> list[wp.array]:
+        """Draw hair and beard; return what :func:`kernels.shade` needs of them.
+
+        Args:
+            scales: samples per dm at depth 1, of each picture.
+            free: 0 where a hat is worn.
+            first: the number of the first strand's first piece among all primitives.
+        """
+        count, points = strands.points.shape[:2]
+        positions, projected = (self._empty((len(views), count, points)) for _ in range(2))
+        if count:
+            self._launch(
+                kernels.place_strands,
+                positions.shape,
+                *(self._array(strands.points, wp.vec3), self._array(strands.anchor, wp.int32)),
+                *(offsets, views, float(factor), positions, projected),
+            )
+            self._launch(
+                kernels.draw_strands,
+                (len(views), count, points - 1),
+                *(projected, self._array(strands.width, float), self._array(strands.taper, float)),
+                *(self._array(scales, float), first, self._array(free, wp.int32)),
+                *(self._array(strands.under_hat, wp.int32), keys),
+            )
+        return [positions, projected, self._array(strands.tint, wp.vec3), self._array(strands.depth, float)]
 
     def _shadow_meshes(self, positions: wp.array) -> list[wp.Mesh]:
         """One tree of triangles per image; made once and refitted, which is thirty times faster than building."""
@@ -613,10 +567,8 @@ class Renderer:
             mesh.refit()
         return meshes
 
-
-def _mesh(soup: occluders.Soup, device: str) -> wp.Mesh:
-    points = wp.array(soup.positions, dtype=wp.vec3, device=device)
-    return wp.Mesh(points, wp.array(soup.triangles.ravel(), dtype=wp.int32, device=device))
+    def _mesh(self, soup: occluders.Soup) -> wp.Mesh:
+        return wp.Mesh(self._array(soup.positions, wp.vec3), self._array(soup.triangles.ravel(), wp.int32))
 
 
 def light(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
