@@ -303,13 +303,20 @@ def _arrow_type(name: str, value: Any) -> tuple[Any, Any]:
 
 class Store:
     """A folder for shards: a local one, written atomically, or any fsspec address such as ``s3://bucket/set`` or
-    ``memory://set``."""
+    ``memory://set``.
+
+    Raises:
+        FacelabError: fsspec does not know such an address, or lacks a package for it.
+    """
 
     def __init__(self, address: str | Path):
         import fsspec
 
         self.address = str(address)
-        self.files, self.root = fsspec.core.url_to_fs(self.address)
+        try:
+            self.files, self.root = fsspec.core.url_to_fs(self.address)
+        except (ImportError, ValueError) as error:  # a package is missing for it, or there is no such protocol
+            raise FacelabError(f"cannot open {self.address}: {error}. Install what it needs, or correct it.") from error
         self.local = "file" in (
             self.files.protocol if isinstance(self.files.protocol, tuple) else (self.files.protocol,)
         )
@@ -420,15 +427,16 @@ def make(
         from facelab.synth.render import check_device
 
         check_device(device)
-    _claim(store, recipe)
-    if here:
-        renderer_for(device, show)  # read the data and compile before the workers start, once and with progress
-    start = time.perf_counter()
-    rendered = 0
-    with progress_bar("Rendering", total, show=show and bool(todo), completed=kept) as bar:
-        for _, count in _run(recipe, todo, str(out), workers, device, backend, address):
-            rendered += count
-            bar.update(count, note=f"{rendered / (time.perf_counter() - start):.0f}/s")
+    with _cluster(backend, address) if todo else contextlib.nullcontext():
+        _claim(store, recipe)
+        if here:
+            renderer_for(device, show)  # read the data and compile before the workers start, once and with progress
+        start = time.perf_counter()
+        rendered = 0
+        with progress_bar("Rendering", total, show=show and bool(todo), completed=kept) as bar:
+            for _, count in _run(recipe, todo, str(out), workers, device, backend):
+                rendered += count
+                bar.update(count, note=f"{rendered / (time.perf_counter() - start):.0f}/s")
     return MakeReport(rendered, kept, repaired, time.perf_counter() - start)
 
 
@@ -455,22 +463,23 @@ def _claim(store: Store, recipe: ShardRecipe) -> None:
 
 
 def _run(
-    recipe: ShardRecipe, todo: Sequence[int], out: str, workers: int, device: str, backend: str, address: str | None
+    recipe: ShardRecipe, todo: Sequence[int], out: str, workers: int, device: str, backend: str
 ) -> Iterator[tuple[int, int]]:
     import joblib
 
-    if backend == "local" and (workers == 1 or len(todo) < 2):
+    if not todo or (backend == "local" and (workers == 1 or len(todo) == 1)):
         yield from (render_shard(recipe, index, out, device) for index in todo)
         return
-    jobs = [joblib.delayed(render_shard)(recipe, index, out, device) for index in todo]
-    with _cluster(backend, address):
-        if backend == "local":
-            parallel = joblib.Parallel(
-                n_jobs=min(workers, len(todo)), backend="loky", return_as="generator_unordered", batch_size=1
-            )
-        else:
-            parallel = joblib.Parallel(n_jobs=-1, return_as="list", batch_size=1)
-        yield from parallel(jobs)
+    local, as_they_come = backend == "local", backend != "ray"  # Ray's pool hands nothing back before all is done
+    parallel = joblib.Parallel(
+        n_jobs=min(workers, len(todo)) if local else -1,
+        backend="loky" if local else None,
+        return_as="generator_unordered" if as_they_come else "list",
+        batch_size=1,
+    )
+    step = len(todo) if as_they_come else 4 * joblib.effective_n_jobs(-1)
+    for start in range(0, len(todo), step):
+        yield from parallel(joblib.delayed(render_shard)(recipe, i, out, device) for i in todo[start : start + step])
 
 
 @contextlib.contextmanager
@@ -481,24 +490,26 @@ def _cluster(backend: str, address: str | None) -> Iterator[None]:
     if backend == "local":
         yield
         return
+    if backend not in ("dask", "ray"):
+        raise FacelabError(f"backend {backend!r}: choose 'local', 'dask' or 'ray'.")
     try:
         if backend == "dask":
             from dask.distributed import Client
 
-            with Client(address), joblib.parallel_config(backend="dask"):
-                yield
-        elif backend == "ray":
+            client = Client(address)
+        else:
             import ray
             from ray.util.joblib import register_ray
 
             ray.init(address=address, ignore_reinit_error=True)
             register_ray()
-            with joblib.parallel_config(backend="ray"):
-                yield
-        else:
-            raise FacelabError(f"backend {backend!r}: choose 'local', 'dask' or 'ray'.")
+            client = contextlib.nullcontext()
     except ImportError as error:
         raise FacelabError(f"backend {backend!r} is not installed: pip install 'facelab[scale]'") from error
+    except (OSError, ValueError) as error:
+        raise FacelabError(f"no {backend} cluster answers at {address!r} ({error}); check the address.") from error
+    with client, joblib.parallel_config(backend=backend):
+        yield
 
 
 def folder_of(name: str) -> Path:

@@ -2,8 +2,9 @@
 """What a CPU does with NumPy and OpenCV, as kernels: posing the head, the backdrop, the sensor.
 
 With these a picture stays on the GPU from the person's shape to 8-bit pixels. Each kernel follows the function that it
-stands for (:meth:`HeadModel.express` and :class:`Placed`, :func:`background.enlarge`, :func:`sensor.expose`) and
-agrees with it to rounding. Only the sensor's noise is other noise of the same kind, as a GPU draws its own numbers.
+stands for (:class:`facelab.synth.render.Placed`, :func:`facelab.synth.background.paint`,
+:func:`facelab.synth.sensor.expose`) and agrees with it to rounding. Only the noise is other noise of the same kind, as
+a GPU draws its own numbers.
 """
 
 from collections.abc import Sequence

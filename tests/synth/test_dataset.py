@@ -226,6 +226,16 @@ print(len(faces), faces[100]["image"].size, faces[100]["identity"], len(faces[10
     assert done.stdout.strip() == "210 (32, 32) p00001 10", done.stderr
 
 
-def test_unknown_backend_is_refused(tmp_path):
-    with pytest.raises(FacelabError, match=r"'spark'"):
-        make(SynthRecipe(2, 1, size=32), tmp_path / "set", backend="spark")
+@pytest.mark.parametrize(
+    ("out", "settings", "message"),
+    [
+        ("set", {"backend": "spark"}, r"'spark'"),
+        ("set", {"backend": "dask", "address": "127.0.0.1:9:9"}, r"no dask cluster answers at '127.0.0.1:9:9'"),
+        ("pigeon://set", {}, r"cannot open pigeon://set: .*pigeon"),
+    ],
+)
+def test_places_that_do_not_exist_are_refused(out, settings, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FacelabError, match=message):
+        make(SynthRecipe(2, 1, size=32), out, **settings)
+    assert not (tmp_path / "set").exists()
