@@ -123,7 +123,7 @@ def render_photograph(renderer: "Renderer", recipe: PhotographRecipe, number: in
             "occluder": scene.occluder,
             "melanin": body.identity.melanin,
         })  # fmt: skip
-    picture = sensor.expose(image, first)
+    (picture,) = renderer.expose(image[None], [first])
     return {
         "image": {"bytes": sensor.encode_jpeg(picture, first.jpeg), "path": f"photograph-{number:05d}.jpg"},
         "photograph": number,

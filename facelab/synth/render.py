@@ -192,6 +192,10 @@ class Renderer:
     def _array(self, values: np.ndarray | Sequence, dtype: type) -> wp.array:
         return wp.array(values, dtype=dtype, device=self.device)
 
+    def _vectors(self, values: np.ndarray | wp.array) -> wp.array:
+        """Points or colours (..., 3) on the device, where they may lie already."""
+        return values if isinstance(values, wp.array) else self._array(values, wp.vec3)
+
     def _empty(self, shape: tuple[int, ...], dtype: type = wp.vec3) -> wp.array:
         return wp.empty(shape, dtype=dtype, device=self.device)
 
@@ -286,11 +290,15 @@ class Renderer:
             backdrops = np.stack([background.paint(scene, size) for scene in scenes])
         matrices = [framing.matrix(scene, truth) for scene, truth in zip(scenes, truths, strict=True)]
         image, *rest = self._draw(body, scenes, placed, matrices, backdrops, supersampling, posed=posed)
+        return self._pictures(self.expose(image, scenes), *rest, truths, matrices, supersampling)
+
+    def expose(self, linear: np.ndarray | wp.array, scenes: Sequence[Scene]) -> Sequence[np.ndarray]:
+        """Pass linear light (B, H, W, 3), or vec3 (B, H, W) on the device, through the sensor of each scene:
+        (H, W, 3) uint8 each."""
         if self.resident:
-            images = resident.expose(image, scenes).numpy()
-        else:
-            images = [sensor.expose(linear, scene) for linear, scene in zip(image.numpy(), scenes, strict=True)]
-        return self._pictures(images, *rest, truths, matrices, supersampling)
+            return resident.expose(self._vectors(linear), scenes).numpy()
+        pictures = linear.numpy() if isinstance(linear, wp.array) else linear
+        return [sensor.expose(picture, scene) for picture, scene in zip(pictures, scenes, strict=True)]
 
     def layers(
         self,
@@ -460,7 +468,7 @@ class Renderer:
             *things,
             *locks,
             *(len(model.triangles), first_strand, factor),
-            backdrops if isinstance(backdrops, wp.array) else self._array(backdrops, wp.vec3),
+            self._vectors(backdrops),
             *(image, coverage, kinds),
         )
         return image, coverage, kinds, keys

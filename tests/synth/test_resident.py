@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import warp as wp
 
+from facelab.data.faceset import EncodedImages
 from facelab.synth import background, resident, sensor
 from facelab.synth.dataset import SynthRecipe, render_identity
+from facelab.synth.photographs import PhotographRecipe, render_photograph
 from facelab.synth.render import ChipFraming, Renderer
 from facelab.synth.scene import Ranges, sample_scene
 
@@ -81,3 +83,11 @@ def test_an_identity_has_the_same_rows(renderer, on_device):
                 assert device[name] == value
             elif name != "image":
                 assert np.allclose(device[name], value, atol=1e-3)
+
+
+def test_photographs_agree(renderer, on_device):
+    recipe = PhotographRecipe(1, seed=2, width=320, height=240, largest=120, smallest=24)
+    host, device = (render_photograph(r, recipe, 0) for r in (renderer, on_device))
+    pictures = EncodedImages([row.pop("image")["bytes"] for row in (host, device)], "photographs")
+    assert host == device
+    assert np.abs(pictures[0].astype(int) - pictures[1]).mean() < 4  # grey levels: noise, and JPEG's answer to it
