@@ -42,8 +42,8 @@ def quickstart(
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of reusing what is there.")] = False,
 ) -> None:
     """Run the whole chain on real photographs (about 3 minutes on two cores)."""
-    from facelab.study import run_quickstart
-    from facelab.study.report import COLUMNS, table_rows
+    from facelab.reports import run_quickstart
+    from facelab.reports.report import COLUMNS, table_rows
 
     outcome = run_quickstart(out, seed=seed, device=device, fresh=fresh, show_progress=True)
     console.print(f"\nMTCNN: {outcome.chips}.")
@@ -237,7 +237,7 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure a trained network, with intervals and pictures of its failures."""
-    from facelab.study.evaluation import evaluate as run
+    from facelab.reports.evaluation import evaluate as run
 
     outcome = run(
         checkpoint,

@@ -15,7 +15,8 @@ PACKAGE = Path(facelab.__file__).parent
 # synth stands behind align, by whose template it frames its chips).
 ROOMS = [
     "errors", "files", "device", "processes", "progress",
-    "data", "detect", "align", "synth", "models", "losses", "train", "evaluate", "analyze", "plots", "study", "cli",
+    "data", "detect", "align", "synth", "models", "losses", "train", "evaluate", "analyze", "plots", "study",
+    "course", "reports", "cli",
 ]  # fmt: skip
 
 

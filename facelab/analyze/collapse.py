@@ -9,7 +9,7 @@ from torch import Tensor
 from facelab.errors import FacelabError
 from facelab.evaluate.checks import check_finite
 from facelab.losses import Loss
-from facelab.losses.base import CentreLoss, MarginLoss
+from facelab.losses.base import ClassifierLoss, MarginLoss
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ class CollapseWatch:
         self._seen.append((embeddings.float().cpu(), labels.cpu()))  # under autocast they are bfloat16
         if len(self._seen) < self.every:
             return
-        if not isinstance(loss, CentreLoss):
+        if not isinstance(loss, ClassifierLoss):
             raise FacelabError(f"{type(loss).__name__} has no class centres, so its collapse cannot be measured.")
         x, y = (torch.cat(parts).numpy() for parts in zip(*self._seen, strict=True))
         self._seen.clear()

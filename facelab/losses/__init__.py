@@ -7,7 +7,7 @@ centres: ``loss = Triplet()``.
 
 from facelab.losses.adaface import AdaFace
 from facelab.losses.arcface import ArcFace
-from facelab.losses.base import CentreLoss, Loss, MarginLoss
+from facelab.losses.base import ClassifierLoss, Loss, MarginLoss
 from facelab.losses.combined import CombinedMargin
 from facelab.losses.cosface import CosFace
 from facelab.losses.curricularface import CurricularFace
@@ -22,7 +22,7 @@ from facelab.losses.triplet import Mining, Triplet
 __all__ = [
     "AdaFace",
     "ArcFace",
-    "CentreLoss",
+    "ClassifierLoss",
     "CombinedMargin",
     "CosFace",
     "CurricularFace",

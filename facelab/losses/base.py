@@ -124,7 +124,7 @@ def _inverse_length(vectors: Tensor) -> Tensor:
     return vectors.norm(dim=1).clamp_(min=1e-12).reciprocal_()  # 1e-12: as torch.nn.functional.normalize
 
 
-class CentreLoss(Loss):
+class ClassifierLoss(Loss):
     r"""Cross entropy over one logit per identity; subclasses say what the logits are.
 
     .. math:: L = -\frac1n \sum_i \log \frac{e^{z_{i,y_i}}}{\sum_j e^{z_{ij}}}
@@ -181,7 +181,7 @@ class CentreLoss(Loss):
         check_labels(labels, identities)
 
 
-class MarginLoss(CentreLoss):
+class MarginLoss(ClassifierLoss):
     r"""Cross entropy on scaled cosines with a margin on the target logit; subclasses say what f is.
 
     .. math:: z_{y} = s\,f(θ_y), \qquad z_j = s\cos θ_j

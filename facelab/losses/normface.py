@@ -2,10 +2,10 @@
 
 from torch import Tensor
 
-from facelab.losses.base import CentreLoss, check_positive
+from facelab.losses.base import ClassifierLoss, check_positive
 
 
-class NormFace(CentreLoss):
+class NormFace(ClassifierLoss):
     r"""NormFace (Wang et al., 2017): cross entropy on :math:`z_j = s\cos θ_j`, no margin, no bias.
 
     The scale decides much. The loss cannot come near 0 at a small one, since cosines end at ±1: for C identities whose

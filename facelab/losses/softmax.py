@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor, nn
 
-from facelab.losses.base import CentreLoss
+from facelab.losses.base import ClassifierLoss
 
 
-class Softmax(CentreLoss):
+class Softmax(ClassifierLoss):
     r"""Softmax cross entropy (CE) on :math:`z_j = W_j \cdot x + b_j`: nothing is normalised, there is no margin.
 
     The centres start with the spread of ``torch.nn.Linear``, :math:`1/\sqrt{3D}`.

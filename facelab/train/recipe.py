@@ -13,7 +13,7 @@ from torch import nn
 
 from facelab import losses
 from facelab.errors import FacelabError
-from facelab.losses import CentreLoss, Loss, MarginLoss
+from facelab.losses import ClassifierLoss, Loss, MarginLoss
 from facelab.losses.base import check_positive, check_range
 
 PRESETS = Path(__file__).parent / "presets"
@@ -109,7 +109,7 @@ class LossRecipe(_Strict):
         return loss if self.centre_sampling is None else losses.PartialFC(loss, rate=self.centre_sampling)
 
     def _sizes(self, *sizes: int) -> tuple[int, ...]:
-        return sizes if issubclass(LOSSES[self.name], CentreLoss) else ()
+        return sizes if issubclass(LOSSES[self.name], ClassifierLoss) else ()
 
     def _given(self) -> dict[str, Any]:
         return {argument: getattr(self, argument) for argument in _arguments(self.name)}

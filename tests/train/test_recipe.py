@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from facelab.cli import app
+from facelab.course.networks import course_recipe
 from facelab.errors import FacelabError
-from facelab.losses import ArcFace, CentreLoss, MagFace, MarginLoss, Softmax, Triplet
-from facelab.study.course import course_recipe
+from facelab.losses import ArcFace, ClassifierLoss, MagFace, MarginLoss, Softmax, Triplet
 from facelab.train import Checkpoint, Recipe, fit, presets
 from facelab.train.recipe import LOSSES, LossRecipe
 from facelab.train.run import load_faces
@@ -69,7 +69,7 @@ def test_every_loss_can_be_named_and_its_recipe_says_all_its_arguments(name):
     recipe = Recipe.parse({"embedding_dim": 8, "loss": {"name": name}})
     loss = recipe.build_loss(5)
     assert type(loss) is LOSSES[name]
-    assert isinstance(loss, CentreLoss) == (name != "triplet")
+    assert isinstance(loss, ClassifierLoss) == (name != "triplet")
     assert Recipe.parse(recipe.model_dump()) == recipe
     given = recipe.loss.model_dump(exclude_none=True, exclude={"name"})
     assert ("margin_warmup" in given) == isinstance(loss, MarginLoss)

@@ -22,7 +22,7 @@ from facelab.evaluate import Estimate, closed_set_accuracy, leave_one_out_rank1,
 from facelab.files import atomic_write
 from facelab.plots import photographs_and_chips, projection_map, roc_curves, score_histograms, training_curves
 from facelab.plots.style import display_name
-from facelab.study.report import COLUMNS, Section, table_rows, write_report
+from facelab.reports.report import COLUMNS, Section, table_rows, write_report
 from facelab.train import Recipe, fit
 
 UNSEEN_IDENTITIES = 10

@@ -1,4 +1,4 @@
-"""One real example of every figure: the book's gallery.
+"""One real example of every figure: the book's page of figures.
 
 A new figure needs one small function here, under the name of the figure's function::
 
@@ -6,7 +6,7 @@ A new figure needs one small function here, under the name of the figure's funct
     def _(data):
         return plots.roc_curves(data.scores)
 
-Then ``python -m facelab.study.gallery book/gallery.ipynb`` writes the page and runs it. ``tests/book/test_gallery.py``
+Then ``python -m facelab.course.figures book/figures.ipynb`` writes the page and runs it. ``tests/book/test_figures.py``
 asserts that no figure is missing and that the page shows today's docstrings.
 """
 
@@ -33,18 +33,18 @@ MODELS = ("cross_entropy", "arcface")
 ORL = ("draw_detections", "photographs_and_chips", "score_maps", "suppression", "chips_by_method")
 
 
-class GalleryData:
+class ExampleData:
     """What several examples draw: the course's faces, its two networks, a few photographs; each made when needed."""
 
     @functools.cached_property
     def faces(self) -> Any:
-        from facelab.study.course import course_faces
+        from facelab.course.networks import course_faces
 
         return course_faces()
 
     @functools.cached_property
     def models(self) -> dict[str, Any]:
-        from facelab.study.course import course_model
+        from facelab.course.networks import course_model
 
         return {name: course_model(name) for name in MODELS}
 
@@ -99,26 +99,26 @@ class GalleryData:
 
     @functools.cached_property
     def literature(self) -> pd.DataFrame:
-        from facelab.study.literature import literature
+        from facelab.course.literature import literature
 
         return literature()
 
 
 @dataclass(frozen=True)
 class Example:
-    """One entry of the gallery: what the figure shows to somebody who cannot see it, and how it is drawn."""
+    """One entry of the page: what the figure shows to somebody who cannot see it, and how it is drawn."""
 
     alt: str
-    draw: Callable[[GalleryData], Figure]
+    draw: Callable[[ExampleData], Figure]
 
 
 EXAMPLES: dict[str, Example] = {}
 
 
-def example(name: str, alt: str) -> Callable[[Callable[[GalleryData], Figure]], Callable[[GalleryData], Figure]]:
+def example(name: str, alt: str) -> Callable[[Callable[[ExampleData], Figure]], Callable[[ExampleData], Figure]]:
     """Register the decorated function as the example of a figure."""
 
-    def register(draw: Callable[[GalleryData], Figure]) -> Callable[[GalleryData], Figure]:
+    def register(draw: Callable[[ExampleData], Figure]) -> Callable[[ExampleData], Figure]:
         EXAMPLES[name] = Example(alt, draw)
         return draw
 
@@ -126,19 +126,19 @@ def example(name: str, alt: str) -> Callable[[Callable[[GalleryData], Figure]], 
 
 
 def figure_functions() -> dict[str, Callable[..., Figure]]:
-    """Return every public function of ``facelab.plots`` that returns a figure, by name, in the order of the modules."""
+    """Return every public function that returns a figure, by name: the book's own, then those of ``facelab.plots``."""
+    names = ["course.cover", "course.review", *(f"plots.{info.name}" for info in pkgutil.iter_modules(plots.__path__))]
     found = {}
-    for info in pkgutil.iter_modules(plots.__path__):
-        module = importlib.import_module(f"facelab.plots.{info.name}")
+    for module in (importlib.import_module(f"facelab.{name}") for name in names):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             returns = inspect.signature(function).return_annotation
             own = function.__module__ == module.__name__ and not name.startswith("_")
-            if own and info.name != "style" and returns in (Figure, "Figure"):
+            if own and module.__name__ != "facelab.plots.style" and returns in (Figure, "Figure"):
                 found[name] = function
     return found
 
 
-_data = GalleryData()
+_data = ExampleData()
 
 
 def draw(name: str) -> Any:
@@ -151,7 +151,7 @@ def draw(name: str) -> Any:
         FacelabError: there is no example of that name.
     """
     if name not in EXAMPLES:
-        raise FacelabError(f"the gallery has no figure {name!r}; it has: {', '.join(EXAMPLES)}.")
+        raise FacelabError(f"the page of figures has no figure {name!r}; it has: {', '.join(EXAMPLES)}.")
     from IPython.display import Image
 
     return Image(_small(EXAMPLES[name].draw(_data)))
@@ -177,56 +177,56 @@ def _small(figure: Figure, most: int = 150_000) -> bytes:
 
 
 @example("chain_figure", "Four drawings: a photograph with boxes, a chip with a grid, points on a circle, two angles.")
-def _(data: GalleryData) -> Figure:
-    from facelab.plots.cover import chain_figure
+def _(data: ExampleData) -> Figure:
+    from facelab.course.cover import chain_figure
 
     return chain_figure()
 
 
 @example("logo_figure", "The course's mark: points on a circle.")
-def _(data: GalleryData) -> Figure:
-    from facelab.plots.cover import logo_figure
+def _(data: ExampleData) -> Figure:
+    from facelab.course.cover import logo_figure
 
     return logo_figure()
 
 
 @example("draw_detections", "A portrait with a box around the face, five points and a score.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.draw_detections(data.photographs[0][0], data.detections[0])
 
 
 @example("detections_sheet", "Six portraits, each with a box around the face and five points.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.detections_sheet([data.photographs[i][0] for i in range(6)], data.detections[:6])
 
 
 @example("photographs_and_chips", "Six portraits with boxes and points above, six aligned chips below.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.photographs_and_chips(data.photographs, data.chips, range(6))
 
 
 @example("one_factor_at_a_time", "Rows of rendered faces; in each row one parameter changes from left to right.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.one_factor_at_a_time("scene", size=64)
 
 
 @example("people_by_scenes", "A grid of rendered faces: one person per row.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.people_by_scenes(data.faces.strangers, people=4, scenes=8)
 
 
 @example("relatives", "Rendered people, each with a sibling and a look-alike.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.relatives(seeds=(3, 8), size=64)
 
 
 @example("attribute_spread", "Histograms of rendering parameters.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.attribute_spread(data.faces.train)
 
 
 @example("rendered_truth", "A rendered picture, the same with box and landmarks, and a map of what each pixel shows.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.synth.dataset import renderer_for
     from facelab.synth.identity import sample_identity
     from facelab.synth.render import ChipFraming
@@ -238,89 +238,89 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("loss_families", "A tree of losses with the names of the methods in each family.")
-def _(data: GalleryData) -> Figure:
-    from facelab.plots.literature import loss_families
+def _(data: ExampleData) -> Figure:
+    from facelab.course.review import loss_families
 
     return loss_families(data.literature)
 
 
 @example("target_logits", "Curves that fall from 1 with the angle; the margin curve lies below the cosine.")
-def _(data: GalleryData) -> Figure:
-    from facelab.plots.literature import target_logits
+def _(data: ExampleData) -> Figure:
+    from facelab.course.review import target_logits
 
     theta = np.linspace(0, np.pi - 0.5, 200)
     return target_logits(theta, {"no margin": np.cos(theta), "ArcFace, m = 0.5": np.cos(theta + 0.5)})
 
 
 @example("published_dots", "One row for each method, one marker for each benchmark.")
-def _(data: GalleryData) -> Figure:
-    from facelab.plots.literature import published_dots
-    from facelab.study.literature import COMPARISONS, published
+def _(data: ExampleData) -> Figure:
+    from facelab.course.literature import COMPARISONS, published
+    from facelab.course.review import published_dots
 
     return published_dots(published(next(iter(COMPARISONS))), xlabel="published value")
 
 
-@example("eigenface_gallery", "A mean face and three components in grey.")
-def _(data: GalleryData) -> Figure:
-    from facelab.plots.literature import eigenface_gallery
+@example("eigenface_sheet", "A mean face and three components in grey.")
+def _(data: ExampleData) -> Figure:
+    from facelab.course.review import eigenface_sheet
 
     grey = data.faces.train.array().mean(axis=3)
     flat = grey.reshape(len(grey), -1)
     axes = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)[2][:3]
     titles = ["mean", "1st axis", "2nd axis", "3rd axis"]
-    return eigenface_gallery(grey.mean(axis=0), axes.reshape(3, *grey.shape[1:]), titles=titles)
+    return eigenface_sheet(grey.mean(axis=0), axes.reshape(3, *grey.shape[1:]), titles=titles)
 
 
 @example("interval_rows", "One row for each model: a point with whiskers.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
+    from facelab.course.review import interval_rows
     from facelab.evaluate import verification
-    from facelab.plots.literature import interval_rows
 
     rows = {name: verification(x, data.labels)["auc"].as_dict() for name, x in data.strangers.items()}
     return interval_rows(pd.DataFrame(rows).T, xlabel="AUC on strangers, 95 % interval")
 
 
 @example("training_curves", "Left: the loss falls over 20 epochs. Right: the accuracy rises.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.training_curves({name: model.history for name, model in data.models.items()})
 
 
 @example("score_histograms", "Histograms of genuine and impostor scores that overlap, with a threshold.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.score_histograms(data.scores)
 
 
 @example("roc_curves", "Two curves that rise with the false accept rate.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.roc_curves(data.scores)
 
 
 @example("pair_angle_histograms", "Histograms of the angles of genuine and impostor pairs, one panel for each model.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.pair_angle_histograms(
         {name: analyze.pair_angles(x, data.labels) for name, x in data.strangers.items()}
     )
 
 
 @example("centre_map", "Points by angle to the own centre and to the nearest other; a diagonal parts right from wrong.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.centre_map({name: analyze.centre_angles(x, data.labels) for name, x in data.strangers.items()})
 
 
 @example("spectrum_curves", "Curves of cumulated variance that rise to 1; a dot marks 95 %.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.spectrum_curves(
         {name: analyze.spectrum(e(data.faces.strangers)) for name, e in data.embedders.items()}
     )
 
 
 @example("hub_histograms", "Histograms of how often an image is a near neighbour, around a mean of ten.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.hub_histograms({name: analyze.k_occurrence(x) for name, x in data.strangers.items()})
 
 
 @example("length_against_quality", "Clouds of points, lengths of embeddings over yaw, with medians of six groups.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     yaw = np.degrees(data.faces.strangers.table["yaw"].abs().to_numpy())
     lengths = {name: np.linalg.norm(x, axis=1) for name, x in data.strangers.items()}
     rho = {name: analyze.rank_correlation(x, yaw, data.labels) for name, x in lengths.items()}
@@ -330,7 +330,7 @@ def _(data: GalleryData) -> Figure:
 @example(
     "collapse_curves", "Four panels, one for each measure of neural collapse; the curves fall during the training."
 )
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.train import Recipe, fit
 
     few = data.faces.train.select(data.faces.train.labels < 4).resized(32)
@@ -341,7 +341,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("clustering_curves", "Left: pairwise F over the threshold. Right: the number of clusters rises with it.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     def at(x: np.ndarray, threshold: float) -> analyze.ClusteringScores:
         return analyze.clustering_scores(data.labels, analyze.cluster(x, threshold=threshold))
 
@@ -350,31 +350,31 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("projection_map", "Two maps of points in sixteen kinds of markers, with a legend.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     points = {name: analyze.project(x, method="pca") for name, x in data.strangers.items()}
     return plots.projection_map(points, data.labels, data.faces.strangers.identities)
 
 
 @example("projection_grid", "Two maps of the same points, by PCA and by t-SNE, with trustworthiness and continuity.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     x = data.strangers["cross_entropy"]
     maps = {"PCA": analyze.project(x, method="pca"), "t-SNE": analyze.project(x)}
     return plots.projection_grid(maps, data.labels, {title: analyze.trust(x, p) for title, p in maps.items()})
 
 
 @example("sphere_map", "Two discs, front and back of a sphere, with points in sixteen kinds of markers.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.sphere_map(analyze.project(data.strangers["cross_entropy"], method="sphere"), data.labels)
 
 
 @example("pair_sheet", "Pairs of faces of different people, one pair per column, with their cosines.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     pairs = analyze.hard_pairs(data.strangers["cross_entropy"], data.labels, "impostor", top=6)
     return plots.pair_sheet(data.faces.strangers, pairs)
 
 
 @example("failure_sheet", "Three rows of faces: probes, their wrong matches, the best pictures of their own identity.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.failure_sheet(
         data.faces.strangers, analyze.failures(data.strangers["cross_entropy"], data.labels, top=6)
     )
@@ -383,13 +383,13 @@ def _(data: GalleryData) -> Figure:
 @example(
     "confusion_sheet", "Rows of faces: four of one person on the left, four of the person taken for them on the right."
 )
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     confusions = analyze.confused_identities(data.strangers["cross_entropy"], data.labels, top=3)
     return plots.confusion_sheet(data.faces.strangers, confusions)
 
 
 @example("variance_bars", "Left: bars of the share of identity. Right: points with whiskers for each factor.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     features = analyze.factor_features(data.faces.strangers.table)
     del features["skin"]  # sixteen identities are too few to learn it from
     return plots.variance_bars(
@@ -398,7 +398,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("probe_scores", "Points with whiskers: how well yaw, pitch and elevation of the light can be read.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     table = data.faces.strangers.table
     columns = ("yaw", "pitch", "light_elevation")
     return plots.probe_scores(
@@ -410,24 +410,24 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("response_curves", "Curves that rise from 0 with yaw and light; a dashed line marks the angle between people.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.response_curves({name: analyze.responses(e, data.sweeps) for name, e in data.embedders.items()})
 
 
 @example("sweep_sheet", "Two rows of one rendered face: turning its head, and with a light that moves to the side.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.sweep_sheet(data.sweeps)
 
 
 @example("occlusion_maps", "Two faces; below each, where covering it moves the embedding, for two models.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     chips = np.stack([data.faces.strangers[i][0] for i in (0, 40)])
     maps = {name: [analyze.occlusion_map(e, chip, stride=8) for chip in chips] for name, e in data.embedders.items()}
     return plots.occlusion_maps(chips, maps)
 
 
 @example("over_angle", "Two falling curves over the angle: the cosine, and ArcFace's target logit below it.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.plots.losses import over_angle
 
     theta = np.linspace(0, np.pi - 0.5, 200)
@@ -436,16 +436,16 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("decision_boundaries", "Two squares of two angles: without a margin two triangles, with one a white band.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.plots.losses import decision_boundaries
 
     return decision_boundaries({"normface": np.cos, "arcface": lambda theta: np.cos(theta + 0.5)})
 
 
 @example("plane_and_circle", "Above six groups of points along rays from the origin, below the same on a circle.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
+    from facelab.course.toy import TOY_LOSSES, toy_faces, train_toy
     from facelab.plots.losses import plane_and_circle
-    from facelab.study.toy import TOY_LOSSES, toy_faces, train_toy
 
     train, test = toy_faces()
     toys = {name: train_toy(TOY_LOSSES[name], train, test) for name in ("normface", "arcface")}
@@ -454,7 +454,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("centre_angle_histograms", "Histograms of the angles to the own and to the nearest other class centre.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.analyze.angles import centre_angles
     from facelab.plots.losses import centre_angle_histograms
 
@@ -463,7 +463,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("triplet_zones", "Distances of one anchor on a line, with zones for hard, semi-hard and easy negatives.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.plots.losses import triplet_zones
 
     x = data.strangers["cross_entropy"]
@@ -473,7 +473,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("angle_curves", "Two curves over the steps: the mean angles to the own and to the nearest other centre.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.analyze.angles import centre_angles
     from facelab.plots.training import angle_curves
     from facelab.train import Recipe, fit
@@ -491,9 +491,9 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("loss_steps", "The loss of two trainings with triplets over the steps, and a line at the margin.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
+    from facelab.course.toy import toy_faces, train_toy
     from facelab.plots.training import loss_steps
-    from facelab.study.toy import toy_faces, train_toy
     from facelab.train import LossRecipe
 
     losses = {
@@ -504,7 +504,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("mistakes", "Three rows of faces: probes, whom they are named after, and who they are.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.evaluate import nearest_centroid
     from facelab.plots.faces import mistakes
 
@@ -514,12 +514,12 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("det_curves", "Two falling curves, nearly straight, on normal-deviate axes.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.det_curves(data.scores)
 
 
 @example("error_reject_curves", "Falling curves with bands: refusing by embedding length, by sharpness, and an oracle.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.evaluate import error_versus_reject, sharpness
 
     x = data.strangers["cross_entropy"]
@@ -533,7 +533,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("fold_accuracies", "Eight dots, the accuracy of each fold, around a line with a band.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.evaluate import draw_pairs, fold_accuracy, listed_scores
 
     first, second, fold = draw_pairs(data.labels, np.random.default_rng(0), folds=8)
@@ -543,7 +543,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("group_errors", "FAR and FRR with whiskers for three groups of pictures: skin with little to much melanin.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.evaluate import errors_by_group
 
     melanin = pd.qcut(data.faces.strangers.table["melanin"], 3, labels=["low", "middle", "high"]).astype(str)
@@ -552,12 +552,12 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("threshold_transfer", "Two pairs of histograms; one threshold cuts both sets, at very different error rates.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.threshold_transfer(*data.scores.values(), data.threshold, list(data.scores))
 
 
 @example("interval_widths", "Two histograms of AUC: narrow when pairs are drawn again, wide when people are.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.evaluate import Scores, auc, roc
     from facelab.evaluate.bootstrap import bootstrap_curves
 
@@ -571,7 +571,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("cmc_curves", "Two rising curves: the share of probes found among the k best.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.evaluate import cmc
 
     half = np.arange(len(data.labels)) % 2 == 0
@@ -581,7 +581,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("open_set_curves", "Two rising curves: the share of known probes found over the share of false alarms.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.evaluate import open_set
 
     gallery = (np.arange(len(data.labels)) % 2 == 0) & (data.labels < 10)
@@ -592,7 +592,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("misidentified", "Three rows of faces: probes, whom they were taken for, and who they are, with scores.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     faces, failures = data.faces.strangers, analyze.failures(data.strangers["cross_entropy"], data.labels, top=6)
     return plots.misidentified(
         [(*(faces[row][0] for row in (f.probe, f.wrong, f.right)), f.wrong_score, f.right_score) for f in failures]
@@ -600,7 +600,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("score_maps", "One portrait under three heat maps, for windows of growing size; each marks the best window.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.detect import MTCNN
 
     image = data.photographs[0][0]
@@ -610,24 +610,24 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("suppression", "A portrait with many overlapping boxes on the left, and one box on the right.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     face = data.detections[0][0].box
     near = face + np.random.default_rng(0).normal(0, 6, (12, 4))
     return plots.suppression(data.photographs[0][0], near, face[None])
 
 
 @example("precision_recall_curves", "Precision over recall of three detectors on rendered photographs.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.precision_recall_curves(load_results("detection")["detectors"])
 
 
 @example("recall_by_group", "Recall with whiskers of three detectors, by how far the face turns away and by occluder.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.recall_by_group(load_results("detection")["detectors"], ("yaw", "occluder"))
 
 
 @example("chips_by_method", "Three rows of the same faces: five-point chips, eyes-only chips and plain crops.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     faces = [found[0] for found in data.detections]
     images = [data.photographs[i][0] for i in range(len(faces))]
     return plots.chips_by_method(
@@ -636,7 +636,7 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("landmark_fit", "A cloud of points around each of the five crosses of the template.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     from facelab.align import similarity, template
 
     moved = []
@@ -647,20 +647,20 @@ def _(data: GalleryData) -> Figure:
 
 
 @example("method_comparison", "TAR at FAR 1 % with whiskers for three ways to align, on two sets of faces.")
-def _(data: GalleryData) -> Figure:
+def _(data: ExampleData) -> Figure:
     return plots.method_comparison(load_results("alignment"))
 
 
 def page() -> Any:
-    """Return the gallery as a notebook (nbformat 4) without outputs: for each figure its docstring and its example."""
+    """Return the page as a notebook (nbformat 4) without outputs: for each figure its docstring and its example."""
     from nbformat import v4
 
     intro = (
-        "# Gallery\n\nEvery figure of the course, drawn by one function of `facelab.plots` from the faces and networks "
+        "# Figures\n\nEvery figure of the course, drawn by one function of `facelab.plots` from the faces and networks "
         "of the course. Open a box to read how the function is called. Figures of the embedding analysis carry a "
         "sentence with their numbers: `plots.caption(figure)`. ORL photographs: AT&T Laboratories Cambridge."
     )
-    start = "%matplotlib inline\nfrom facelab.study.gallery import draw"
+    start = "%matplotlib inline\nfrom facelab.course.figures import draw"
     cells = [v4.new_markdown_cell(intro), v4.new_code_cell(start)]
     room = ""
     for name, function in figure_functions().items():
@@ -688,7 +688,7 @@ def described(function: Callable[..., Figure]) -> str:
 
 
 def main(path: str) -> None:
-    """Write the gallery and run it."""
+    """Write the page and run it."""
     import nbformat
     from nbconvert.preprocessors import ExecutePreprocessor
 

@@ -1,6 +1,6 @@
 """The book's cover picture (the chain detect, align, embed, match), its logo and its favicon.
 
-No real face: heads are ovals with five landmarks. ``python -m facelab.plots.cover book/images`` writes the SVG files.
+No real face: heads are ovals with five landmarks. ``python -m facelab.course.cover book/images`` writes the SVG files.
 """
 
 import sys

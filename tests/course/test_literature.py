@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from facelab.course.literature import COMPARISONS, literature, published
 from facelab.errors import FacelabError
-from facelab.study.literature import COMPARISONS, literature, published
 
 BIBLIOGRAPHY = (Path(__file__).parents[2] / "book" / "references.bib").read_text("utf8")
 

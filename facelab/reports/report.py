@@ -58,7 +58,7 @@ def write_report(path: Path, title: str, sections: Sequence[Section], *, lead: s
     """
     from jinja2 import Environment
 
-    template = files("facelab.study").joinpath("report.html.j2").read_text(encoding="utf-8")
+    template = files("facelab.reports").joinpath("report.html.j2").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     html = page.render(
         title=title,

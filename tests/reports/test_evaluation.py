@@ -14,7 +14,7 @@ from facelab.data import load_folder
 from facelab.data.images import write_image
 from facelab.evaluate import apply_threshold, fold_accuracy, listed_scores, operating_point, pair_scores, verification
 from facelab.evaluate.folds import draw_pairs
-from facelab.study.evaluation import evaluate
+from facelab.reports.evaluation import evaluate
 from facelab.train import Checkpoint, Recipe, fit
 
 FEW = 12  # identities in each of the two folders of chips
@@ -185,7 +185,7 @@ def test_identities_of_the_training_are_named_and_can_be_left_out(checkpoint, or
 
 
 def test_a_large_set_is_cut_by_identity_and_says_so(checkpoint, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr("facelab.study.evaluation.MOST_IMAGES", 55)
+    monkeypatch.setattr("facelab.reports.evaluation.MOST_IMAGES", 55)
     evaluate(checkpoint, str(folder), protocol="identification", report=tmp_path, replicates=5, device="cpu")
     assert (results(tmp_path)["data"]["identities"], results(tmp_path)["data"]["images"]) == (5, 50)
     assert "of 120 images, those of 5 identities drawn at random" in " ".join(results(tmp_path)["notes"])

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from facelab.analyze.angles import centre_angles
-from facelab.study.toy import TOY_LOSSES, train_toy
+from facelab.course.toy import TOY_LOSSES, train_toy
 from facelab.train import LossRecipe
 
 

@@ -58,7 +58,7 @@ def timeline(literature: pd.DataFrame) -> str:
     in dark mode.
 
     Args:
-        literature: as returned by :func:`facelab.study.literature.literature`.
+        literature: as returned by :func:`facelab.course.literature.literature`.
     """
     filters = "\n".join(
         f".timeline:has(#family-{i}:checked) details:not(.family-{i}) {{ display: none; }}\n"
@@ -174,7 +174,7 @@ def published_dots(table: pd.DataFrame, *, xlabel: str) -> Figure:
 
 
 @styled
-def eigenface_gallery(mean: np.ndarray, components: np.ndarray, *, titles: list[str]) -> Figure:
+def eigenface_sheet(mean: np.ndarray, components: np.ndarray, *, titles: list[str]) -> Figure:
     """Show the mean face and components, each stretched over the grey scale.
 
     Args:

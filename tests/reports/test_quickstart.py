@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from facelab.study import run_quickstart
+from facelab.reports import run_quickstart
 
 COMMAND = [sys.executable, "-c", "from facelab.cli import app; app()", "quickstart", "--out"]
 
@@ -112,7 +112,7 @@ def test_fresh_forgets_what_was_there_and_nothing_else(tmp_path, monkeypatch):
     def stop(*args, **kwargs):
         raise Stop
 
-    monkeypatch.setattr("facelab.study.quickstart.load_orl", stop)
+    monkeypatch.setattr("facelab.reports.quickstart.load_orl", stop)
     with pytest.raises(Stop):
         run_quickstart(tmp_path, fresh=True)
     assert [path.name for path in tmp_path.rglob("*")] == ["notes.txt"]

@@ -1,4 +1,4 @@
-"""The gallery shows every figure, with its outputs and today's docstrings."""
+"""The page of figures shows every figure, with its outputs and today's docstrings."""
 
 import base64
 import inspect
@@ -11,19 +11,19 @@ import pytest
 
 pytest.importorskip("nbformat")
 
-from facelab.study import gallery
+from facelab.course import figures
 
-PAGE = Path(__file__).parents[2] / "book/gallery.ipynb"
+PAGE = Path(__file__).parents[2] / "book/figures.ipynb"
 
 
 def test_every_figure_has_an_example_and_every_example_a_figure() -> None:
-    assert set(gallery.EXAMPLES) == set(gallery.figure_functions())
+    assert set(figures.EXAMPLES) == set(figures.figure_functions())
 
 
 def test_the_page_is_up_to_date() -> None:
-    """If not: python -m facelab.study.gallery book/gallery.ipynb"""
+    """If not: python -m facelab.course.figures book/figures.ipynb"""
     stored = ["".join(cell["source"]) for cell in json.loads(PAGE.read_text("utf8"))["cells"]]
-    assert stored == [cell["source"] for cell in gallery.page()["cells"]]
+    assert stored == [cell["source"] for cell in figures.page()["cells"]]
 
 
 def test_the_page_is_small() -> None:
@@ -33,13 +33,13 @@ def test_the_page_is_small() -> None:
 def test_a_picture_that_is_too_large_is_drawn_coarser() -> None:
     figure, axes = plt.subplots(figsize=(4, 4))
     axes.imshow(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
-    fine, coarse = gallery._small(figure), gallery._small(figure, most=20_000)
+    fine, coarse = figures._small(figure), figures._small(figure, most=20_000)
     assert 0 < len(coarse) <= 20_000 < len(fine) <= 150_000
 
 
 def test_every_figure_is_drawn_and_described() -> None:
     cells = json.loads(PAGE.read_text("utf8"))["cells"]
-    for name, function in gallery.figure_functions().items():
+    for name, function in figures.figure_functions().items():
         (cell,) = [cell for cell in cells if "".join(cell["source"]) == f'draw("{name}")']
         pictures = [
             picture

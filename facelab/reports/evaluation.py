@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from facelab.align import make_chips
 from facelab.analyze import Pair
+from facelab.course.networks import course_faces
 from facelab.data import FaceSet, PairList, load_bin, load_folder, load_orl, read_pairs
 from facelab.data.orl import CREDIT
 from facelab.detect import MTCNN
@@ -51,8 +52,7 @@ from facelab.plots import (
     roc_curves,
     score_histograms,
 )
-from facelab.study.course import course_faces
-from facelab.study.report import Section, write_report
+from facelab.reports.report import Section, write_report
 from facelab.synth.dataset import PRESETS, load_synthfaces
 from facelab.train import Checkpoint
 

@@ -36,5 +36,5 @@ def published(comparison: str) -> pd.DataFrame:
 
 
 def _read(name: str) -> pd.DataFrame:
-    with (files("facelab.study") / name).open(encoding="utf8") as file:
+    with (files("facelab.course") / name).open(encoding="utf8") as file:
         return pd.read_csv(file)

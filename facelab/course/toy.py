@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from facelab.course.networks import course_faces
 from facelab.data import FaceSet
-from facelab.losses import CentreLoss
+from facelab.losses import ClassifierLoss
 from facelab.models import to_input
-from facelab.study.course import course_faces
 from facelab.train import LossRecipe, augment
 
 SIZE = 32
@@ -83,7 +83,7 @@ def train_toy(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network, criterion = toy_network(), loss.build(len(train.identities), 2)
-    if isinstance(criterion, CentreLoss):
+    if isinstance(criterion, ClassifierLoss):
         criterion.centres.data = torch.stack([turn.cos(), turn.sin()], dim=1)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam([*network.parameters(), *criterion.parameters()])
@@ -99,7 +99,7 @@ def train_toy(
     network.eval()
     with torch.inference_mode():
         embeddings = [network(to_input(torch.from_numpy(part.array()), SIZE)).numpy() for part in (train, test)]
-    if isinstance(criterion, CentreLoss):
+    if isinstance(criterion, ClassifierLoss):
         centres = criterion.centres.detach().numpy()
     else:
         centres = np.stack([embeddings[0][train.labels == k].mean(axis=0) for k in range(len(train.identities))])

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from facelab.plots import literature as figures
-from facelab.plots.cover import chain_figure, write_images
-from facelab.study.literature import literature, published
+from facelab.course import review as figures
+from facelab.course.cover import chain_figure, write_images
+from facelab.course.literature import literature, published
 
 IMAGES = Path(__file__).parents[2] / "book" / "images"
 
@@ -56,4 +56,4 @@ def test_the_images_of_the_book_are_those_that_the_function_writes(tmp_path: Pat
     assert written == {path.name for path in IMAGES.glob("*.svg")}
     for path in tmp_path.glob("*.svg"):
         ElementTree.parse(path)
-        assert abs(path.stat().st_size - (IMAGES / path.name).stat().st_size) < 2000, "run facelab.plots.cover again"
+        assert abs(path.stat().st_size - (IMAGES / path.name).stat().st_size) < 2000, "run facelab.course.cover again"
