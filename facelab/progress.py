@@ -25,16 +25,16 @@ class _Rich:
 
 
 @contextmanager
-def progress_bar(description: str, total: float, *, show: bool = True, completed: float = 0) -> Iterator[Bar]:
+def progress_bar(description: str, total: float, *, show_progress: bool = True, completed: float = 0) -> Iterator[Bar]:
     """Show a bar with rate, elapsed time and time left on standard error while the block runs.
 
     Args:
         description: what the job does, in a few words.
         total: the number of steps; ``bar.update(n)`` counts n of them as done.
-        show: False gives a bar that stays silent (libraries and notebooks).
+        show_progress: False gives a bar that stays silent (libraries and notebooks).
         completed: steps that an earlier run has already done.
     """
-    if not show:
+    if not show_progress:
         yield _Silent()
         return
     from rich.console import Console

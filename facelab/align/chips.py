@@ -71,7 +71,7 @@ def make_chips(
     if method not in METHODS:
         raise FacelabError(f"method={method!r}: choose one of {', '.join(METHODS)}.")
     chips, rows, records, absent, several = [], [], [], [], 0
-    with progress_bar(f"detect and align {faces.name}", len(faces), show=show_progress) as bar:
+    with progress_bar(f"detect and align {faces.name}", len(faces), show_progress=show_progress) as bar:
         for start in range(0, len(faces), BATCH):
             positions = range(start, min(start + BATCH, len(faces)))
             images = [faces[position][0] for position in positions]

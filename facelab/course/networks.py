@@ -35,7 +35,7 @@ class CourseFaces:
 
 def course_faces() -> CourseFaces:
     """Return the course's faces; the first call on a machine renders them (about 30 seconds)."""
-    faces = load_synthfaces("synthfaces-mini", show=False).resized(SIZE)
+    faces = load_synthfaces("synthfaces-mini", show_progress=False).resized(SIZE)
     known = faces.labels < len(faces.identities) - STRANGERS
     train, test = faces.select(known, "mini").split(train=TRAIN_IMAGES, seed=0)
     return CourseFaces(train, test, faces.select(~known, "mini/strangers"))

@@ -49,7 +49,7 @@ def detect_files(
             raise FacelabError(f"the marked picture would overwrite {path}; choose another folder than {out}.")
         by_name[path.stem] = path
     finder, counts, errors = make_detector(detector, **options), {}, []
-    with progress_bar("detect", len(paths), show=show_progress) as bar:
+    with progress_bar("detect", len(paths), show_progress=show_progress) as bar:
         for name, path in by_name.items():
             try:
                 image = read_image(path)

@@ -235,12 +235,12 @@ def evaluate(
     return outcome
 
 
-def _load(data: str, images: Images, whole: bool, device: Any, show: bool) -> tuple[FaceSet, str, str]:
+def _load(data: str, images: Images, whole: bool, device: Any, show_progress: bool) -> tuple[FaceSet, str, str]:
     """Return the chips, how they came about, and what was left out."""
     if data == "strangers":
         return course_faces().strangers, "rendered chips, identities that the course's networks have not seen", ""
     if data in PRESETS:
-        return load_synthfaces(data, show=show), "rendered chips", ""
+        return load_synthfaces(data, show_progress=show_progress), "rendered chips", ""
     bad: Sequence[FacelabError] = ()
     if data == "orl":
         faces, aligned = load_orl(), False
@@ -262,7 +262,10 @@ def _load(data: str, images: Images, whole: bool, device: Any, show: bool) -> tu
     if aligned:
         return faces, "taken as aligned chips, as they are", unread
     chips, report = make_chips(
-        faces, MTCNN(device=device), missing="default" if whole or data == "orl" else "skip", show_progress=show
+        faces,
+        MTCNN(device=device),
+        missing="default" if whole or data == "orl" else "skip",
+        show_progress=show_progress,
     )
     chips.name = faces.name
     return chips, f"photographs, detected and aligned by MTCNN: {report}", unread

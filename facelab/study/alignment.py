@@ -44,19 +44,19 @@ MEASURES: dict[str, Callable[[Roc], np.ndarray]] = {
 }
 
 
-def photographs(name: str, *, show: bool = False) -> FaceSet:
+def photographs(name: str, *, show_progress: bool = False) -> FaceSet:
     """Return the uncut photographs: ``"orl"``, or ``"mini"``: synthfaces-mini with surroundings."""
     if name == "orl":
         return load_orl()
     out = folder_of("mini-upright")
-    make(UPRIGHT, out, workers=1, show=show)
+    make(UPRIGHT, out, workers=1, show_progress=show_progress)
     return load_synthfaces(out)
 
 
-def chips(name: str, *, show: bool = False) -> tuple[dict[str, FaceSet], dict[str, int]]:
+def chips(name: str, *, show_progress: bool = False) -> tuple[dict[str, FaceSet], dict[str, int]]:
     """Return the chips of each way to align, of the same photographs, and how many photographs had no face found."""
-    faces = photographs(name, show=show)
-    first, report = make_chips(faces, MTCNN(min_face=40), missing="skip", show_progress=show)
+    faces = photographs(name, show_progress=show_progress)
+    first, report = make_chips(faces, MTCNN(min_face=40), missing="skip", show_progress=show_progress)
     found = np.setdiff1d(np.arange(len(faces)), report.missing)
     images = [faces[i][0] for i in found]
     landmarks, boxes = np.stack(first.table["landmarks"]), np.stack(first.table["box"])
@@ -67,7 +67,9 @@ def chips(name: str, *, show: bool = False) -> tuple[dict[str, FaceSet], dict[st
     return sets, {"photographs": len(faces), "missing": len(report.missing)}
 
 
-def embeddings(name: str, method: str, seed: int, sets: dict[str, FaceSet], *, show: bool = False) -> dict[str, Any]:
+def embeddings(
+    name: str, method: str, seed: int, sets: dict[str, FaceSet], *, show_progress: bool = False
+) -> dict[str, Any]:
     """Train on the chips of one way to align; return the strangers' embeddings, by the way that their chips are made.
 
     What was computed before on the same chips is read from facelab's cache folder.
@@ -78,7 +80,9 @@ def embeddings(name: str, method: str, seed: int, sets: dict[str, FaceSet], *, s
         checkpoint = path.with_suffix(".pt")
         recipe = Recipe(size=SIZE, embedding_dim=128, epochs=EPOCHS[name], batch_size=32, learning_rate=0.02, seed=seed)
         train, _ = split_identities(sets[method].resized(SIZE), held_out=STRANGERS[name], seed=0)
-        state = fit(recipe, train, device="cpu", precision=PRECISION, checkpoint=checkpoint, show_progress=show)
+        state = fit(
+            recipe, train, device="cpu", precision=PRECISION, checkpoint=checkpoint, show_progress=show_progress
+        )
         embed = state.embedder()
         arrays = {
             other: embed(split_identities(faces, held_out=STRANGERS[name], seed=0)[1].resized(SIZE))
@@ -90,13 +94,13 @@ def embeddings(name: str, method: str, seed: int, sets: dict[str, FaceSet], *, s
     return dict(np.load(path))
 
 
-def study(name: str, *, show: bool = False) -> dict[str, Any]:
+def study(name: str, *, show_progress: bool = False) -> dict[str, Any]:
     """Measure one set of faces: each way to align, the pairwise comparisons, and training one way, testing another."""
-    sets, counts = chips(name, show=show)
+    sets, counts = chips(name, show_progress=show_progress)
     labels = split_identities(sets[METHODS[0]], held_out=STRANGERS[name], seed=0)[1].labels
     scores: dict[tuple[str, str], list[Scores]] = {}
     for seed, method in itertools.product(SEEDS, METHODS):
-        for other, array in embeddings(name, method, seed, sets, show=show).items():
+        for other, array in embeddings(name, method, seed, sets, show_progress=show_progress).items():
             scores.setdefault((method, other), []).append(pair_scores(array, labels))
     pairs = [("five-point", "crop"), ("five-point", "eyes"), ("eyes", "crop")]
     result: dict[str, Any] = counts | {
@@ -152,7 +156,7 @@ def main() -> None:
 
     torch.set_num_threads(1)
     settings = {"size": SIZE, "epochs": EPOCHS, "seeds": list(SEEDS), "precision": PRECISION, "loss": "cross_entropy"}
-    save_results("alignment", {"settings": settings} | {name: study(name, show=True) for name in STRANGERS})
+    save_results("alignment", {"settings": settings} | {name: study(name, show_progress=True) for name in STRANGERS})
 
 
 if __name__ == "__main__":

@@ -35,20 +35,20 @@ HEIGHT = (20.0, 50.0, 80.0, 130.0, 500.0)  # pixels, edges of groups of the true
 CURVE_POINTS = 60
 
 
-def _detect(name: str, images: Iterable[np.ndarray], total: int, *, show: bool) -> list[list[Detection]]:
+def _detect(name: str, images: Iterable[np.ndarray], total: int, *, show_progress: bool) -> list[list[Detection]]:
     """Return what one detector finds on each image."""
     detector, found = make_detector(name), []
-    with progress_bar(f"detect with {name}", total, show=show) as bar:
+    with progress_bar(f"detect with {name}", total, show_progress=show_progress) as bar:
         for image in images:
             found.append(detector.detect([image])[0])
             bar.update()
     return found
 
 
-def measure(name: str, photographs: Photographs, *, show: bool = False) -> dict[str, Any]:
+def measure(name: str, photographs: Photographs, *, show_progress: bool = False) -> dict[str, Any]:
     """Measure one detector on the photographs."""
     images = (photograph.image for photograph in photographs)
-    faces = _detect(name, images, len(photographs), show=show)
+    faces = _detect(name, images, len(photographs), show_progress=show_progress)
     truth = [photograph.boxes for photograph in photographs]
     matches = match(faces, truth, [photograph.landmarks for photograph in photographs], threshold=IOU)
     groups = _groups(photographs)
@@ -133,10 +133,10 @@ def _median(matches: Matches, rows: np.ndarray) -> dict[str, float]:
     return _estimate(value, matches, len(nme))
 
 
-def measure_orl(name: str, *, show: bool = False) -> dict[str, Any]:
+def measure_orl(name: str, *, show_progress: bool = False) -> dict[str, Any]:
     """Count on ORL's 400 photographs, each of one person: found exactly one face, several, or none."""
     faces = load_orl()
-    found = _detect(name, (image for image, _ in faces), len(faces), show=show)
+    found = _detect(name, (image for image, _ in faces), len(faces), show_progress=show_progress)
     array = np.array([len(boxes) for boxes in found])
     return {
         "found": wilson(int((array > 0).sum()), len(array)).as_dict(),
@@ -181,8 +181,8 @@ def main() -> None:
     results: dict[str, Any] = {"photographs": PHOTOGRAPHS, "seed": SEED, "iou": IOU, "detectors": {}, "left_out": {}}
     for name in detectors():
         try:
-            results["detectors"][name] = measure(name, photographs, show=True) | {
-                "orl": measure_orl(name, show=True),
+            results["detectors"][name] = measure(name, photographs, show_progress=True) | {
+                "orl": measure_orl(name, show_progress=True),
                 "real": measure_real(name),
             }
         except FacelabError as error:  # its model is not here

@@ -60,7 +60,7 @@ def detection(workers: int) -> dict[str, Any]:
     from facelab.detect import MTCNN
 
     recipe, out = SynthRecipe(identities=150, images=6, seed=77, margin=56), folder_of("proof-detection")
-    make(recipe, out, workers=workers, show=True)
+    make(recipe, out, workers=workers, show_progress=True)
     faces = load_synthfaces(out)
     table, detector = faces.table, MTCNN()
     found, errors = np.zeros(len(faces), bool), np.full((len(faces), 5), np.nan)
@@ -158,7 +158,7 @@ def ablation(workers: int) -> dict[str, Any]:
 
 def _carried(recipe: SynthRecipe, name: str, chips: FaceSet, workers: int, *, augment: bool = True) -> dict[str, Any]:
     out = folder_of(f"proof-{name}")
-    make(recipe, out, workers=workers, show=True)
+    make(recipe, out, workers=workers, show_progress=True)
     faces = _resized(load_synthfaces(out), grey=True)
     return _on_orl(_train(faces, name if augment else f"{name}-plain", augment=augment).embedder()(chips), chips)
 

@@ -225,15 +225,15 @@ def render_identity(renderer: "Renderer", recipe: SynthRecipe, number: int) -> l
 
 
 @functools.lru_cache(maxsize=2)
-def renderer_for(device: str = "cpu", show: bool = False) -> "Renderer":
+def renderer_for(device: str = "cpu", show_progress: bool = False) -> "Renderer":
     """Return this process's renderer: made once, with the head's data read and the kernels compiled or taken from the
     cache."""
     from facelab.synth.head import load_head
     from facelab.synth.render import Renderer
 
-    model = load_head(show)
+    model = load_head(show_progress)
     renderer = Renderer(model, device)
-    renderer.compile(show)
+    renderer.compile(show_progress)
     return renderer
 
 
@@ -394,7 +394,7 @@ def make(
     device: str = "cpu",
     backend: Literal["local", "dask", "ray"] = "local",
     address: str | None = None,
-    show: bool = False,
+    show_progress: bool = False,
 ) -> MakeReport:
     """Render what is missing of a data set.
 
@@ -406,7 +406,7 @@ def make(
             the same people and scenes; its pixels differ by rounding and by the sensor's noise.
         backend: ``"local"`` for processes of joblib, ``"dask"`` or ``"ray"`` for a cluster at ``address``.
         address: of the Dask scheduler or the Ray head.
-        show: show progress.
+        show_progress: show progress.
 
     Raises:
         FacelabError: ``out`` holds another data set, cannot be written, there is no such device, or a worker failed.
@@ -430,10 +430,12 @@ def make(
     with _cluster(backend, address) if todo else contextlib.nullcontext():
         _claim(store, recipe)
         if here:
-            renderer_for(device, show)  # read the data and compile before the workers start, once and with progress
+            renderer_for(
+                device, show_progress
+            )  # read the data and compile before the workers start, once and with progress
         start = time.perf_counter()
         rendered = 0
-        with progress_bar("Rendering", total, show=show and bool(todo), completed=kept) as bar:
+        with progress_bar("Rendering", total, show_progress=show_progress and bool(todo), completed=kept) as bar:
             for _, count in _run(recipe, todo, str(out), workers, device, backend):
                 rendered += count
                 bar.update(count, note=f"{rendered / (time.perf_counter() - start):.0f}/s")
@@ -588,7 +590,11 @@ def choose(
 
 
 def load_synthfaces(
-    name: str | Path = "synthfaces-mini", *, workers: int | None = None, show: bool = True, make_missing: bool = True
+    name: str | Path = "synthfaces-mini",
+    *,
+    workers: int | None = None,
+    show_progress: bool = True,
+    make_missing: bool = True,
 ) -> FaceSet:
     """Load a SynthFaces data set; a preset that is not there yet is rendered first.
 
@@ -596,7 +602,7 @@ def load_synthfaces(
         name: a preset (``"synthfaces-mini"``, ``"synthfaces-500"``), or the folder or fsspec address of a set made by
             :func:`make`.
         workers: processes for rendering; by default the number of cores, at most 8.
-        show: show progress while rendering.
+        show_progress: show progress while rendering.
         make_missing: False never renders and raises instead.
 
     Returns:
@@ -610,7 +616,7 @@ def load_synthfaces(
     if title in PRESETS:
         recipe, out = PRESETS[title], folder_of(title)
         if make_missing:
-            make(recipe, out, workers=workers or min(os.cpu_count() or 1, 8), show=show)
+            make(recipe, out, workers=workers or min(os.cpu_count() or 1, 8), show_progress=show_progress)
     else:
         out = name
     table = read_shards(

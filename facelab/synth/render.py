@@ -202,12 +202,12 @@ class Renderer:
     def _launch(self, kernel: wp.Kernel, dim: tuple[int, ...], *inputs: object) -> None:
         wp.launch(kernel, dim=dim, inputs=list(inputs), device=self.device)
 
-    def compile(self, show: bool = False) -> None:
+    def compile(self, show_progress: bool = False) -> None:
         """Compile the kernels, or take them from the cache of an earlier run."""
         from facelab.progress import progress_bar
 
         modules = [kernels, resident] if self.resident else [kernels]
-        with progress_bar("Preparing the renderer", len(modules), show=show) as bar:
+        with progress_bar("Preparing the renderer", len(modules), show_progress=show_progress) as bar:
             for module in modules:
                 wp.load_module(module, device=self.device)
                 bar.update()

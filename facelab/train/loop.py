@@ -66,7 +66,9 @@ def fit(
     faces, recipe, clock = held_in_memory(faces, memory_gb), state.recipe, Clock(checkpoint_seconds)
     with (
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-        progress_bar(f"train {recipe.loss.name}", state.total_steps, show=show_progress, completed=state.step) as bar,
+        progress_bar(
+            f"train {recipe.loss.name}", state.total_steps, show_progress=show_progress, completed=state.step
+        ) as bar,
         Log(checkpoint, tensorboard, state) as log,
     ):
         training = Training(state, device)

@@ -32,7 +32,7 @@ def load_faces(name: str, *, device: str = "auto", show_progress: bool = False) 
 
         return make_chips(load_orl(), MTCNN(device=device), missing="default", show_progress=show_progress)[0], []
     if name in PRESETS or list(Path(name).glob("*.parquet")):
-        faces = load_synthfaces(name, show=show_progress)
+        faces = load_synthfaces(name, show_progress=show_progress)
         return faces.select((faces.table["split"] != "held-out").to_numpy()), []
     if not Path(name).is_dir():
         raise FacelabError(f"there is no data set {name!r}: give orl, {', '.join(PRESETS)}, or a folder.")

@@ -1,0 +1,17 @@
+"""One verb per stage, one file per verb; no logic of its own. Heavy imports wait until a verb needs them."""
+
+from facelab.cli import align, data, detect, evaluate, quickstart, synth, train
+from facelab.cli.program import app, typer_app
+
+for verb in (  # as the help lists them
+    quickstart.quickstart,
+    data.data,
+    detect.detect,
+    align.align,
+    synth.synth,
+    train.train,
+    evaluate.evaluate,
+):
+    typer_app.command()(verb)
+
+__all__ = ["app"]

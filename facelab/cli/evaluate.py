@@ -1,0 +1,68 @@
+"""``facelab evaluate``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.table import Table
+
+from facelab.cli.program import Device, console
+
+
+def evaluate(
+    checkpoint: Annotated[Path, typer.Argument(help="A network that a training saved (.pt).")],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="orl, strangers, synthfaces-mini, synthfaces-500, a folder with one sub-folder per identity, or an "
+            "InsightFace .bin file (for 10fold)."
+        ),
+    ],
+    protocol: Annotated[
+        Literal["verification", "identification", "10fold"], typer.Option(help="What to measure.")
+    ] = "verification",
+    report: Annotated[Path, typer.Option(help="Folder for report.html, results.json and figures.")] = Path(
+        "runs/evaluate"
+    ),
+    images: Annotated[
+        Literal["auto", "chips", "photographs"],
+        typer.Option(help="What a folder holds: aligned chips, or photographs, which are then detected and aligned."),
+    ] = "auto",
+    strangers_only: Annotated[
+        bool, typer.Option("--strangers-only", help="Leave out the identities that the network was trained on.")
+    ] = False,
+    pairs: Annotated[Path | None, typer.Option(help="10fold: a list of pairs in LFW's format.")] = None,
+    threshold_from: Annotated[
+        Path | None, typer.Option(help="verification: use the threshold of another run's results.json.")
+    ] = None,
+    far: Annotated[float, typer.Option(help="verification: false accept rate at which a threshold is chosen.")] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, help="Of whatever is drawn at random.")] = 0,
+    replicates: Annotated[int, typer.Option(min=1, help="Draws of identities for the intervals.")] = 1000,
+    device: Device = "auto",
+) -> None:
+    """Measure a trained network, with intervals and pictures of its failures."""
+    from facelab.reports.evaluation import evaluate as run
+
+    outcome = run(
+        checkpoint,
+        data,
+        protocol=protocol,
+        report=report,
+        images=images,
+        strangers_only=strangers_only,
+        pairs=pairs,
+        threshold_from=threshold_from,
+        far=far,
+        seed=seed,
+        replicates=replicates,
+        device=device,
+        show_progress=True,
+    )
+    columns, rows = outcome.table()
+    table = Table(*columns, title=f"{protocol} on {outcome.results['data']['name']}")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+    for note in outcome.notes:
+        console.print(f"[dim]{note}", soft_wrap=True)
+    console.print(f"Report: {report / 'report.html'}", soft_wrap=True)

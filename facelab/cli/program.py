@@ -1,0 +1,67 @@
+"""What the verbs share: the program, the console, and how a run ends."""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from facelab import __version__
+from facelab.errors import FacelabError
+
+typer_app = typer.Typer(
+    help="Face recognition, step by step: detect, align, embed, match. Start with: facelab quickstart",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+
+Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
+
+
+@typer_app.callback(invoke_without_command=True)
+def _main(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if version:
+        console.print(f"facelab {__version__}")
+        raise typer.Exit
+
+
+def finish(errors: Sequence[FacelabError], summary: str) -> None:
+    """Report files that were skipped; the exit code says whether there were any."""
+    for error in errors:
+        console.print(f"[yellow]skipped:[/] {escape(str(error))}", soft_wrap=True)
+    console.print(escape(summary), soft_wrap=True)
+    if errors:
+        raise typer.Exit(1)
+
+
+def app(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line: a mistake that the user can mend is one line, not a traceback, and so is a warning."""
+
+    said = set()
+
+    def say(message: Warning | str, *_: object) -> None:
+        if str(message) in said:  # a file may be read more than once
+            return
+        said.add(str(message))
+        Console(stderr=True).print(f"[yellow]facelab:[/] {escape(str(message))}", soft_wrap=True, highlight=False)
+
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = say
+            typer_app(arguments)
+    except FacelabError as error:
+        message = escape(str(error))
+        Console(stderr=True).print(f"[bold red]facelab:[/] {message}", soft_wrap=True, highlight=False)
+        sys.exit(2)
+    except SystemExit as stop:
+        if stop.code == 130:  # so typer ends after Ctrl-C
+            Console(stderr=True).print(
+                "\nfacelab: interrupted. What was finished is kept; run the same command to go on."
+            )
+        raise

@@ -1,0 +1,57 @@
+"""``facelab synth``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facelab.cli.program import console
+
+
+def synth(
+    preset: Annotated[
+        str | None, typer.Argument(help="synthfaces-mini or synthfaces-500; or give --identities and --images.")
+    ] = None,
+    identities: Annotated[int | None, typer.Option(help="How many people.")] = None,
+    images: Annotated[int | None, typer.Option(help="Pictures of each person.")] = None,
+    photographs: Annotated[
+        int | None, typer.Option(help="Instead of chips: so many 640x480 photographs of one to four people.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives other people.")] = 0,
+    held_out: Annotated[int, typer.Option(help="Mark so many identities as held out.")] = 0,
+    size: Annotated[int, typer.Option(help="Side of a chip in pixels.")] = 112,
+    margin: Annotated[
+        int, typer.Option(help="Store upright crops with so many pixels around the face, for your own detector.")
+    ] = 0,
+    relatives: Annotated[
+        str, typer.Option(help="none, siblings or look-alikes: every second person is a relative of the one before.")
+    ] = "none",
+    workers: Annotated[int | None, typer.Option(help="Processes; by default one per core.")] = None,
+    device: Annotated[str, typer.Option(help="Where to render: cpu, or cuda:0, which all processes share.")] = "cpu",
+    backend: Annotated[str, typer.Option(help="local, dask or ray.")] = "local",
+    address: Annotated[str | None, typer.Option(help="Of the Dask scheduler or the Ray head.")] = None,
+    out: Annotated[
+        str | None, typer.Option(help="Folder or fsspec address; by default under facelab's cache folder.")
+    ] = None,
+    preview: Annotated[Path | None, typer.Option(help="Write a contact sheet to this file.")] = None,
+) -> None:
+    """Render faces of people who do not exist, everything about each picture known."""
+    from facelab.synth.dataset import choose, make
+    from facelab.synth.preview import write_preview
+
+    recipe, name = choose(
+        preset,
+        identities=identities,
+        images=images,
+        photographs=photographs,
+        seed=seed,
+        held_out=held_out,
+        size=size,
+        margin=margin,
+        relatives=relatives,
+    )
+    where = out or name
+    report = make(recipe, where, workers=workers, device=device, backend=backend, address=address, show_progress=True)
+    console.print(f"{report}: {where}", soft_wrap=True)
+    if preview is not None:
+        console.print(f"contact sheet: {write_preview(where, preview)}", soft_wrap=True)

@@ -1,0 +1,49 @@
+"""``facelab train``."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from facelab.cli.program import Device, finish
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="quick, laptop, gpu, celeba500, or a TOML file.")],
+    data: Annotated[
+        str, typer.Option(help="synthfaces-mini, synthfaces-500, orl, or a folder of chips.")
+    ] = "synthfaces-mini",
+    out: Annotated[
+        Path, typer.Option(help="Folder for the network (training.pt) and the table (training.csv).")
+    ] = Path("runs/train"),
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Change the recipe: loss.margin=0.3. May be repeated.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, order and augmentation.")] = None,
+    device: Device = "auto",
+    precision: Annotated[
+        Literal["fp32", "bf16"], typer.Option(help="Of the network; losses stay in float32.")
+    ] = "fp32",
+    memory: Annotated[float, typer.Option(help="Hold the decoded chips in memory up to so many GB.")] = 2.0,
+    workers: Annotated[int, typer.Option(help="Processes that decode chips which are not held in memory.")] = 0,
+) -> None:
+    """Train a network; a training that you stop goes on where it was. For many processes: torchrun -m facelab train."""
+    import logging
+
+    from rich.logging import RichHandler
+
+    from facelab.train import Recipe
+    from facelab.train.run import run_training
+
+    logging.basicConfig(format="%(message)s", handlers=[RichHandler(show_path=False, console=Console(stderr=True))])
+    logging.getLogger("facelab").setLevel(logging.INFO)
+    chosen = Recipe.from_toml(recipe, [*(settings or []), *([f"seed={seed}"] if seed is not None else [])])
+    checkpoint, errors = run_training(
+        chosen, data, out, device=device, precision=precision, memory_gb=memory, workers=workers, show_progress=True
+    )
+    if os.environ.get("RANK", "0") == "0":  # under torchrun, one of the processes speaks
+        last = checkpoint.history[-1]
+        summary = f"loss {last['loss']:.3f}, accuracy on the training images {last['accuracy']:.3f}"
+        finish(errors, f"{len(checkpoint.identities)} identities, {last['epoch']} epochs: {summary}; written to {out}")
