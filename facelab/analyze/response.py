@@ -105,9 +105,8 @@ def sweep(factor: str, *, identities: int = 6, seed: int = 0, size: int = 64) ->
     import cv2
 
     from facelab.data.faceset import EncodedImages
-    from facelab.synth.dataset import renderer_for
     from facelab.synth.identity import sample_identity
-    from facelab.synth.render import ChipFraming
+    from facelab.synth.render import ChipFraming, renderer_for
     from facelab.synth.scene import Ranges, sample_scene
     from facelab.synth.sensor import encode_jpeg
 

@@ -9,6 +9,7 @@ from facelab.cli.program import console
 
 
 def synth(
+    context: typer.Context,
     preset: Annotated[
         str | None, typer.Argument(help="synthfaces-mini or synthfaces-500; or give --identities and --images.")
     ] = None,
@@ -36,20 +37,13 @@ def synth(
     preview: Annotated[Path | None, typer.Option(help="Write a contact sheet to this file.")] = None,
 ) -> None:
     """Render faces of people who do not exist, everything about each picture known."""
-    from facelab.synth.dataset import choose, make
+    from facelab.synth import SynthRecipe, make
     from facelab.synth.preview import write_preview
+    from facelab.synth.recipe import choose
 
-    recipe, name = choose(
-        preset,
-        identities=identities,
-        images=images,
-        photographs=photographs,
-        seed=seed,
-        held_out=held_out,
-        size=size,
-        margin=margin,
-        relatives=relatives,
-    )
+    # An option that is called as a field of the recipe goes there by itself.
+    settings = {name: value for name, value in context.params.items() if name in SynthRecipe.__dataclass_fields__}
+    recipe, name = choose(preset, photographs=photographs, **settings)
     where = out or name
     report = make(recipe, where, workers=workers, device=device, backend=backend, address=address, show_progress=True)
     console.print(f"{report}: {where}", soft_wrap=True)

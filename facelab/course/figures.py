@@ -227,9 +227,8 @@ def _(data: ExampleData) -> Figure:
 
 @example("rendered_truth", "A rendered picture, the same with box and landmarks, and a map of what each pixel shows.")
 def _(data: ExampleData) -> Figure:
-    from facelab.synth.dataset import renderer_for
     from facelab.synth.identity import sample_identity
-    from facelab.synth.render import ChipFraming
+    from facelab.synth.render import ChipFraming, renderer_for
     from facelab.synth.scene import sample_scene
 
     renderer, framing = renderer_for(), ChipFraming(112, 56)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from facelab.data import FaceSet
-from facelab.synth.dataset import load_synthfaces
+from facelab.synth import load_synthfaces
 from facelab.train import Checkpoint, Recipe, fit
 from facelab.train.state import kept_at
 

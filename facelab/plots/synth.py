@@ -67,9 +67,8 @@ def people_by_scenes(faces: "FaceSet", *, people: int = 8, scenes: int = 8) -> F
 @styled
 def relatives(seeds: Sequence[int] = (3, 8, 14, 21), *, size: int = 112) -> Figure:
     """A person, two siblings, two look-alikes and two strangers, all in the same scene: hard and easy impostors."""
-    from facelab.synth.dataset import renderer_for
     from facelab.synth.identity import look_alike, sample_identity, sibling
-    from facelab.synth.render import ChipFraming
+    from facelab.synth.render import ChipFraming, renderer_for
     from facelab.synth.scene import Ranges, sample_scene
 
     renderer = renderer_for()

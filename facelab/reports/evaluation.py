@@ -53,7 +53,7 @@ from facelab.plots import (
     score_histograms,
 )
 from facelab.reports.report import Section, write_report
-from facelab.synth.dataset import PRESETS, load_synthfaces
+from facelab.synth import PRESETS, load_synthfaces
 from facelab.train import Checkpoint
 
 Protocol = Literal["verification", "identification", "10fold"]

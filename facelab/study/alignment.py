@@ -29,7 +29,8 @@ from facelab.evaluate.curve import Roc
 from facelab.evaluate.estimate import Estimate
 from facelab.files import atomic_write, facelab_home
 from facelab.study.results import save_results
-from facelab.synth.dataset import SynthRecipe, folder_of, load_synthfaces, make
+from facelab.synth import SynthRecipe, load_synthfaces, make
+from facelab.synth.recipe import folder_of
 from facelab.train import Recipe, fit
 
 SEEDS = (0, 1, 2)

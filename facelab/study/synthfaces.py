@@ -25,8 +25,8 @@ import pandas as pd
 from facelab.data.faceset import FaceSet
 from facelab.data.orl import load_orl
 from facelab.files import atomic_write
-from facelab.synth.dataset import SynthRecipe, folder_of, load_synthfaces, make
-from facelab.synth.scene import Ranges
+from facelab.synth import Ranges, SynthRecipe, load_synthfaces, make
+from facelab.synth.recipe import folder_of
 
 SIZE = 64  # pixels that the networks see
 EPOCHS = 12

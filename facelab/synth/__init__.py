@@ -5,7 +5,9 @@
 ``load_synthfaces("synthfaces-mini")`` renders the set on first use and gives a FaceSet.
 """
 
-from facelab.synth.dataset import COLUMNS, PRESETS, SynthRecipe, load_synthfaces, make
+from facelab.synth.dataset import load_synthfaces, make
+from facelab.synth.recipe import PRESETS, SynthRecipe
 from facelab.synth.scene import Ranges
+from facelab.synth.shards import COLUMNS
 
 __all__ = ["COLUMNS", "PRESETS", "Ranges", "SynthRecipe", "load_synthfaces", "make"]

@@ -2,16 +2,13 @@
 shadows."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from facelab.synth import skin
+from facelab.synth.body import Body, Placed
 from facelab.synth.head import HeadModel
 from facelab.synth.scene import Scene
-
-if TYPE_CHECKING:
-    from facelab.synth.render import Body, Placed
 
 
 @dataclass
@@ -69,7 +66,7 @@ def pad(soups: list[Soup]) -> Soup:
     )
 
 
-def build(model: HeadModel, body: "Body", scene: Scene, placed: "Placed") -> Soup:
+def build(model: HeadModel, body: Body, scene: Scene, placed: Placed) -> Soup:
     """Return the scene's occluder in camera space, on the placed head."""
     if scene.occluder == "none":
         return _empty()
@@ -148,7 +145,7 @@ def torso(model: HeadModel, vertices: np.ndarray, cloth: np.ndarray, length: flo
     )
 
 
-def _glasses(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
+def _glasses(model: HeadModel, body: Body, scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
     dark = scene.occluder == "sunglasses"
     frame = np.array([*(rng.choice([0.012, 0.03, 0.12, 0.35]) * np.exp(rng.normal(0, 0.3, 3))), 1.2])
     thickness = rng.uniform(0.009, 0.024)
@@ -204,7 +201,7 @@ def _glasses(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray
     return join(parts)
 
 
-def _hat(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
+def _hat(model: HeadModel, body: Body, scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
     """A beanie, a cap with a visor, or a hat with a brim, fitted to the skull."""
     skull = body.skull
     colour = np.array([*(rng.choice([0.02, 0.08, 0.3, 0.6]) * np.exp(rng.normal(0, 0.6, 3))).clip(0.01, 0.8), 0.12])
@@ -249,7 +246,7 @@ def _hat(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rn
     return join(parts)
 
 
-def _mask(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
+def _mask(model: HeadModel, body: Body, scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
     """A surgical mask over nose, mouth and chin."""
     import cv2
 
@@ -292,7 +289,7 @@ def _mask(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, r
     return join(parts)
 
 
-def _hand(model: HeadModel, body: "Body", scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
+def _hand(model: HeadModel, body: Body, scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:
     """A hand before mouth, cheek or chin: a palm and five fingers, in the person's own skin."""
     person = body.identity
     tone = skin.reflectance(person.melanin, person.haemoglobin + 0.1)

@@ -10,8 +10,10 @@ import numpy as np
 
 from facelab.data.faceset import EncodedImages
 from facelab.errors import FacelabError
-from facelab.synth.dataset import GENERATOR, folder_of, make, read_shards
+from facelab.synth.dataset import make
+from facelab.synth.recipe import GENERATOR, folder_of
 from facelab.synth.scene import Ranges
+from facelab.synth.shards import read_shards
 
 if TYPE_CHECKING:
     from facelab.synth.render import Renderer

@@ -40,8 +40,9 @@ def write_preview(where: Path | str, path: Path | str) -> Path:
     Raises:
         FacelabError: there is no set, or the file cannot be written.
     """
-    from facelab.synth.dataset import kind_of, load_synthfaces
+    from facelab.synth.dataset import load_synthfaces
     from facelab.synth.photographs import load_photographs
+    from facelab.synth.shards import kind_of
 
     if kind_of(where) == "photographs":
         photographs = load_photographs(where)

@@ -19,7 +19,8 @@ import warp as wp
 from facelab.align.similarity import similarity, template
 from facelab.errors import FacelabError
 from facelab.synth import background, camera, hair, kernels, occluders, resident, sensor, skin
-from facelab.synth.head import LASH, TEETH, TONGUE, HeadModel
+from facelab.synth.body import Body, Placed
+from facelab.synth.head import LASH, TEETH, TONGUE, HeadModel, load_head
 from facelab.synth.identity import Identity, shape_axes
 from facelab.synth.scene import Scene, blackbody
 
@@ -56,21 +57,6 @@ class Picture:
     kinds: np.ndarray
 
 
-@dataclass
-class Body:
-    """What is computed once per identity: geometry in head space (dm), painted skin, hair."""
-
-    identity: Identity
-    rest: np.ndarray  # (V, 3)
-    centre: np.ndarray  # (3,) turning centre of the head
-    eyes: np.ndarray  # (2, 3)
-    eye_radii: np.ndarray  # (2,)
-    texture: np.ndarray
-    strands: "hair.Strands"
-    occlusion: np.ndarray  # (V,)
-    skull: "hair.Skull"
-
-
 @contextlib.contextmanager
 def _silent_driver_search() -> Iterator[None]:
     """Warp's native code writes a warning to standard error on every machine without a GPU; most laptops have none."""
@@ -104,42 +90,6 @@ def check_device(device: str) -> None:
         raise FacelabError(
             f"device {device!r} cannot render here ({error}); use 'cpu', or 'cuda:0' with a GPU."
         ) from error
-
-
-class Placed:
-    """A head in camera space.
-
-    Attributes:
-        turn, translation: (3, 3) and (3,), from head space to camera space, for all that follows the head.
-        shoulders: (3, 3), the turn of what does not.
-    """
-
-    def __init__(
-        self, model: HeadModel, head_share: np.ndarray, body: Body, scene: Scene, where: np.ndarray | None = None
-    ):
-        self._model, self._head_share, self._rest, self._actions = model, head_share, body.rest, scene.actions
-        self.turn = camera.rotation(scene.yaw, scene.pitch, scene.roll)
-        self.shoulders = camera.rotation(0.35 * scene.yaw, 0.1 * scene.pitch, 0.15 * scene.roll)
-        self.translation = (np.array([0, 0, -scene.distance]) if where is None else where) - self.turn @ body.centre
-
-    @functools.cached_property
-    def expressed(self) -> np.ndarray:
-        """(V, 3), in head space with its expression."""
-        return self._model.express(self._rest, self._actions)
-
-    @property
-    def offsets(self) -> np.ndarray:
-        """(V, 3), the expression alone."""
-        return self.expressed - self._rest
-
-    @functools.cached_property
-    def vertices(self) -> np.ndarray:
-        """(V, 3) float32, camera space."""
-        head = self.expressed @ self.turn.T + self.translation
-        neck = self.turn @ camera.NECK + self.translation
-        bust = (self.expressed - camera.NECK) @ self.shoulders.T + neck
-        w = self._head_share[:, None]
-        return (w * head + (1 - w) * bust).astype(np.float32)
 
 
 class Renderer:
@@ -577,6 +527,16 @@ class Renderer:
 
     def _mesh(self, soup: occluders.Soup) -> wp.Mesh:
         return wp.Mesh(self._array(soup.positions, wp.vec3), self._array(soup.triangles.ravel(), wp.int32))
+
+
+@functools.lru_cache(maxsize=2)
+def renderer_for(device: str = "cpu", show_progress: bool = False) -> Renderer:
+    """Return this process's renderer: made once, with the head's data read and the kernels compiled or taken from the
+    cache."""
+    model = load_head(show_progress)
+    renderer = Renderer(model, device)
+    renderer.compile(show_progress)
+    return renderer
 
 
 def light(scene: Scene) -> tuple[np.ndarray, np.ndarray]:

@@ -2,7 +2,7 @@
 """What a CPU does with NumPy and OpenCV, as kernels: posing the head, the backdrop, the sensor.
 
 With these a picture stays on the GPU from the person's shape to 8-bit pixels. Each kernel follows the function that it
-stands for (:class:`facelab.synth.render.Placed`, :func:`facelab.synth.background.paint`,
+stands for (:class:`facelab.synth.body.Placed`, :func:`facelab.synth.background.paint`,
 :func:`facelab.synth.sensor.expose`) and agrees with it to rounding. Only the noise is other noise of the same kind, as
 a GPU draws its own numbers.
 """

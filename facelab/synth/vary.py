@@ -25,8 +25,9 @@ from facelab.synth.scene import (
 )
 
 if TYPE_CHECKING:
+    from facelab.synth.body import Body
     from facelab.synth.head import HeadModel
-    from facelab.synth.render import Body, Renderer
+    from facelab.synth.render import Renderer
 
 Frame = Literal["skin", "face", "head", "bust"]
 STEPS = 7  # pictures of a factor that is a number
@@ -70,8 +71,8 @@ def vary(
     Raises:
         FacelabError: an unknown part or factor.
     """
-    from facelab.synth.dataset import renderer_for
     from facelab.synth.identity import sample_identity
+    from facelab.synth.render import renderer_for
 
     if part not in ("person", "scene"):
         raise FacelabError(f"part {part!r}: choose 'person' or 'scene'.")

@@ -7,7 +7,7 @@ from facelab import processes
 from facelab.data import FaceSet, load_folder, load_orl
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
-from facelab.synth.dataset import PRESETS, load_synthfaces
+from facelab.synth import PRESETS, load_synthfaces
 from facelab.train.checkpoint import Checkpoint
 from facelab.train.loop import fit
 from facelab.train.recipe import Recipe

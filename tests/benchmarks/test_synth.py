@@ -12,10 +12,10 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from facelab.errors import FacelabError
-from facelab.synth import background, hair, sensor, skin
-from facelab.synth.dataset import SynthRecipe, make, render_identity, renderer_for
+from facelab.synth import SynthRecipe, background, hair, make, sensor, skin
 from facelab.synth.identity import sample_identity
-from facelab.synth.render import ChipFraming, check_device
+from facelab.synth.recipe import render_identity
+from facelab.synth.render import ChipFraming, check_device, renderer_for
 from facelab.synth.scene import sample_scene
 
 IMAGES = 24

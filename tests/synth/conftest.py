@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from facelab.synth.dataset import SynthRecipe, make, renderer_for
+from facelab.synth import Ranges, SynthRecipe, make
 from facelab.synth.identity import sample_identity
-from facelab.synth.scene import Ranges
+from facelab.synth.render import renderer_for
 
 
 @pytest.fixture(scope="session")

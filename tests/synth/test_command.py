@@ -46,3 +46,14 @@ def test_photographs_have_a_contact_sheet_too(tmp_path):
     make(PhotographRecipe(1, width=160, height=120, smallest=24, largest=60), tmp_path / "set")
     write_preview(tmp_path / "set", tmp_path / "sheet.jpg")
     assert cv2.imread(str(tmp_path / "sheet.jpg")).shape[:2] == (124, 164)
+
+
+def test_the_default_folder_is_named_by_what_was_asked_for(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("FACELAB_HOME", str(tmp_path))
+    shown = []
+    for options in (("--size", "32", "--seed", "3"), ("--seed", "3", "--size", "32")):
+        assert run("synth", "--identities", "1", "--images", "1", *options, "--held-out", "0") == 0
+        shown.append(capsys.readouterr().out.replace("\n", "").strip())
+    assert all(text.endswith("/1x1-seed-3-size-32") for text in shown)
+    assert shown[0].startswith("1 pictures rendered")
+    assert shown[1].startswith("0 pictures rendered")

@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from facelab.errors import FacelabError
-from facelab.synth import dataset
-from facelab.synth.dataset import COLUMNS, Store, SynthRecipe, check_shard, choose, load_synthfaces, make, to_parquet
-from facelab.synth.scene import Ranges
+from facelab.synth import COLUMNS, Ranges, SynthRecipe, load_synthfaces, make
+from facelab.synth import recipe as recipes
+from facelab.synth.recipe import choose
+from facelab.synth.shards import Store, check_shard, to_parquet
 
 
 def contents(folder):
@@ -90,8 +91,7 @@ def test_second_run_renders_nothing(small_recipe, small_set):
 
 KILLED = """
 import sys
-from facelab.synth.dataset import SynthRecipe, make
-from facelab.synth.scene import Ranges
+from facelab.synth import Ranges, SynthRecipe, make
 if __name__ == "__main__":
     make(SynthRecipe(identities=3, images=70, seed=5, size=32, supersampling=1, held_out=1,
     ranges=Ranges(occluders=0.4)), sys.argv[1])
@@ -116,12 +116,12 @@ def test_sets_of_an_older_generator_stay_in_the_cache_and_disturb_nobody(tmp_pat
     monkeypatch.setenv("FACELAB_HOME", str(tmp_path))
     asked = {"identities": 1, "images": 1, "size": 48}
     with monkeypatch.context() as old:
-        old.setattr(dataset, "GENERATOR", dataset.GENERATOR - 1)
+        old.setattr(recipes, "GENERATOR", recipes.GENERATOR - 1)
         recipe, before = choose(**asked)
         make(recipe, before)
     recipe, now = choose(**asked)
     assert make(recipe, now).rendered == 1
-    for folder, generator in [(before, dataset.GENERATOR - 1), (now, dataset.GENERATOR)]:
+    for folder, generator in [(before, recipes.GENERATOR - 1), (now, recipes.GENERATOR)]:
         assert json.loads(Store(folder).read("recipe.json"))["generator"] == generator
 
 

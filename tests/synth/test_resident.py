@@ -8,8 +8,8 @@ import warp as wp
 
 from facelab.data.faceset import EncodedImages
 from facelab.synth import background, resident, sensor
-from facelab.synth.dataset import SynthRecipe, render_identity
 from facelab.synth.photographs import PhotographRecipe, render_photograph
+from facelab.synth.recipe import SynthRecipe, render_identity
 from facelab.synth.render import ChipFraming, Renderer
 from facelab.synth.scene import Ranges, sample_scene
 
