@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 from torch import nn
 
 from facelab import losses
 from facelab.errors import FacelabError
 from facelab.losses import ClassifierLoss, Loss, MarginLoss
 from facelab.losses.base import check_positive, check_range
+from facelab.strict import Strict, read_toml
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -39,11 +40,7 @@ def _arguments(name: str) -> dict[str, Any]:
     return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class LossRecipe(_Strict):
+class LossRecipe(Strict):
     """Which loss, and its arguments: those of its class in :mod:`facelab.losses`, with the same defaults.
 
     An argument that the loss does not take is an error when given, and None otherwise.
@@ -115,7 +112,7 @@ class LossRecipe(_Strict):
         return {argument: getattr(self, argument) for argument in _arguments(self.name)}
 
 
-class Augmentation(_Strict):
+class Augmentation(Strict):
     """How far each training image is changed at random; see :func:`facelab.train.augment`.
 
     The defaults cover what an aligner leaves: small turns, shifts and sizes, other light.
@@ -130,10 +127,10 @@ class Augmentation(_Strict):
     saturation: float = Field(0.0, ge=0, le=1)
 
 
-class Recipe(_Strict):
+class Recipe(Strict):
     """One training: network, loss, optimiser with its schedule (cosine with linear warm-up), augmentation, seed.
 
-    A wrong field or value raises one clear error; see :meth:`parse`.
+    A wrong field or value raises one clear error; see :meth:`facelab.strict.Strict.parse`.
     """
 
     loss: LossRecipe = LossRecipe()
@@ -177,22 +174,6 @@ class Recipe(_Strict):
         return self.batch_size // self.images_per_identity
 
     @classmethod
-    def parse(cls, values: dict[str, Any], source: str = "recipe") -> "Recipe":
-        """Make a recipe from nested dictionaries.
-
-        Raises:
-            FacelabError: an unknown field or a value out of its range; one line that names field and value.
-        """
-        try:
-            return cls.model_validate(values)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(map(str, first["loc"]))
-            if first["type"] == "value_error":  # from a check of several fields; it names them
-                raise FacelabError(f"{source}: {field}: {str(first['ctx']['error']).rstrip('.')}.") from error
-            raise FacelabError(f"{source}: {field} = {first['input']!r}: {first['msg'].lower()}.") from error
-
-    @classmethod
     def from_toml(cls, path: Path | str, settings: Sequence[str] = ()) -> "Recipe":
         """Read a recipe from a TOML file.
 
@@ -202,14 +183,7 @@ class Recipe(_Strict):
         """
         if (PRESETS / f"{path}.toml").is_file():
             path = PRESETS / f"{path}.toml"
-        try:
-            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise FacelabError(
-                f"cannot read the recipe {path}: {error.strerror}. Give a TOML file, or one of: {', '.join(presets())}."
-            ) from error
-        except tomllib.TOMLDecodeError as error:
-            raise FacelabError(f"{path} is not valid TOML: {error}.") from error
+        values = read_toml(path, f"Give a TOML file, or one of: {', '.join(presets())}.")
         for setting in settings:
             _change(values, setting)
         return cls.parse(values, source=Path(path).name)

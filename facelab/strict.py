@@ -1,0 +1,49 @@
+"""Settings that people write in files: every field known and checked, and one clear line for a wrong one."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from facelab.errors import FacelabError
+
+
+class Strict(BaseModel):
+    """Settings that do not change once made, and take no field that they do not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], source: str = "") -> Self:
+        """Make the settings from nested dictionaries.
+
+        Args:
+            values: of the fields.
+            source: where they were read; by default the name of the class stands for it.
+
+        Raises:
+            FacelabError: an unknown field or a value out of its range; one line that names source, field and value.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            source, field = source or cls.__name__.lower(), ".".join(map(str, first["loc"]))
+            if first["type"] == "value_error":  # from a check of several fields; it names them
+                raise FacelabError(f"{source}: {field}: {str(first['ctx']['error']).rstrip('.')}.") from error
+            raise FacelabError(f"{source}: {field} = {first['input']!r}: {first['msg'].lower()}.") from error
+
+
+def read_toml(path: Path | str, remedy: str) -> dict[str, Any]:
+    """Return the values of a TOML file.
+
+    Raises:
+        FacelabError: it cannot be read (the message ends with the remedy), or is not valid TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FacelabError(f"cannot read {path}: {error.strerror}. {remedy}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FacelabError(f"{path} is not valid TOML: {error}.") from error
