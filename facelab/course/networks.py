@@ -6,7 +6,7 @@ from typing import Any
 from facelab.data import FaceSet
 from facelab.synth import load_synthfaces
 from facelab.train import Checkpoint, Recipe, fit
-from facelab.train.state import kept_at
+from facelab.train.state import cache_path
 
 STRANGERS = 16  # of the 64 identities of synthfaces-mini
 TRAIN_IMAGES = 12  # of 16 per identity
@@ -57,5 +57,5 @@ def course_model(
     """
     recipe = course_recipe(loss, seed, size=size)
     faces = course_faces().train
-    path = kept_at("course", f"{loss}-{seed}", recipe, faces)
+    path = cache_path("course", f"{loss}-{seed}", recipe, faces)
     return fit(recipe, faces, checkpoint=path, show_progress=show_progress)

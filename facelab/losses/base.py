@@ -70,6 +70,23 @@ class Loss(nn.Module):
         """Return the share of embeddings that are recognised, without margin: a scalar to watch while training."""
         raise NotImplementedError
 
+    def schedule(self, **values: float) -> None:
+        """Set what a training changes from step to step: ``margin_factor``, ``scale``."""
+        for name, value in values.items():
+            setattr(self, name, value)
+
+    def own_rows(self, whole: Tensor) -> Tensor:
+        """Return the rows that this process holds, of a tensor with one row per identity: all, unless shared out."""
+        return whole
+
+    def all_rows(self, part: Tensor) -> Tensor:
+        """Return the rows of all processes, of a tensor with one row per centre of this process; no gradient."""
+        return part
+
+    def total_norm(self, norm: Tensor) -> Tensor:
+        """Return the length of the gradients of all processes' parameters, from that of this process's."""
+        return norm
+
     def _check(self, embeddings: Tensor, labels: Tensor) -> None:
         if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
             raise FacelabError(
@@ -218,7 +235,7 @@ class MarginLoss(ClassifierLoss):
         """
         raise NotImplementedError
 
-    def others(self, cos_theta: Tensor, target: Tensor) -> Tensor:
+    def other_logits(self, cos_theta: Tensor, target: Tensor) -> Tensor:
         """Return the logits of the other identities before scaling, shape (n, C); the column of the target is not used.
 
         Args:
@@ -227,13 +244,13 @@ class MarginLoss(ClassifierLoss):
         """
         return cos_theta
 
-    def radius(self, lengths: Tensor) -> float | Tensor:
+    def scale_of(self, lengths: Tensor) -> float | Tensor:
         """Return what cosines are multiplied with; shape (n, 1) if it differs between embeddings."""
         return self.scale
 
     def logits(self, embeddings: Tensor) -> Tensor:
         embeddings = embeddings.to(self._dtype(embeddings))
-        return self.radius(embeddings.norm(dim=1)) * self.cos_theta(embeddings)
+        return self.scale_of(embeddings.norm(dim=1)) * self.cos_theta(embeddings)
 
     def margin_target(self, cos_theta: Tensor, lengths: Tensor) -> Tensor:
         """Return :meth:`target`, its margin without gradient if ``detach_margin``."""
@@ -245,8 +262,8 @@ class MarginLoss(ClassifierLoss):
         cos_theta = self.cos_theta(embeddings)
         own = cos_theta[torch.arange(len(labels), device=labels.device), labels]
         target = self.margin_target(own, lengths)
-        logits = self.others(cos_theta, target).scatter_(1, labels[:, None], target[:, None])
-        return logits.mul_(self.radius(lengths))  # in place: C may be large
+        logits = self.other_logits(cos_theta, target).scatter_(1, labels[:, None], target[:, None])
+        return logits.mul_(self.scale_of(lengths))  # in place: C may be large
 
     def penalty(self, embeddings: Tensor) -> float | Tensor:
         """Return what the loss adds to the cross entropy, a scalar."""

@@ -54,5 +54,5 @@ class CurricularFace(MarginLoss):
             self.t.lerp_(cos_theta.detach().mean().to(self.t), self.momentum)
         return arcface_target(cos_theta, self.margin_factor * self.margin)
 
-    def others(self, cos_theta: Tensor, target: Tensor) -> Tensor:
+    def other_logits(self, cos_theta: Tensor, target: Tensor) -> Tensor:
         return torch.where(cos_theta > target[:, None], cos_theta * (self.t + cos_theta), cos_theta)

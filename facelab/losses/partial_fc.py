@@ -42,44 +42,44 @@ class PartialFC(Loss):
         self.num_identities = len(loss.centres)
         if self.num_identities < processes.count():
             raise FacelabError(f"{self.num_identities} identities for {processes.count()} processes: too few.")
-        self.rate, self.rule = rate, loss
+        self.rate, self.margin_loss = rate, loss
         loss.centres = nn.Parameter(self.own_rows(loss.centres.detach()).clone())
         loss.centres.register_hook(lambda gradient: gradient / processes.count())  # see total(): R losses are summed
 
     @property
     def centres(self) -> nn.Parameter:
         """The class centres of this process, shape (C/R, D)."""
-        return self.rule.centres
+        return self.margin_loss.centres
+
+    def schedule(self, **values: float) -> None:
+        self.margin_loss.schedule(**values)
 
     def own_rows(self, whole: Tensor) -> Tensor:
-        """Return the rows of this process, of a tensor with one row per identity."""
         return whole[self._first : self._first_of(processes.rank() + 1)]
 
     def all_rows(self, part: Tensor) -> Tensor:
-        """Return the rows of all processes, of a tensor with one row per centre of this process; no gradient."""
         whole = part.new_zeros(self.num_identities, *part.shape[1:])
         self.own_rows(whole).copy_(part.detach())
         return processes.total(whole)
 
     def state_dict(self, *args, **kwargs) -> dict[str, Tensor]:
         """Return the state of the whole loss, as it would be with one process; all processes must ask."""
-        state = self.rule.state_dict(*args, **kwargs)
+        state = self.margin_loss.state_dict(*args, **kwargs)
         return {**state, "centres": self.all_rows(state["centres"])}
 
     def load_state_dict(self, state: dict[str, Tensor], *args, **kwargs):
         """Take this process's part of the state of a whole loss."""
-        return self.rule.load_state_dict({**state, "centres": self.own_rows(state["centres"])}, *args, **kwargs)
+        return self.margin_loss.load_state_dict({**state, "centres": self.own_rows(state["centres"])}, *args, **kwargs)
 
     def total_norm(self, norm: Tensor) -> Tensor:
-        """Return the length of all gradients from that of this process's, which has its own part of the centres.
-
-        It is the same number in all processes, to the last bit: else their networks would drift apart.
+        """See :meth:`Loss.total_norm`; the same number in all processes, to the last bit: else their networks would
+        drift apart.
         """
         own = self.centres.grad.norm().square()
         return processes.largest((norm.square() - own + processes.total(own)).clamp(min=0).sqrt())
 
     def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        rule, column, mine = self.rule, labels - self._first, self._mine(labels)
+        loss, column, mine = self.margin_loss, labels - self._first, self._mine(labels)
         centres = self.centres.to(embeddings.dtype)
         if self.rate < 1:
             drawn = self._draw(column[mine])
@@ -89,18 +89,18 @@ class PartialFC(Loss):
         lengths = embeddings.norm(dim=1)
         cos_theta = cosines(embeddings, centres)
         own = processes.total(torch.where(mine, cos_theta[place], 0))
-        target = rule.margin_target(own, lengths)
-        logits = rule.others(cos_theta, target)
-        logits = logits.index_put_(place, torch.where(mine, target, logits[place])).mul_(rule.radius(lengths))
+        target = loss.margin_target(own, lengths)
+        logits = loss.other_logits(cos_theta, target)
+        logits = logits.index_put_(place, torch.where(mine, target, logits[place])).mul_(loss.scale_of(lengths))
 
         top = processes.largest(logits.amax(dim=1))
         sums = processes.total((logits - top[:, None]).exp().sum(dim=1))
-        target = target * torch.as_tensor(rule.radius(lengths), device=target.device).reshape(-1)
-        return (sums.log() + top - target).mean() + rule.penalty(embeddings)
+        target = target * torch.as_tensor(loss.scale_of(lengths), device=target.device).reshape(-1)
+        return (sums.log() + top - target).mean() + loss.penalty(embeddings)
 
     @torch.no_grad()
     def accuracy(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        best, nearest = self.rule.cos_theta(embeddings).max(dim=1)
+        best, nearest = self.margin_loss.cos_theta(embeddings).max(dim=1)
         found = (best == processes.largest(best)) & (nearest == labels - self._first)
         return processes.total(found.float()).mean()
 
@@ -122,7 +122,7 @@ class PartialFC(Loss):
         return chance.topk(size).indices.sort().values.to(present.device)
 
     def _dtype(self, embeddings: Tensor) -> torch.dtype:
-        return self.rule._dtype(embeddings)
+        return self.margin_loss._dtype(embeddings)
 
     def _check(self, embeddings: Tensor, labels: Tensor) -> None:
         super()._check(embeddings, labels)

@@ -67,5 +67,5 @@ class SphereFace(MarginLoss):
         psi = sphereface_target(cos_theta, 1 + self.margin_factor * (self.margin - 1))
         return cos_theta + (psi - cos_theta) * weight.to(cos_theta.dtype)
 
-    def radius(self, lengths: Tensor) -> Tensor:
+    def scale_of(self, lengths: Tensor) -> Tensor:
         return self.scale * lengths[:, None]

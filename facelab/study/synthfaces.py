@@ -185,10 +185,10 @@ def _resized(faces: FaceSet, *, grey: bool) -> FaceSet:
 
 def _train(faces: FaceSet, name: str, *, augment: bool = True) -> Any:
     from facelab.train import Recipe, fit
-    from facelab.train.state import kept_at
+    from facelab.train.state import cache_path
 
     recipe = Recipe(size=SIZE, epochs=EPOCHS, batch_size=64, learning_rate=0.02, augment=augment)
-    path = kept_at("proofs", name, recipe, faces)
+    path = cache_path("proofs", name, recipe, faces)
     return fit(recipe, faces, device="cpu", precision=PRECISION, checkpoint=path, show_progress=True)
 
 

@@ -188,6 +188,17 @@ class Recipe(Strict):
             _change(values, setting)
         return cls.parse(values, source=Path(path).name)
 
+    def changes(self) -> dict[str, Any]:
+        """Return the fields that differ from their defaults; of a loss, its name and what differs from its class.
+
+        A field that facelab gets later is not among them until somebody uses it.
+        """
+        changes = self.model_dump(exclude_defaults=True)
+        if "loss" in changes:
+            usual = LossRecipe(name=self.loss.name).model_dump(exclude={"name"})
+            changes["loss"] = {k: v for k, v in self.loss.model_dump().items() if k == "name" or v != usual[k]}
+        return changes
+
     def build_network(self) -> nn.Module:
         """Return the untrained network; its initial weights follow the global random state."""
         from facelab.models import resnet34

@@ -4,7 +4,7 @@ import math
 
 from torch import optim
 
-from facelab.losses import Loss, PartialFC
+from facelab.losses import Loss
 from facelab.train.recipe import Recipe
 
 
@@ -23,9 +23,9 @@ def set_schedule(recipe: Recipe, done: float, optimizer: optim.Optimizer, loss: 
         factor = (1 + math.cos(math.pi * (done - recipe.warmup) / (1 - recipe.warmup))) / 2
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor
-    rule = loss.rule if isinstance(loss, PartialFC) else loss
     if recipe.loss.margin_warmup:
-        rule.margin_factor = min(1.0, done / recipe.loss.margin_warmup)
+        loss.schedule(margin_factor=min(1.0, done / recipe.loss.margin_warmup))
     if recipe.loss.scale_warmup:
         first, share = recipe.loss.scale_warmup
-        rule.scale = recipe.loss.scale + (first - recipe.loss.scale) * max(0.0, 1 - done / share if share else 0.0)
+        left = max(0.0, 1 - done / share if share else 0.0)
+        loss.schedule(scale=recipe.loss.scale + (first - recipe.loss.scale) * left)

@@ -1,8 +1,11 @@
 """The moving parts of a training, made from a checkpoint and put back into it."""
 
 import hashlib
+import json
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +16,6 @@ from facelab import processes
 from facelab.data.faceset import FaceSet
 from facelab.errors import FacelabError
 from facelab.files import facelab_home
-from facelab.losses import PartialFC
 from facelab.train.batches import epoch_order
 from facelab.train.checkpoint import Checkpoint
 from facelab.train.parallel import distributed
@@ -39,7 +41,7 @@ class Training:
         if state.step:
             self._plain.load_state_dict(state.network)
             self.loss.load_state_dict(state.loss)
-            self.optimizer.load_state_dict(self._each_centre(state.optimizer, "own_rows"))
+            self.optimizer.load_state_dict(_each_centre(state.optimizer, self.loss.own_rows))
         self.network = distributed(self._plain, device)
         self._average = None
         if recipe.weight_average:
@@ -53,9 +55,7 @@ class Training:
         self.optimizer.zero_grad()
         value.backward()
         gradients = [p.grad for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
-        length = nn.utils.get_total_norm(gradients)
-        if isinstance(self.loss, PartialFC):
-            length = self.loss.total_norm(length)
+        length = self.loss.total_norm(nn.utils.get_total_norm(gradients))
         if not length <= clip_norm:  # also where it is not a number
             parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
             nn.utils.clip_grads_with_norm_(parameters, clip_norm, length)
@@ -80,19 +80,19 @@ class Training:
         state.network = _on_cpu(self._plain.state_dict())
         state.loss = _on_cpu(self.loss.state_dict())
         state.average = _on_cpu(self._average.state_dict()) if self._average else {}
-        state.optimizer = {} if state.complete else self._each_centre(self.optimizer.state_dict(), "all_rows")
+        state.optimizer = {} if state.complete else _each_centre(self.optimizer.state_dict(), self.loss.all_rows)
         return state
 
-    def _each_centre(self, optimizer: dict, rows: str) -> dict:
-        """With Partial FC, change what the optimiser remembers of the centres, from a part to the whole or back."""
-        if not isinstance(self.loss, PartialFC):
-            return optimizer
-        number = optimizer["param_groups"][1]["params"][0]
-        of_centres = {
-            name: getattr(self.loss, rows)(value) if value.ndim == 2 else value
-            for name, value in optimizer["state"].get(number, {}).items()
-        }
-        return {**optimizer, "state": {**optimizer["state"], number: of_centres}}
+
+def _each_centre(optimizer: dict[str, Any], rows: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+    """Apply ``rows`` to what the optimiser remembers of each class centre: from this process's part to the whole or
+    back.
+    """
+    state = dict(optimizer["state"])
+    for number in optimizer["param_groups"][1]["params"]:  # the loss's
+        if number in state:
+            state[number] = {name: rows(x) if x.ndim == 2 else x for name, x in state[number].items()}
+    return {**optimizer, "state": state}
 
 
 def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -189,9 +189,13 @@ def _imagenet_is_here(recipe: Recipe) -> bool:
     return True
 
 
-def kept_at(folder: str, name: str, recipe: Recipe, faces: FaceSet) -> Path:
-    """Return where facelab's cache keeps a training: another recipe or other faces, another file."""
-    digest = hashlib.sha256((recipe.model_dump_json() + _fingerprint(faces)).encode()).hexdigest()[:8]
+def cache_path(folder: str, name: str, recipe: Recipe, faces: FaceSet) -> Path:
+    """Return where facelab's cache keeps a training: another recipe or other faces, another file.
+
+    What a recipe does not change has no part in it, so that a new field of recipes leaves every file where it is.
+    """
+    changes = json.dumps(recipe.changes(), sort_keys=True)
+    digest = hashlib.sha256((changes + _fingerprint(faces)).encode()).hexdigest()[:8]
     return facelab_home() / folder / f"{name}-{digest}.pt"
 
 

@@ -16,6 +16,7 @@ from facelab.losses import (
     CurricularFace,
     MagFace,
     NormFace,
+    PartialFC,
     Softmax,
     SphereFace,
     SphereFaceR,
@@ -244,6 +245,23 @@ def test_margin_factor_zero_leaves_no_margin(loss_class):
     torch.testing.assert_close(own, loss.logits(EMBEDDINGS).gather(1, LABELS[:, None]), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("share_out", [False, True])
+def test_what_a_training_changes_reaches_the_loss_also_if_it_is_shared_out(share_out):
+    value = build(ArcFace, scale=8.0, margin=0.5)(EMBEDDINGS, LABELS)
+    loss = build(ArcFace, scale=64.0, margin=1.0)
+    shared = PartialFC(loss) if share_out else loss
+    shared.schedule(margin_factor=0.5, scale=8.0)
+    assert (loss.margin_factor, loss.scale) == (0.5, 8.0)
+    torch.testing.assert_close(shared(EMBEDDINGS, LABELS), value)
+
+
+def test_a_loss_that_is_not_shared_out_holds_all_rows(loss):
+    rows = torch.arange(10.0).reshape(5, 2)
+    assert torch.equal(loss.own_rows(rows), rows)
+    assert torch.equal(loss.all_rows(rows), rows)
+    assert loss.total_norm(torch.tensor(3.0)).item() == 3.0
+
+
 @pytest.mark.parametrize("loss_class", [c for c in MARGIN_LOSSES if c is not CosFace], ids=name_of)
 def test_detached_margin_has_the_same_value_and_the_slope_of_the_scale(loss_class):
     """The target logit's derivative with respect to cos θ is then s, whatever the margin (s‖x‖ for SphereFace)."""
@@ -256,7 +274,7 @@ def test_detached_margin_has_the_same_value_and_the_slope_of_the_scale(loss_clas
         loss.margin_logits(x, LABELS).gather(1, LABELS[:, None]).sum().backward()
         own.append(x.grad)
     x = EMBEDDINGS.clone().requires_grad_()
-    plain = true.radius(EMBEDDINGS.norm(dim=1)) * true.cos_theta(x)
+    plain = true.scale_of(EMBEDDINGS.norm(dim=1)) * true.cos_theta(x)
     plain.gather(1, LABELS[:, None]).sum().backward()
     if loss_class is not SphereFace:  # there the length has a gradient of its own
         torch.testing.assert_close(own[1], x.grad, atol=1e-4, rtol=1e-4)

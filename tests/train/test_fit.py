@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import create_model
 
 from facelab.data import FaceSet
 from facelab.data.folder import load_folder
@@ -24,7 +25,7 @@ from facelab.train.batches import epoch_order, held_in_memory
 from facelab.train.checkpoint import previous_path
 from facelab.train.reports import check_epoch
 from facelab.train.schedule import set_schedule
-from facelab.train.state import _optimizer, kept_at
+from facelab.train.state import _optimizer, cache_path
 
 RECIPE = Recipe.parse(
     {"size": 32, "embedding_dim": 8, "epochs": 4, "batch_size": 5, "learning_rate": 0.02, "dropout": 0.2}
@@ -106,12 +107,15 @@ def test_a_complete_training_is_used_again(toy_chips, tmp_path):
 def test_the_cache_keeps_trainings_on_other_faces_or_of_another_recipe_apart(toy_chips, tmp_path, monkeypatch):
     monkeypatch.setenv("FACELAB_HOME", str(tmp_path))
     recipe = Recipe.from_toml("quick")
-    path = kept_at("course", "toy", recipe, toy_chips)
+    path = cache_path("course", "toy", recipe, toy_chips)
     assert path.parent == tmp_path / "course"
-    assert path == kept_at("course", "toy", recipe, toy_chips)
+    assert path == cache_path("course", "toy", recipe, toy_chips)
     brighter = FaceSet(toy_chips.name, toy_chips.array() + np.uint8(1), toy_chips.table)
-    assert kept_at("course", "toy", recipe, brighter) != path
-    assert kept_at("course", "toy", recipe.model_copy(update={"epochs": 1}), toy_chips) != path
+    assert cache_path("course", "toy", recipe, brighter) != path
+    assert cache_path("course", "toy", recipe.model_copy(update={"epochs": 1}), toy_chips) != path
+    more = create_model("More", __base__=Recipe, warp=(float, 0.5))  # the recipes of a later facelab
+    assert cache_path("course", "toy", more.parse(recipe.model_dump()), toy_chips) == path
+    assert cache_path("course", "toy", more.parse({**recipe.model_dump(), "warp": 1.0}), toy_chips) != path
 
 
 def test_the_seed_decides_and_the_global_random_state_does_not(toy_chips):

@@ -1,4 +1,6 @@
+import json
 import urllib.error
+from pathlib import Path
 
 import cv2
 import pytest
@@ -11,6 +13,30 @@ from facelab.losses import ArcFace, ClassifierLoss, MagFace, MarginLoss, Softmax
 from facelab.train import Checkpoint, Recipe, fit, presets
 from facelab.train.recipe import LOSSES, LossRecipe
 from facelab.train.run import load_faces
+
+OLD = json.loads(Path(__file__).with_name("old_recipes.json").read_text())  # dumps of commit 2c29f79, as in checkpoints
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_an_old_recipe_is_read_and_written_as_before(name):
+    """Field names, their order, and values: saved checkpoints hold them, and go on."""
+    given, dump = OLD[name]["given"], OLD[name]["dump"]
+    recipe = Recipe.parse(given)
+    assert json.dumps(recipe.model_dump()) == json.dumps(dump)
+    assert Recipe.parse(dump) == recipe
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_what_a_recipe_changes_is_enough_to_make_it_again(name):
+    recipe = Recipe.parse(OLD[name]["given"])
+    assert Recipe.parse(recipe.changes()) == recipe
+    assert Recipe().changes() == {}
+
+
+def test_the_changes_of_a_loss_are_its_name_and_what_differs_from_its_class():
+    assert Recipe.parse({"loss": {"name": "arcface", "margin": 0.5, "scale": 32}, "epochs": 20}).changes() == {
+        "loss": {"name": "arcface", "scale": 32.0}
+    }
 
 
 def test_toml_round_trip(tmp_path):
