@@ -15,8 +15,8 @@ PACKAGE = Path(facelab.__file__).parent
 # synth stands behind align, by whose template it frames its chips).
 ROOMS = [
     "errors", "files", "strict", "device", "processes", "progress",
-    "data", "detect", "align", "synth", "models", "losses", "train", "evaluate", "analyze", "plots", "study",
-    "course", "reports", "cli",
+    "data", "detect", "align", "synth", "sources", "models", "losses", "train", "evaluate", "analyze", "plots",
+    "reports", "study", "course", "cli",
 ]  # fmt: skip
 
 

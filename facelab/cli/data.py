@@ -8,13 +8,13 @@ from facelab.cli.program import console
 
 
 def data(name: Annotated[str | None, typer.Argument(help="A data set; leave it out to list them.")] = None) -> None:
-    """List the data sets, or show the card of one: source, licence, consent, withdrawal."""
+    """List the sources of faces, or show the card of one: source, licence, consent, withdrawal."""
     from rich.markdown import Markdown
 
-    from facelab.data import card, cards
+    from facelab.sources import SOURCES, source_card
 
-    if name is None:
-        for known in cards():
-            console.print(f"{known}: {card(known).splitlines()[0].removeprefix('# ')}")
-    else:
-        console.print(Markdown(card(name)))
+    if name is not None:
+        console.print(Markdown(source_card(name)))
+        return
+    for source in SOURCES:
+        console.print(f"{source.name}: {source.title}", soft_wrap=True)

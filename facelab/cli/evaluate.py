@@ -7,17 +7,12 @@ import typer
 from rich.table import Table
 
 from facelab.cli.program import Device, console
+from facelab.sources import choices
 
 
 def evaluate(
     checkpoint: Annotated[Path, typer.Argument(help="A network that a training saved (.pt).")],
-    data: Annotated[
-        str,
-        typer.Option(
-            help="orl, strangers, synthfaces-mini, synthfaces-500, a folder with one sub-folder per identity, or an "
-            "InsightFace .bin file (for 10fold)."
-        ),
-    ],
+    data: Annotated[str, typer.Option(help=f"{choices(pairs=True)} (for 10fold).")],
     protocol: Annotated[
         Literal["verification", "identification", "10fold"], typer.Option(help="What to measure.")
     ] = "verification",

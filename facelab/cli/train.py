@@ -8,12 +8,13 @@ import typer
 from rich.console import Console
 
 from facelab.cli.program import Device, finish
+from facelab.sources import choices
 
 
 def train(
     recipe: Annotated[str, typer.Argument(help="quick, laptop, gpu, celeba500, or a TOML file.")],
     data: Annotated[
-        str, typer.Option(help="synthfaces-mini, synthfaces-500, orl, or a folder of chips.")
+        str, typer.Option(help=f"{choices()}. A folder of identities must hold chips of one size.")
     ] = "synthfaces-mini",
     out: Annotated[
         Path, typer.Option(help="Folder for the network (training.pt) and the table (training.csv).")

@@ -5,10 +5,10 @@ from typing import Any
 
 from facelab.data import FaceSet
 from facelab.synth import load_synthfaces
+from facelab.synth.strangers import divide
 from facelab.train import Checkpoint, Recipe, fit
 from facelab.train.state import cache_path
 
-STRANGERS = 16  # of the 64 identities of synthfaces-mini
 TRAIN_IMAGES = 12  # of 16 per identity
 
 # The same network, data, order and budget for every loss: the recipe "quick". With 48 identities and 576 images, the
@@ -35,10 +35,8 @@ class CourseFaces:
 
 def course_faces() -> CourseFaces:
     """Return the course's faces; the first call on a machine renders them (about 30 seconds)."""
-    faces = load_synthfaces("synthfaces-mini", show_progress=False).resized(SIZE)
-    known = faces.labels < len(faces.identities) - STRANGERS
-    train, test = faces.select(known, "mini").split(train=TRAIN_IMAGES, seed=0)
-    return CourseFaces(train, test, faces.select(~known, "mini/strangers"))
+    known, strangers = divide(load_synthfaces("synthfaces-mini", show_progress=False).resized(SIZE))
+    return CourseFaces(*known.split(train=TRAIN_IMAGES, seed=0), strangers)
 
 
 def course_recipe(loss: str = "cross_entropy", seed: int = 0, *, size: int = SIZE) -> Recipe:

@@ -8,8 +8,6 @@ import pandas as pd
 from facelab.data.faceset import FaceSet, ImageFiles
 from facelab.errors import FacelabError
 
-CREDIT = "ORL photographs: AT&T Laboratories Cambridge (Samaria and Harter, 1994)"
-
 
 def load_orl(root: Path | str | None = None) -> FaceSet:
     """Load the ORL photographs: 40 identities x 10 photographs, 92 x 112 pixels, greyscale repeated to RGB.

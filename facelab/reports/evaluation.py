@@ -2,7 +2,6 @@
 
 import json
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -11,12 +10,8 @@ from typing import Any, Literal, get_args
 import numpy as np
 from matplotlib.figure import Figure
 
-from facelab.align import make_chips
 from facelab.analyze import Pair
-from facelab.course.networks import course_faces
-from facelab.data import FaceSet, PairList, load_bin, load_folder, load_orl, read_pairs
-from facelab.data.orl import CREDIT
-from facelab.detect import MTCNN
+from facelab.data import FaceSet, PairList, read_pairs
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
 from facelab.evaluate import (
@@ -53,15 +48,13 @@ from facelab.plots import (
     score_histograms,
 )
 from facelab.reports.report import Section, write_report
-from facelab.synth import PRESETS, load_synthfaces
+from facelab.sources import Images, open_chips
 from facelab.train import Checkpoint
 
 Protocol = Literal["verification", "identification", "10fold"]
-Images = Literal["auto", "chips", "photographs"]
 FARS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
 SHOWN = 6  # failures in a figure
 MOST_IMAGES = 3000  # 4.5 million pairs
-_CHIP = 256  # "auto" takes square pictures of one size up to this for chips
 
 
 @dataclass
@@ -121,15 +114,13 @@ def evaluate(
 
     Args:
         checkpoint: a file that a training saved.
-        data: ``orl``, ``strangers`` (16 identities of synthfaces-mini that the course's networks have not seen), a
-            SynthFaces preset, a folder with one sub-folder per identity, or an InsightFace ``.bin`` file.
+        data: a name or a path, see :data:`facelab.sources.SOURCES`.
         protocol: ``verification``: all pairs of images. ``identification``: half of the images of two thirds of the
             identities are the gallery, the other half are searched in it; the other identities are strangers.
             ``10fold``: accuracy over ten folds of pairs; the threshold of each is chosen on the others. The pairs are
             those of ``pairs`` or of the ``.bin`` file, otherwise drawn by :func:`facelab.evaluate.draw_pairs`.
         report: folder for ``report.html``, ``results.json`` and ``figures/``.
-        images: what a folder holds: aligned ``chips``, or ``photographs``, in which faces are then detected and
-            aligned. ``auto``: square pictures of one size up to 256 pixels are chips.
+        images: what a folder holds, see :func:`facelab.sources.are_chips`.
         strangers_only: leave out identities whose names the network was trained on.
         pairs: a list in the format of LFW's ``pairs.txt``, for ``10fold``.
         threshold_from: a ``results.json`` of an earlier run (verification on another set), or a JSON file with a
@@ -153,20 +144,21 @@ def evaluate(
     threshold = None if threshold_from is None else _read_threshold(Path(threshold_from), far)
     state = Checkpoint.load(checkpoint)
     torch_device = resolve_device(device)
-    listed: PairList | None = None
-    if data.endswith(".bin"):
-        if protocol != "10fold":
-            raise FacelabError(f"{data} is a list of pairs and does not say who is on them: use --protocol 10fold.")
-        chips, listed = load_bin(data)
-        how = "chips as packed for InsightFace"
-    else:
-        chips, how, lost = _load(data, images, pairs is not None, torch_device, show_progress)
-        if lost:
-            how += f"; {lost}"
+    opened = open_chips(
+        data,
+        images=images,
+        pairs=protocol == "10fold",
+        missing="default" if pairs is not None else None,  # the list names them all
+        device=torch_device,
+        show_progress=show_progress,
+    )
+    chips, listed, how = opened.faces, opened.pairs, opened.how
+    if opened.errors:
+        how += f"; {len(opened.errors)} files could not be read"
     if pairs is not None and listed is None:
         listed = read_pairs(pairs, chips)
 
-    outcome = Evaluation(Path(report), credit=CREDIT if data == "orl" else "")
+    outcome = Evaluation(Path(report), credit=opened.source.credit)
     known = sorted(set(chips.identities) & set(state.identities))
     if known and strangers_only:
         if listed is not None:
@@ -233,42 +225,6 @@ def evaluate(
         credit=outcome.credit,
     )
     return outcome
-
-
-def _load(data: str, images: Images, whole: bool, device: Any, show_progress: bool) -> tuple[FaceSet, str, str]:
-    """Return the chips, how they came about, and what was left out."""
-    if data == "strangers":
-        return course_faces().strangers, "rendered chips, identities that the course's networks have not seen", ""
-    if data in PRESETS:
-        return load_synthfaces(data, show_progress=show_progress), "rendered chips", ""
-    bad: Sequence[FacelabError] = ()
-    if data == "orl":
-        faces, aligned = load_orl(), False
-    elif Path(data).is_dir():
-        faces, bad = load_folder(data)
-        shapes = {faces[i][0].shape for i in range(len(faces))}
-        square = len(shapes) == 1 and (shape := next(iter(shapes)))[0] == shape[1]
-        if images == "chips" and not square:
-            raise FacelabError(
-                f"{data} does not hold aligned chips: its pictures have {len(shapes)} sizes, such as "
-                f"{sorted(shapes)[0][1]} x {sorted(shapes)[0][0]}. Align them with: facelab align, or let this command "
-                "do it: --images photographs."
-            )
-        aligned = images == "chips" or (images == "auto" and square and shape[0] <= _CHIP)
-    else:
-        known = ", ".join(["orl", "strangers", *PRESETS])
-        raise FacelabError(f"data {data!r} is neither a folder nor one of {known}; check the path.")
-    unread = f"{len(bad)} files could not be read" if bad else ""
-    if aligned:
-        return faces, "taken as aligned chips, as they are", unread
-    chips, report = make_chips(
-        faces,
-        MTCNN(device=device),
-        missing="default" if whole or data == "orl" else "skip",
-        show_progress=show_progress,
-    )
-    chips.name = faces.name
-    return chips, f"photographs, detected and aligned by MTCNN: {report}", unread
 
 
 def _read_threshold(path: Path, far: float) -> tuple[float, float | None, str]:

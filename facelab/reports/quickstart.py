@@ -15,7 +15,6 @@ import numpy as np
 from facelab.align import ChipReport, make_chips
 from facelab.analyze import project
 from facelab.data import FaceSet, load_orl, split_closed_set, split_identities
-from facelab.data.orl import CREDIT
 from facelab.detect import MTCNN
 from facelab.device import resolve_device
 from facelab.evaluate import Estimate, closed_set_accuracy, leave_one_out_rank1, pair_scores, verification
@@ -23,6 +22,7 @@ from facelab.files import atomic_write
 from facelab.plots import photographs_and_chips, projection_map, roc_curves, score_histograms, training_curves
 from facelab.plots.style import display_name
 from facelab.reports.report import COLUMNS, Section, table_rows, write_report
+from facelab.sources import find_source
 from facelab.train import Recipe, fit
 
 UNSEEN_IDENTITIES = 10
@@ -146,7 +146,7 @@ def run_quickstart(
         "facelab quickstart",
         _sections(outcome, seed, facts, histories, rank1),
         lead="A face in, a name out: detect → align → embed → match.",
-        credit=CREDIT,
+        credit=find_source("orl").credit,
     )
     return outcome
 

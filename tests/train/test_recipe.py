@@ -12,7 +12,7 @@ from facelab.errors import FacelabError
 from facelab.losses import ArcFace, ClassifierLoss, MagFace, MarginLoss, Softmax, Triplet
 from facelab.train import Checkpoint, Recipe, fit, presets
 from facelab.train.recipe import LOSSES, LossRecipe
-from facelab.train.run import load_faces
+from facelab.train.run import run_training
 
 OLD = json.loads(Path(__file__).with_name("old_recipes.json").read_text())  # dumps of commit 2c29f79, as in checkpoints
 
@@ -172,9 +172,9 @@ def test_command_line_trains_a_folder_and_goes_on(tmp_path, toy_chips, capsys):
     assert "seed = 7, not 8" in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_data_set_that_does_not_exist_is_named():
+def test_a_data_set_that_does_not_exist_is_named(tmp_path):
     with pytest.raises(FacelabError, match=r"'nobody'.*orl, synthfaces-mini"):
-        load_faces("nobody")
+        run_training(Recipe.from_toml("quick"), "nobody", tmp_path, device="cpu")
 
 
 def test_imagenet_weights_are_used_if_available(toy_chips, tmp_path, monkeypatch):

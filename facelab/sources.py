@@ -1,0 +1,283 @@
+"""One door to faces: the table of what a user can name, and what opens it. Every verb goes through here.
+
+A new source is three places: its reader in ``facelab.data`` (a function that returns a FaceSet), its card in
+``facelab/data/cards``, its row in :data:`SOURCES`. Help texts and errors are made from the table.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from facelab.errors import FacelabError
+
+if TYPE_CHECKING:  # help texts are made from the table, and need no pandas
+    from facelab.align.warp import Method
+    from facelab.data import FaceSet, PairList
+    from facelab.detect.registry import Detector
+
+Images = Literal["auto", "chips", "photographs"]
+Missing = Literal["raise", "skip", "default"]
+_CHIP = 256  # "auto" takes square pictures of one size up to this for chips
+
+
+def _ends_with(suffix: str) -> Callable[[str], bool]:
+    return lambda path: path.endswith(suffix)
+
+
+def _folder(holding: str = "") -> Callable[[str], bool]:
+    """Recognise a folder, or one in which there are files of a pattern."""
+    return lambda path: any(Path(path).glob(holding)) if holding else Path(path).is_dir()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A row of the table.
+
+    Attributes:
+        name: what the user gives; of a row for paths, what kind of path that is, in words.
+        title: what there is, in a line.
+        holds: ``photographs``, in which faces must be detected and aligned; ``chips``; ``pairs``: chips, and which of
+            them to compare, but not who is on them; ``either``: photographs or chips, see :func:`are_chips`.
+        loader: ``"module:function"``, imported when it is used. It gets the path, or of a named source ``arguments``,
+            and ``show_progress`` if it takes that. It returns a FaceSet, alone or with the errors of the files that it
+            left out, or with a :class:`facelab.data.PairList`.
+        arguments: of the loader.
+        fits: of a row for paths: whether a path is of this kind. The first row that fits opens it.
+        how: how its chips came about.
+        missing: what :func:`facelab.align.make_chips` does with its photographs in which no face is found.
+        credit: whom its pictures are from; said wherever one is shown.
+        card: name of its data card; empty for what is the user's own.
+    """
+
+    name: str
+    title: str
+    holds: Literal["photographs", "chips", "pairs", "either"]
+    loader: str
+    arguments: tuple[str, ...] = ()
+    fits: Callable[[str], bool] | None = None
+    how: str = ""
+    missing: Missing = "skip"
+    credit: str = ""
+    card: str = ""
+
+
+_SYNTH = "facelab.synth:load_synthfaces"
+
+SOURCES = (
+    Source(
+        "orl",
+        "400 real photographs of 40 people",
+        "photographs",
+        "facelab.data.orl:load_orl",
+        missing="default",  # each of them is a portrait
+        credit="ORL photographs: AT&T Laboratories Cambridge (Samaria and Harter, 1994)",
+        card="orl",
+    ),
+    Source(
+        "synthfaces-mini",
+        "64 rendered identities x 16 pictures",
+        "chips",
+        _SYNTH,
+        ("synthfaces-mini",),
+        how="rendered chips",
+        card="synthfaces",
+    ),
+    Source(
+        "synthfaces-500",
+        "600 rendered identities x 24 pictures, 100 of them held out",
+        "chips",
+        _SYNTH,
+        ("synthfaces-500",),
+        how="rendered chips",
+        card="synthfaces",
+    ),
+    Source(
+        "strangers",
+        "16 identities of synthfaces-mini that the course's networks have not seen",
+        "chips",
+        "facelab.synth.strangers:load_strangers",
+        how="rendered chips, identities that the course's networks have not seen",
+        card="synthfaces",
+    ),
+    Source(
+        "an InsightFace .bin file",
+        "pairs of chips, two by two",
+        "pairs",
+        "facelab.data.pairs:load_bin",
+        fits=_ends_with(".bin"),
+        how="chips as packed for InsightFace",
+    ),
+    Source(
+        "a folder that facelab synth made",
+        "rendered chips",
+        "chips",
+        _SYNTH,
+        fits=_folder("*.parquet"),
+        how="rendered chips",
+        card="synthfaces",
+    ),
+    Source(
+        "a folder with one sub-folder per identity",
+        "your own photographs, or aligned chips",
+        "either",
+        "facelab.data.folder:load_folder",
+        fits=_folder(),
+        how="taken as aligned chips, as they are",
+    ),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """What came through the door.
+
+    Attributes:
+        faces: the images and who is on them.
+        source: the row that opened it; its ``credit`` goes under every picture.
+        how: how these images came about, for reports.
+        errors: one for each file that was left out.
+        pairs: which images to compare, from a source that holds pairs.
+    """
+
+    faces: "FaceSet"
+    source: Source
+    how: str
+    errors: list[FacelabError] = field(default_factory=list)
+    pairs: "PairList | None" = None
+
+
+def choices(*, pairs: bool = False) -> str:
+    """Return what a user can give, in words; lists of pairs only where they are of use."""
+    *some, last = (source.name for source in SOURCES if pairs or source.holds != "pairs")
+    return f"{', '.join(some)}, or {last}"
+
+
+def source_card(name: str) -> str:
+    """Return the data card of a source, by the name of either, as Markdown.
+
+    Raises:
+        FacelabError: there is no such card; the message lists the cards.
+    """
+    from facelab.data import card
+
+    return card(next((source.card for source in SOURCES if source.name == name and source.card), name))
+
+
+def find_source(name: str) -> Source:
+    """Return the row of the table that opens a name or a path; names come first.
+
+    Raises:
+        FacelabError: there is none; the message lists the table.
+    """
+    for source in SOURCES:
+        if source.fits(name) if source.fits else source.name == name:
+            return source
+    raise FacelabError(f"there is no data set {name!r}: give {choices(pairs=True)}; check the path.")
+
+
+def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = False) -> Opened:
+    """Open faces by name or path, as they are: photographs stay photographs.
+
+    Args:
+        name: a name or a path, see :data:`SOURCES`.
+        pairs: whether the caller can use a source that does not say who is on its images.
+        show_progress: show a bar while faces are rendered or read.
+
+    Raises:
+        FacelabError: there is no such source, it cannot be read, or it holds pairs and identities are needed.
+    """
+    from facelab.data import FaceSet, PairList
+
+    name = str(name)
+    source = find_source(name)
+    if source.holds == "pairs" and not pairs:
+        raise FacelabError(
+            f"{name} is a list of pairs and does not say who is on them: use --protocol 10fold of facelab evaluate."
+        )
+    module, function = source.loader.split(":")
+    load = getattr(importlib.import_module(module), function)
+    options: dict[str, Any] = {"show_progress": show_progress}
+    options = {key: value for key, value in options.items() if key in inspect.signature(load).parameters}
+    match load(*((name,) if source.fits else source.arguments), **options):
+        case FaceSet() as faces:
+            return Opened(faces, source, source.how)
+        case FaceSet() as faces, PairList() as listed:
+            return Opened(faces, source, source.how, pairs=listed)
+        case FaceSet() as faces, errors:
+            return Opened(faces, source, source.how, list(errors))
+    raise TypeError(f"{source.loader} returns no FaceSet")
+
+
+def are_chips(opened: Opened, images: Images = "auto") -> bool:
+    """Say whether opened images are aligned chips, to be taken as they are. This is the only place that decides it.
+
+    Args:
+        opened: from :func:`open_faces`.
+        images: what a folder holds. ``auto``: square pictures of one size up to 256 pixels are chips. ``chips``: it
+            does, whatever their size, which must be one.
+
+    Raises:
+        FacelabError: ``images`` is ``chips`` and there are several sizes.
+    """
+    if opened.source.holds != "either":
+        return opened.source.holds != "photographs"
+    if images == "photographs":
+        return False
+    faces = opened.faces
+    sizes = sorted({faces[i][0].shape[:2] for i in range(len(faces))})
+    if images == "auto":
+        return len(sizes) == 1 and sizes[0][0] == sizes[0][1] <= _CHIP
+    if len(sizes) > 1:
+        raise FacelabError(
+            f"{faces.name} does not hold aligned chips: its pictures have {len(sizes)} sizes, such as "
+            f"{sizes[0][1]} x {sizes[0][0]} and {sizes[1][1]} x {sizes[1][0]}. Align them: facelab align FOLDER --out "
+            "CHIPS, or let facelab evaluate do it: --images photographs."
+        )
+    return True
+
+
+def open_chips(
+    name: str | Path,
+    *,
+    images: Images = "auto",
+    pairs: bool = False,
+    detector: "Detector | None" = None,
+    method: "Method" = "five-point",
+    missing: Missing | None = None,
+    device: Any = "auto",
+    show_progress: bool = False,
+) -> Opened:
+    """Open faces by name or path as aligned chips: in photographs, faces are detected and aligned first.
+
+    Args:
+        name, pairs: see :func:`open_faces`.
+        images: what a folder holds, see :func:`are_chips`.
+        detector: finds the faces; MTCNN on ``device`` if not given.
+        method: how to align, see :func:`facelab.align.chip_matrices`.
+        missing: what to do where no face is found, see :func:`facelab.align.make_chips`; the source's way if not given.
+        device: of the detector.
+        show_progress: show progress bars.
+
+    Raises:
+        FacelabError: see :func:`open_faces` and :func:`are_chips`, or no face is found in any photograph.
+    """
+    opened = open_faces(name, pairs=pairs, show_progress=show_progress)
+    if are_chips(opened, images):
+        return opened
+    from facelab.align import make_chips
+    from facelab.detect import make_detector
+
+    detector = detector or make_detector("mtcnn", device=device)
+    chips, report = make_chips(
+        opened.faces,
+        detector,
+        method=method,
+        missing=missing or opened.source.missing,
+        show_progress=show_progress,
+    )
+    chips.name = opened.faces.name
+    by = type(detector).__name__ + ("" if method == "five-point" else f" ({method})")
+    return replace(opened, faces=chips, how=f"photographs, detected and aligned by {by}: {report}")
