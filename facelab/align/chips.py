@@ -1,8 +1,8 @@
 """From a set of photographs to a set of chips: the first half of the chain in one call."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
@@ -10,16 +10,11 @@ from facelab.align.similarity import TEMPLATE_SIZE
 from facelab.align.warp import METHODS, Method, align_batch, default_box, default_landmarks
 from facelab.data.faceset import FaceSet
 from facelab.detect.detection import Detection, largest
+from facelab.detect.registry import Detector
 from facelab.errors import FacelabError
 from facelab.progress import progress_bar
 
 BATCH = 32  # photographs decoded at a time
-
-
-class Detector(Protocol):
-    """Anything that finds faces, such as :class:`facelab.detect.MTCNN`."""
-
-    detect: Callable[[list[np.ndarray]], list[list[Detection]]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +35,7 @@ class ChipReport:
 
 def make_chips(
     faces: FaceSet,
-    detector: Detector,
+    detector: Detector | Sequence[Sequence[Detection]],
     *,
     size: int = TEMPLATE_SIZE,
     method: Method = "five-point",
@@ -51,7 +46,7 @@ def make_chips(
 
     Args:
         faces: photographs with one identity each.
-        detector: finds the faces.
+        detector: finds the faces; or what one has found already, a list of faces for each photograph.
         size: width and height of the chips in pixels.
         method: how to align; see :func:`facelab.align.chip_matrices`.
         missing: what to do where no face is found: ``"raise"`` an error, ``"skip"`` the photograph, or take the
@@ -64,19 +59,23 @@ def make_chips(
         report.
 
     Raises:
-        FacelabError: no face in a photograph where ``missing="raise"``, or in none at all.
+        FacelabError: no face in a photograph where ``missing="raise"``, or in none at all; no landmarks, which only
+            ``method="crop"`` does without; or detections of another number of photographs.
     """
     if missing not in ("raise", "skip", "default"):
         raise FacelabError(f"missing={missing!r}: choose 'raise', 'skip' or 'default'.")
     if method not in METHODS:
         raise FacelabError(f"method={method!r}: choose one of {', '.join(METHODS)}.")
+    if isinstance(detector, Sequence) and len(detector) != len(faces):
+        raise FacelabError(f"FaceSet {faces.name!r}: {len(faces)} photographs, but detections of {len(detector)}.")
     chips, rows, records, absent, several = [], [], [], [], 0
     with progress_bar(f"detect and align {faces.name}", len(faces), show_progress=show_progress) as bar:
         for start in range(0, len(faces), BATCH):
             positions = range(start, min(start + BATCH, len(faces)))
             images = [faces[position][0] for position in positions]
+            found = detector[start : start + BATCH] if isinstance(detector, Sequence) else detector.detect(images)
             taken, landmarks, boxes = [], [], []
-            for position, image, detections in zip(positions, images, detector.detect(images), strict=True):
+            for position, image, detections in zip(positions, images, found, strict=True):
                 face = largest(detections)
                 several += len(detections) > 1
                 if face is None:

@@ -1,7 +1,7 @@
 """One verb per stage, one file per verb; no logic of its own. Heavy imports wait until a verb needs them."""
 
 from facelab.cli import align, data, detect, evaluate, quickstart, synth, train
-from facelab.cli.program import app, typer_app
+from facelab.cli.program import Verb, app, typer_app
 
 for verb in (  # as the help lists them
     quickstart.quickstart,
@@ -12,6 +12,6 @@ for verb in (  # as the help lists them
     train.train,
     evaluate.evaluate,
 ):
-    typer_app.command()(verb)
+    typer_app.command(cls=Verb)(verb)
 
 __all__ = ["app"]

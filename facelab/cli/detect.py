@@ -6,23 +6,21 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from facelab.cli.program import console, finish
+from facelab.cli.program import Device, console, finish
 
 
 def detect(
     photos: Annotated[list[Path], typer.Argument(help="Photographs, or folders of them.")],
     out: Annotated[Path, typer.Option(help="Folder for one JSON file and one marked picture per photograph.")],
-    detector: Annotated[str, typer.Option(help="mtcnn, centerface, yunet or cascade.")] = "mtcnn",
+    detector: Annotated[str, typer.Option(help="One of {detectors}.")] = "mtcnn",
     min_face: Annotated[int | None, typer.Option(help="Smallest face to look for, in pixels.")] = None,
     max_faces: Annotated[int | None, typer.Option(help="At most so many faces of a photograph, the best.")] = None,
-    model: Annotated[Path | None, typer.Option(help="Model file of centerface or yunet.")] = None,
-    device: Annotated[str | None, typer.Option(help="For mtcnn: auto (the default), cpu, cuda, mps.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model file, for a detector that reads one.")] = None,
+    device: Device = "auto",
 ) -> None:
     """Find faces and five landmarks in photographs."""
     from facelab.detect.files import detect_files
 
-    if detector == "mtcnn":
-        device = device or "auto"
     options = {"min_face": min_face, "max_faces": max_faces, "model": model, "device": device}
     faces, errors = detect_files(photos, out, detector=detector, show_progress=True, **options)
     for photo, count in faces.items():

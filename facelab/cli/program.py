@@ -1,13 +1,15 @@
 """What the verbs share: the program, the console, and how a run ends."""
 
+import importlib
 import sys
 import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.core import TyperCommand
 
 from facelab import __version__
 from facelab.errors import FacelabError
@@ -22,6 +24,21 @@ typer_app = typer.Typer(
 console = Console()
 
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
+
+NAMES = {"detectors": "facelab.detect.registry:detectors"}  # {detectors} in a help text -> who knows the names
+
+
+class Verb(TyperCommand):
+    """A verb whose help lists names of :data:`NAMES`: read when somebody asks for it, as to read them takes a while."""
+
+    def format_help(self, *arguments: Any) -> None:
+        for parameter in self.params:
+            for name, place in NAMES.items():
+                if f"{{{name}}}" in (parameter.help or ""):
+                    module, function = place.split(":")
+                    known = ", ".join(getattr(importlib.import_module(module), function)())
+                    parameter.help = parameter.help.replace(f"{{{name}}}", known)
+        super().format_help(*arguments)
 
 
 @typer_app.callback(invoke_without_command=True)

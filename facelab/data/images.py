@@ -30,9 +30,12 @@ def read_image(path: Path | str) -> np.ndarray:
         data = np.fromfile(path, dtype=np.uint8)
     except OSError as error:
         raise ImageError(f"cannot read {path}: {error.strerror}. Check the path.") from error
+    pictures = 1
     try:
         image = cv2.imdecode(data, cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR) if len(data) else None
-        if image is not None and data[:2].tobytes() != b"\xff\xd8":  # a JPEG has no alpha
+        if image is not None and data[:2].tobytes() != b"\xff\xd8":  # a JPEG is one picture, and has no alpha
+            # OpenCV counts only what lies in a file, so it is opened again; Pillow counts, but not in every TIFF.
+            pictures = cv2.imcount(str(path))
             # This flag alone keeps alpha, but ignores the orientation.
             raw, kinds, metadata = cv2.imdecodeWithMetadata(data, cv2.IMREAD_UNCHANGED)
             if raw.ndim == 3 and raw.shape[2] == 4:
@@ -44,7 +47,7 @@ def read_image(path: Path | str) -> np.ndarray:
         raise ImageError(
             f"cannot decode {path}: {len(data)} bytes that are not a whole image. Replace the file or leave it out."
         )
-    if (pictures := cv2.imcount(str(path))) > 1:
+    if pictures > 1:
         # Always from this line, so that Python's usual filter knows it again when the file is read again.
         warnings.warn(f"{path} holds {pictures} pictures (frames or pages): only the first is read.", stacklevel=1)
     try:

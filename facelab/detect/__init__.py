@@ -11,7 +11,7 @@ from facelab.detect.metrics import (
     photograph_bootstrap,
     precision_recall,
 )
-from facelab.detect.registry import Detector, detectors, make_detector
+from facelab.detect.registry import Detector, detector_title, detectors, make_detector
 
 if TYPE_CHECKING:
     from facelab.detect.mtcnn import MTCNN
@@ -22,6 +22,7 @@ __all__ = [
     "Detector",
     "Matches",
     "average_precision",
+    "detector_title",
     "detectors",
     "iou",
     "largest",

@@ -3,7 +3,7 @@
 import numpy as np
 
 from facelab.detect.detection import Detection
-from facelab.detect.single import MAX_SIDE, SingleImageDetector
+from facelab.detect.single import MAX_SIDE, SingleImageDetector, shrink
 from facelab.errors import FacelabError
 
 
@@ -48,12 +48,8 @@ class Cascade(SingleImageDetector):
         self._cascade = SkimageCascade(data.lbp_frontal_face_cascade_filename())
 
     def _detect(self, image: np.ndarray) -> list[Detection]:
-        import cv2
-
-        shrink = min(1.0, self.max_side / max(image.shape[:2]))
-        if shrink < 1:
-            image = cv2.resize(image, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
-        smallest, largest = max(24, round(self.min_face * shrink)), min(image.shape[:2])
+        image, scale = shrink(image, self.max_side)
+        smallest, largest = max(24, round(self.min_face / scale.max())), min(image.shape[:2])
         if largest < smallest:
             return []
         rows = self._cascade.detect_multi_scale(
@@ -65,7 +61,7 @@ class Cascade(SingleImageDetector):
             min_neighbor_number=self.min_neighbours,
         )
         boxes = [
-            np.array([r["c"], r["r"], r["c"] + r["width"], r["r"] + r["height"]], np.float32) / shrink - 0.5
+            np.array([r["c"], r["r"], r["c"] + r["width"], r["r"] + r["height"]]) * np.tile(scale, 2) - 0.5
             for r in rows
         ]
         boxes.sort(key=lambda box: box[0] - box[2])

@@ -1,12 +1,15 @@
 """What every detector returns."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from facelab.data.images import to_rgb8
-from facelab.errors import ImageError
+from facelab.errors import FacelabError, ImageError
+
+_LARGEST = np.finfo(np.float32).max
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,36 @@ class Detection:
     def area(self) -> float:
         """The area of the box in square pixels."""
         return float((self.box[2] - self.box[0]) * (self.box[3] - self.box[1]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``{"box": [x0, y0, x1, y1], "score", "landmarks": [[x, y] x 5]}`` in plain numbers, as JSON holds it;
+        landmarks are None from a detector that finds boxes only. :meth:`from_dict` gives back the same bits."""
+        landmarks = None if self.landmarks is None else self.landmarks.tolist()
+        return {"box": self.box.tolist(), "score": float(self.score), "landmarks": landmarks}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Detection":
+        """Return the face that :meth:`to_dict` wrote.
+
+        Raises:
+            FacelabError: other keys, another number of coordinates, or a value that is not a finite number.
+        """
+        if not isinstance(values, Mapping) or set(values) != {"box", "score", "landmarks"}:
+            keys = f"the keys {sorted(map(str, values))}" if isinstance(values, Mapping) else repr(values)
+            raise FacelabError(f"a detection has the keys box, score and landmarks; this one is {keys}.")
+        landmarks = None if values["landmarks"] is None else _numbers(values, "landmarks", (5, 2)).astype(np.float32)
+        return cls(_numbers(values, "box", (4,)).astype(np.float32), float(_numbers(values, "score", ())), landmarks)
+
+
+def _numbers(values: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> np.ndarray:
+    try:
+        array = np.array(values[key])
+    except ValueError:  # lists of different lengths
+        array = np.array(None)
+    if array.shape != shape or array.dtype.kind not in "iuf" or not (np.abs(array) < _LARGEST).all():  # nor is NaN
+        what = f"finite numbers of shape {shape}" if shape else "one finite number"
+        raise FacelabError(f"the {key} of a detection is {values[key]!r}; expected {what}.")
+    return array.astype(np.float64)
 
 
 def largest(detections: Sequence[Detection]) -> Detection | None:

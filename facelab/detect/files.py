@@ -54,14 +54,7 @@ def detect_files(
             try:
                 image = read_image(path)
                 faces = finder.detect([image])[0]
-                rows = [
-                    {
-                        "box": f.box.tolist(),
-                        "score": f.score,
-                        "landmarks": None if f.landmarks is None else f.landmarks.tolist(),
-                    }
-                    for f in faces
-                ]
+                rows = [face.to_dict() for face in faces]
                 with atomic_write(out / f"{name}.json") as temporary:
                     temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
                 write_image(out / f"{name}.png", mark_faces(image, faces))

@@ -46,7 +46,7 @@ class MTCNN:
         max_faces: int | None = None,
         thresholds: tuple[float, float, float] = (0.6, 0.7, 0.8),
         factor: float = 0.709,
-        device: str | torch.device = "cpu",
+        device: str | torch.device = "auto",
     ):
         if min_face < WINDOW:
             raise FacelabError(

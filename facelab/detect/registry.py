@@ -3,6 +3,7 @@
 import importlib
 import inspect
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,11 +11,18 @@ import numpy as np
 from facelab.detect.detection import Detection
 from facelab.errors import FacelabError
 
-_CLASSES = {
-    "mtcnn": ("facelab.detect.mtcnn", "MTCNN"),
-    "centerface": ("facelab.detect.centerface", "CenterFace"),
-    "yunet": ("facelab.detect.yunet", "YuNet"),
-    "cascade": ("facelab.detect.cascade", "Cascade"),
+
+@dataclass(frozen=True)
+class _Row:
+    path: str  # module and class, imported when a detector is made
+    title: str  # in figures and tables
+
+
+_DETECTORS = {
+    "mtcnn": _Row("facelab.detect.mtcnn:MTCNN", "MTCNN"),
+    "centerface": _Row("facelab.detect.centerface:CenterFace", "CenterFace"),
+    "yunet": _Row("facelab.detect.yunet:YuNet", "YuNet"),
+    "cascade": _Row("facelab.detect.cascade:Cascade", "LBP cascade"),
 }
 
 
@@ -28,25 +36,33 @@ class Detector(Protocol):
 
 def detectors() -> tuple[str, ...]:
     """Return the names that :func:`make_detector` knows."""
-    return tuple(_CLASSES)
+    return tuple(_DETECTORS)
+
+
+def detector_title(name: str) -> str:
+    """Return how a detector is called in figures and tables; a name that is none stays as it is."""
+    return _DETECTORS[name].title if name in _DETECTORS else name
 
 
 def make_detector(name: str, **options: Any) -> Detector:
     """Return the detector of this name.
 
     Args:
-        name: ``"mtcnn"``, ``"centerface"``, ``"yunet"`` or ``"cascade"``.
-        options: arguments of its class; all take ``min_face`` and ``max_faces``. An option that is None is left out.
+        name: one of :func:`detectors`.
+        options: arguments of its class; all take ``min_face`` and ``max_faces``. An option that is None is left out,
+            and so is ``device="auto"`` where the detector computes on the CPU only.
 
     Raises:
         FacelabError: an unknown name or option, or a package or model file that the detector needs is missing.
     """
-    if name not in _CLASSES:
-        raise FacelabError(f"detector {name!r}: choose one of {', '.join(_CLASSES)}.")
-    module, attribute = _CLASSES[name]
+    if name not in _DETECTORS:
+        raise FacelabError(f"detector {name!r}: choose one of {', '.join(_DETECTORS)}.")
+    module, attribute = _DETECTORS[name].path.split(":")
     detector = getattr(importlib.import_module(module), attribute)
     options = {key: value for key, value in options.items() if value is not None}
     known = inspect.signature(detector).parameters
+    if "device" not in known and options.get("device") == "auto":
+        del options["device"]
     for option in options:
         if option not in known:
             raise FacelabError(f"detector {name!r} takes no option {option!r}; it takes {', '.join(known)}.")

@@ -7,9 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from facelab.detect.registry import detector_title
 from facelab.plots.style import BLUE, CYCLE, GREY, MARKERS, ORANGE, new_figure, show_image, styled
-
-DETECTORS = {"mtcnn": "MTCNN", "centerface": "CenterFace", "yunet": "YuNet", "cascade": "LBP cascade"}
 
 
 @styled
@@ -44,7 +43,7 @@ def precision_recall_curves(results: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw precision over recall for each detector of the results; a detector without scores is one point."""
     figure, ((panel,),) = new_figure(width=5.0, height=3.4)
     for (name, result), colour, marker in zip(results.items(), CYCLE, MARKERS, strict=False):
-        label = f"{DETECTORS.get(name, name)} (AP {result['ap']['value']:.2f})"
+        label = f"{detector_title(name)} (AP {result['ap']['value']:.2f})"
         curve = result["curve"]
         style = {"linestyle": "none", "marker": marker} if len(curve["recall"]) == 1 else {"linewidth": 1.8}
         panel.plot(curve["recall"], curve["precision"], color=colour, label=label, **style)
@@ -68,7 +67,7 @@ def recall_by_group(results: Mapping[str, Mapping[str, Any]], kinds: Sequence[st
             place = np.arange(len(labels)) + 0.16 * (k - (len(results) - 1) / 2)
             panel.errorbar(
                 place, values, np.abs(reach), fmt=MARKERS[k], color=CYCLE[k], capsize=2, markersize=5,
-                label=DETECTORS.get(name, name),
+                label=detector_title(name),
             )  # fmt: skip
         counts = [next(iter(results.values()))["recall_by"][kind][label]["n"] for label in labels]
         panel.set_xticks(range(len(labels)), [f"{a}\nn={n}" for a, n in zip(labels, counts, strict=True)], fontsize=8)

