@@ -17,16 +17,6 @@ SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#1a1a1a", "#767676"
 CYCLE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 
-NAMES = {
-    "cross_entropy": "cross entropy",
-    "normface": "NormFace",
-    "sphereface": "SphereFace",
-    "cosface": "CosFace",
-    "arcface": "ArcFace",
-    "triplet": "triplet",
-    "pixels": "raw pixels",
-}
-
 _RC = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -78,8 +68,10 @@ def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
 
 
 def display_name(model: str) -> str:
-    """Return how a model is called in figures and tables."""
-    return NAMES.get(model, model)
+    """Return how a model is called in figures and tables: by the title of its loss, if it has the name of one."""
+    from facelab.losses import LOSSES  # here, as it loads PyTorch, and many figures name no model
+
+    return {**{name: row.title for name, row in LOSSES.items()}, "pixels": "raw pixels"}.get(model, model)
 
 
 def with_caption(figure: Figure, caption: str) -> Figure:

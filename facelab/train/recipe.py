@@ -1,6 +1,5 @@
 """Everything that decides the result of a training, in one place that can be saved and compared."""
 
-import inspect
 import math
 import tomllib
 from collections.abc import Sequence
@@ -8,57 +7,38 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, model_validator
 from torch import nn
 
-from facelab import losses
 from facelab.errors import FacelabError
-from facelab.losses import ClassifierLoss, Loss, MarginLoss
+from facelab.losses import LOSSES, Loss, MarginLoss, PartialFC
 from facelab.losses.base import check_positive, check_range
 from facelab.strict import Strict, read_toml
 
 PRESETS = Path(__file__).parent / "presets"
 
-LOSSES: dict[str, type[Loss]] = {
-    "cross_entropy": losses.Softmax,
-    "normface": losses.NormFace,
-    "sphereface": losses.SphereFace,
-    "sphereface_r": losses.SphereFaceR,
-    "cosface": losses.CosFace,
-    "arcface": losses.ArcFace,
-    "combined": losses.CombinedMargin,
-    "adaface": losses.AdaFace,
-    "curricularface": losses.CurricularFace,
-    "magface": losses.MagFace,
-    "triplet": losses.Triplet,
-}
+
+class _Named(Strict):
+    name: Literal[*LOSSES] = "cross_entropy"
+    margin: float | None = Field(None, ge=0)
+    scale: float | None = Field(None, gt=0)
 
 
-def _arguments(name: str) -> dict[str, Any]:
-    """Return the keyword arguments of the loss of this name, with their defaults."""
-    parameters = inspect.signature(LOSSES[name]).parameters.values()
-    return {parameter.name: parameter.default for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
+def _arguments() -> dict[str, Any]:
+    """Return a field, with None as its default, for every argument of a loss that is not written out in a class."""
+    types: dict[str, Any] = {}
+    for row in LOSSES.values():
+        for name, parameter in row.arguments.items():
+            types[name] = types.get(name) | parameter.annotation
+    return {name: (of_any, None) for name, of_any in types.items() if name not in ("margin", "scale", "detach_margin")}
 
 
-class LossRecipe(Strict):
+class LossRecipe(create_model("_Arguments", __base__=_Named, __module__=__name__, **_arguments())):
     """Which loss, and its arguments: those of its class in :mod:`facelab.losses`, with the same defaults.
 
     An argument that the loss does not take is an error when given, and None otherwise.
     """
 
-    name: Literal[*LOSSES] = "cross_entropy"
-    margin: float | None = Field(None, ge=0)
-    scale: float | None = Field(None, gt=0)
-    m1: float | None = None
-    m2: float | None = None
-    m3: float | None = None
-    annealing: tuple[float, float, float] | None = None
-    concentration: float | None = None
-    momentum: float | None = None
-    margins: tuple[float, float] | None = None
-    lengths: tuple[float, float] | None = None
-    length_weight: float | None = None
-    mining: losses.Mining | None = None
     detach_margin: bool | None = None
     margin_warmup: float | None = Field(
         None, ge=0, le=1, description="share of the training over which the margin rises from 0"
@@ -79,8 +59,9 @@ class LossRecipe(Strict):
         name = values.get("name", cls.model_fields["name"].default)
         if name not in list(LOSSES):
             return values
-        takes = _arguments(name)
-        if issubclass(LOSSES[name], MarginLoss):
+        row = LOSSES[name]
+        takes = {argument: parameter.default for argument, parameter in row.arguments.items()}
+        if issubclass(row.loss_class, MarginLoss):
             takes |= {"margin_warmup": 0.0, "centre_sampling": None}
         if "scale" in takes:
             takes["scale_warmup"] = None
@@ -94,7 +75,7 @@ class LossRecipe(Strict):
     def _check_with_the_loss(self) -> Self:
         """Let the loss check its arguments now, not when training starts."""
         with torch.device("meta"):
-            LOSSES[self.name](*self._sizes(2, 1), **self._given())
+            self._build(2, 1)
         if self.scale_warmup:
             check_positive(scale_warmup=self.scale_warmup[0])
             check_range(0, 1 + 1e-9, scale_warmup=self.scale_warmup[1])
@@ -102,14 +83,12 @@ class LossRecipe(Strict):
 
     def build(self, num_identities: int, embedding_dim: int) -> Loss:
         """Return the loss; its initial centres follow the global random state."""
-        loss = LOSSES[self.name](*self._sizes(num_identities, embedding_dim), **self._given())
-        return loss if self.centre_sampling is None else losses.PartialFC(loss, rate=self.centre_sampling)
+        loss = self._build(num_identities, embedding_dim)
+        return loss if self.centre_sampling is None else PartialFC(loss, rate=self.centre_sampling)
 
-    def _sizes(self, *sizes: int) -> tuple[int, ...]:
-        return sizes if issubclass(LOSSES[self.name], ClassifierLoss) else ()
-
-    def _given(self) -> dict[str, Any]:
-        return {argument: getattr(self, argument) for argument in _arguments(self.name)}
+    def _build(self, *sizes: int) -> Loss:
+        row = LOSSES[self.name]
+        return row.build(*sizes, **{argument: getattr(self, argument) for argument in row.arguments})
 
 
 class Augmentation(Strict):

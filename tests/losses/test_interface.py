@@ -9,12 +9,15 @@ from torch.nn import functional
 
 from facelab.errors import FacelabError
 from facelab.losses import (
+    LOSSES,
     AdaFace,
     ArcFace,
+    ClassifierLoss,
     CombinedMargin,
     CosFace,
     CurricularFace,
     MagFace,
+    MarginLoss,
     NormFace,
     PartialFC,
     Softmax,
@@ -23,8 +26,9 @@ from facelab.losses import (
     Triplet,
 )
 
-MARGIN_LOSSES = [SphereFace, SphereFaceR, CosFace, ArcFace, CombinedMargin, AdaFace, CurricularFace, MagFace]
-CENTRE_LOSSES = [Softmax, NormFace, *MARGIN_LOSSES]
+ALL_LOSSES = [row.loss_class for row in LOSSES.values()]
+CENTRE_LOSSES = [loss_class for loss_class in ALL_LOSSES if issubclass(loss_class, ClassifierLoss)]
+MARGIN_LOSSES = [loss_class for loss_class in ALL_LOSSES if issubclass(loss_class, MarginLoss)]
 
 EMBEDDINGS = torch.randn(12, 8, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(12) % 5
@@ -36,10 +40,10 @@ def name_of(value):
 
 def build(loss_class, identities=5, dim=8, **arguments):
     torch.manual_seed(0)
-    return loss_class(**arguments) if loss_class is Triplet else loss_class(identities, dim, **arguments)
+    return loss_class(*((identities, dim) if issubclass(loss_class, ClassifierLoss) else ()), **arguments)
 
 
-@pytest.fixture(params=[*CENTRE_LOSSES, Triplet], ids=name_of)
+@pytest.fixture(params=ALL_LOSSES, ids=name_of)
 def loss(request):
     return build(request.param)
 
@@ -84,7 +88,7 @@ def test_is_computed_in_float32_under_autocast_and_parameters_keep_their_dtype(l
     expected = loss(EMBEDDINGS, LABELS)
     with torch.autocast("cpu", torch.bfloat16):
         assert loss(EMBEDDINGS, LABELS).item() == expected.item()
-        if not isinstance(loss, Triplet):
+        if isinstance(loss, ClassifierLoss):
             assert loss.logits(EMBEDDINGS).dtype == torch.float32
     low = loss(EMBEDDINGS.bfloat16(), LABELS)
     assert low.dtype == torch.float32

@@ -10,7 +10,7 @@ import torch
 
 from facelab import processes
 from facelab.data import FaceSet
-from facelab.losses import PartialFC
+from facelab.losses import LOSSES, MarginLoss, PartialFC
 from facelab.train import Checkpoint, Recipe, fit
 from facelab.train.batches import load_batches
 
@@ -22,7 +22,7 @@ TRAININGS = {
     "shared": {"name": "arcface", "scale": 8, "margin": 0.2, "centre_sampling": 1.0},
     "sampled": {"name": "arcface", "scale": 8, "margin": 0.2, "centre_sampling": 0.5},
 }
-PARTIAL_LOSSES = ["arcface", "cosface", "sphereface", "curricularface", "magface", "adaface", "combined"]
+PARTIAL_LOSSES = [name for name, row in LOSSES.items() if issubclass(row.loss_class, MarginLoss)]
 RESUMED = ["arcface", "sampled"]
 IDENTITIES = 7  # does not divide by two
 
