@@ -11,7 +11,7 @@ import numpy as np
 
 from facelab.analyze.intervals import ratio_by_identity
 from facelab.errors import FacelabError
-from facelab.evaluate.bootstrap import draw_identities
+from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
 from facelab.evaluate.checks import check_embeddings
 from facelab.evaluate.estimate import Estimate
 
@@ -213,5 +213,5 @@ def _share_between(
         return sigma_b / (sigma_b + sigma_w)
 
     draws = np.concatenate([share(c) for c in draw_identities(len(sizes), replicates, np.random.default_rng(seed))])
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(float(share(np.ones((1, len(sizes))))[0]), float(low), float(high), len(x))
+    value = float(share(np.ones((1, len(sizes))))[0])
+    return bootstrap_interval(value, draws, len(x), len(sizes), share=False)  # of variances: it may be below 0

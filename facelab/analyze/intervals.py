@@ -3,7 +3,7 @@
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.bootstrap import draw_identities
+from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
 from facelab.evaluate.checks import check_values
 from facelab.evaluate.estimate import Estimate
 
@@ -16,7 +16,7 @@ def ratio_by_identity(
     .. math:: r = \frac{\sum_i a_i}{\sum_i b_i}
 
     Images of one identity resemble each other, so identities are drawn with replacement, each with all its images, and
-    the middle 95 % of the ratios is the interval. With fewer than about 20 identities it is somewhat too narrow.
+    the ratios of the draws give the interval. With fewer than about 20 identities it is somewhat too narrow.
 
     Args:
         numerator, denominator: a and b of each image, shape (n,).
@@ -34,5 +34,5 @@ def ratio_by_identity(
     draws = np.concatenate(
         [counts @ sums for counts in draw_identities(len(identities), replicates, np.random.default_rng(seed))]
     )
-    low, high = np.quantile(draws[:, 0] / draws[:, 1], [0.025, 0.975])
-    return Estimate(float(a.sum() / b.sum()), float(low), float(high), len(labels))
+    ratio, ratios = float(a.sum() / b.sum()), draws[:, 0] / draws[:, 1]
+    return bootstrap_interval(ratio, ratios, len(labels), len(identities), share=False)

@@ -92,6 +92,6 @@ def linear_probe(
         total = (target - baseline) ** 2
         saved = total - (target - predicted) ** 2
         return Probe(ratio_by_identity(saved, total, labels, replicates=replicates, seed=seed), 0.0)
-    right = (predicted == target).astype(float)
+    right = predicted == target
     most = np.unique(target, return_counts=True)[1].max() / len(target)
-    return Probe(mean_by_identity(right, labels, replicates=replicates, seed=seed), float(most))
+    return Probe(mean_by_identity(right, labels, share=True, replicates=replicates, seed=seed), float(most))

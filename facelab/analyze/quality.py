@@ -3,7 +3,7 @@
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.bootstrap import draw_identities
+from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
 from facelab.evaluate.checks import check_values
 from facelab.evaluate.estimate import Estimate
 
@@ -38,8 +38,7 @@ def rank_correlation(
             drawn = np.concatenate([np.tile(rows[k], count[k]) for k in np.flatnonzero(count)])
             if np.ptp(a[drawn]) and np.ptp(b[drawn]):
                 draws.append(_spearman(a[drawn], b[drawn]))
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return Estimate(_spearman(a, b), float(low), float(high), len(a))
+    return bootstrap_interval(_spearman(a, b), draws, len(a), len(identities), share=False)
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:

@@ -169,7 +169,7 @@ def response(embed: Callable[[np.ndarray], np.ndarray], swept: Sweep) -> Respons
     start = embeddings[:, swept.reference]
     angles = np.arccos(np.clip(np.einsum("pvd,pd->pv", embeddings, start), -1, 1))
     between = np.arccos(np.clip(start @ start.T, -1, 1))[np.triu_indices(people, k=1)]
-    moved = [mean_by_identity(angles[:, v], np.arange(people)) for v in range(number)]
+    moved = [mean_by_identity(angles[:, v], np.arange(people), share=False) for v in range(number)]
     return Response(swept.factor, swept.values, moved, float(between.mean()))
 
 

@@ -158,11 +158,11 @@ def average_precision(matches: Matches, counts: np.ndarray | None = None) -> flo
 
 def photograph_bootstrap(
     measure: Callable[[np.ndarray], float], photographs: int, *, replicates: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of a measure, drawing photographs (not faces) with replacement.
+) -> np.ndarray:
+    """Return a measure on each draw of photographs (not faces) with replacement, shape (replicates,).
 
     Faces on one photograph share its light, noise and background; to draw them one by one would make the interval too
-    narrow.
+    narrow. The interval is :func:`facelab.evaluate.bootstrap_interval` of the draws.
 
     Args:
         measure: from how often each photograph counts, shape (photographs,), to the value; NaN if there is none.
@@ -171,6 +171,4 @@ def photograph_bootstrap(
     """
     generator = np.random.default_rng(seed)
     share = np.full(photographs, 1 / photographs)
-    draws = [measure(counts) for counts in generator.multinomial(photographs, share, size=replicates)]
-    low, high = np.nanpercentile(draws, [2.5, 97.5])
-    return float(low), float(high)
+    return np.array([measure(counts) for counts in generator.multinomial(photographs, share, size=replicates)])

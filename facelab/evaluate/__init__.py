@@ -1,6 +1,6 @@
 """Verification, identification, and how sure we are."""
 
-from facelab.evaluate.bootstrap import bootstrap_curves, identity_bootstrap, mean_by_identity
+from facelab.evaluate.bootstrap import bootstrap_curves, bootstrap_interval, identity_bootstrap, mean_by_identity
 from facelab.evaluate.calibration import Calibration, calibrate, cllr
 from facelab.evaluate.comparison import Comparison, compare_by_identity, compare_scores, holm, holm_sentence
 from facelab.evaluate.curve import Roc, auc, det, eer, roc, tar_at_far
@@ -54,6 +54,7 @@ __all__ = [
     "apply_threshold",
     "auc",
     "bootstrap_curves",
+    "bootstrap_interval",
     "calibrate",
     "chance_of_a_false_match",
     "cllr",

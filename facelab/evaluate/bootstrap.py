@@ -1,15 +1,18 @@
 """Intervals that know that pairs share people: identities are drawn again, not pairs."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from facelab.errors import FacelabError
 from facelab.evaluate.checks import check_values
 from facelab.evaluate.curve import Roc, check_pairs, curve_from_counts
 from facelab.evaluate.estimate import Estimate, wilson
 from facelab.evaluate.scores import Scores
 
 _BLOCK_VALUES = 4_000_000  # numbers held at once, 32 MB in float64
+_ROUNDING = 1e-12  # an AUC of 1 is a sum of many steps, and misses 1 by a few times 1e-16
 
 
 def draw_identities(identities: int, replicates: int, generator: np.random.Generator, block: int = 100):
@@ -72,47 +75,61 @@ def bootstrap_curves(scores: Scores, replicates: int, generator: np.random.Gener
         yield Roc(curve.threshold, curve.far, curve.tar, len(own), len(bins))
 
 
-def bootstrap_interval(value: float, draws: np.ndarray, n: int, identities: int) -> Estimate:
-    """Return a value with the range of 95 % of its draws; draws that are NaN do not count.
+def bootstrap_interval(value: float, draws: np.ndarray, n: int, identities: int, *, share: bool) -> Estimate:
+    """Return a value with the range of 95 % of its draws: the one place where draws become an interval.
 
-    Where the value is a share of exactly 0 or 1, every draw shows the same; the interval is then Wilson's with
-    identities as the sample size. The interval always holds the value.
+    The interval always holds the value. Draws that are NaN do not count. Where a share is 0 or 1, every draw shows the
+    same, and few people are no proof; the interval is then Wilson's with identities as the sample size.
 
     Args:
         value: the measure on the data as it is.
         draws: the measure on each draw of identities, shape (r,).
         n: what the estimate counts.
-        identities: how many were drawn from.
+        identities: how many were drawn from (or photographs, where those were drawn).
+        share: whether the value is a share: a rate, an accuracy, AUC, EER, a mean of those. Angles, differences, ratios
+            and medians are not: one that is 0 in every draw gets 0 to 0.
     """
-    if np.isnan(value) or np.isnan(draws).all():
+    draws = np.asarray(draws, dtype=np.float64)
+    draws = draws[~np.isnan(draws)]
+    if np.isnan(value) or not len(draws):
         return Estimate(float(value), np.nan, np.nan, n)
-    if value in (0, 1):
-        whole = wilson(int(value) * identities, identities)
-        return Estimate(float(value), whole.low, whole.high, n)
-    low, high = np.nanpercentile(draws, [2.5, 97.5])
+    whole = round(value) if share else None
+    if whole is not None and abs(value - whole) < _ROUNDING:
+        sample = min(identities, n)
+        return replace(wilson(whole * sample, sample), n=n)
+    # Infinite draws (a ratio to nothing) stand in their place: no interpolation between them and others.
+    below, above = ("linear", "linear") if np.isfinite(draws).all() else ("lower", "higher")
+    low, high = np.quantile(draws, 0.025, method=below), np.quantile(draws, 0.975, method=above)
     return Estimate(float(value), float(min(low, value)), float(max(high, value)), n)
 
 
-def mean_by_identity(values: np.ndarray, labels: np.ndarray, *, replicates: int = 2000, seed: int = 0) -> Estimate:
+def mean_by_identity(
+    values: np.ndarray, labels: np.ndarray, *, share: bool, replicates: int = 2000, seed: int = 0
+) -> Estimate:
     """Return the mean over images, such as the share named rightly, with its interval over identities.
 
     Identities are drawn again with all their images: for what will happen with other people, not with other images of
     the same ones. n counts images.
 
     Args:
-        values: one for each image, shape (n,); booleans for a share.
+        values: one for each image, shape (n,); booleans, or shares, for a share.
         labels: identity of each image, shape (n,).
+        share: whether the mean is a share, see :func:`bootstrap_interval`.
         replicates, seed: of the bootstrap.
 
     Raises:
-        FacelabError: no images, another number of labels, or a value that is not finite.
+        FacelabError: no images, another number of labels, or a value that is not finite, or is no share.
     """
     labels, values = check_values(labels, value=values)
+    outside = (values < 0) | (values > 1)
+    if share and outside.any():
+        row = outside.argmax()
+        raise FacelabError(f"value of image {row} is {values[row]:g}: a share lies in [0, 1]; else say share=False.")
     identities, codes = np.unique(labels, return_inverse=True)
     total, count = np.bincount(codes, values), np.bincount(codes)
     blocks = draw_identities(len(identities), replicates, np.random.default_rng(seed))
     draws = np.concatenate([(drawn @ total) / (drawn @ count) for drawn in blocks])
-    return bootstrap_interval(values.mean(), draws, len(values), len(identities))
+    return bootstrap_interval(values.mean(), draws, len(values), len(identities), share=share)
 
 
 def codes(scores: Scores) -> tuple[int, np.ndarray, np.ndarray]:

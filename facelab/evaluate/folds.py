@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
+from facelab.evaluate.bootstrap import bootstrap_interval
 from facelab.evaluate.checks import check_each, check_finite
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
@@ -18,11 +19,13 @@ class FoldAccuracy:
         accuracies: shape (k,).
         thresholds: shape (k,).
         n: pairs in all.
+        identities: on the pairs of all folds.
     """
 
     accuracies: np.ndarray
     thresholds: np.ndarray
     n: int
+    identities: int
 
     @property
     def mean(self) -> float:
@@ -39,9 +42,15 @@ class FoldAccuracy:
 
     @property
     def estimate(self) -> Estimate:
-        """Mean accuracy with Student's 95 % interval over folds, taken as independent; n counts pairs."""
+        """Mean accuracy with Student's 95 % interval over folds, taken as independent; n counts pairs.
+
+        Where no fold has an error (or each nothing else), folds say no more than draws do: see
+        :func:`facelab.evaluate.bootstrap_interval`.
+        """
         from scipy.special import stdtrit
 
+        if self.mean in (0, 1):
+            return bootstrap_interval(self.mean, self.accuracies, self.n, self.identities, share=True)
         half = float(stdtrit(len(self.accuracies) - 1, 0.975)) * self.standard_error
         return Estimate(self.mean, max(0.0, self.mean - half), min(1.0, self.mean + half), self.n)
 
@@ -106,7 +115,7 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
         thresholds[k] = cuts[best]
         test = folds == name
         accuracies[k] = ((values[test] >= thresholds[k]) == genuine[test]).mean()
-    return FoldAccuracy(accuracies, thresholds, len(values))
+    return FoldAccuracy(accuracies, thresholds, len(values), len(np.union1d(scores.first, scores.second)))
 
 
 def draw_pairs(

@@ -146,8 +146,8 @@ def errors_by_group(
     return GroupAudit(
         float(threshold),
         audited,
-        _worst_to_best("FAR", [g.group for g in audited], [g.far for g in audited], far_draws),
-        _worst_to_best("FRR", [g.group for g in audited], [g.frr for g in audited], frr_draws),
+        _worst_to_best("FAR", [g.group for g in audited], [g.far for g in audited], far_draws, len(identities)),
+        _worst_to_best("FRR", [g.group for g in audited], [g.frr for g in audited], frr_draws, len(identities)),
     )
 
 
@@ -201,10 +201,12 @@ def _estimate(group: Hashable, kind: str, value: float, draws: np.ndarray, pairs
     if pairs == 0:
         warnings.warn(f"group {group!r} has no {kind} pairs: NaN", stacklevel=3)
         return Estimate(np.nan, np.nan, np.nan, 0)
-    return bootstrap_interval(value, draws, pairs, identities)
+    return bootstrap_interval(value, draws, pairs, identities, share=True)
 
 
-def _worst_to_best(name: str, groups: list[Hashable], rates: list[Estimate], draws: np.ndarray) -> WorstToBest:
+def _worst_to_best(
+    name: str, groups: list[Hashable], rates: list[Estimate], draws: np.ndarray, identities: int
+) -> WorstToBest:
     values = np.array([rate.value for rate in rates])
     measured = int(np.isfinite(values).sum())
     nothing = Estimate(np.nan, np.nan, np.nan, measured)
@@ -223,10 +225,5 @@ def _worst_to_best(name: str, groups: list[Hashable], rates: list[Estimate], dra
         return WorstToBest(groups[worst], groups[best], nothing)
     with np.errstate(divide="ignore", invalid="ignore"):  # a draw without errors in the best group: infinite
         ratios = draws[worst] / draws[best]
-    ratios = ratios[~np.isnan(ratios)]
-    # No interpolation between draws: infinite ones stand in their place.
-    low = np.quantile(ratios, 0.025, method="lower")
-    high = np.quantile(ratios, 0.975, method="higher")
-    return WorstToBest(
-        groups[worst], groups[best], Estimate(float(values[worst] / values[best]), float(low), float(high), measured)
-    )
+    ratio = bootstrap_interval(values[worst] / values[best], ratios, measured, identities, share=False)
+    return WorstToBest(groups[worst], groups[best], ratio)

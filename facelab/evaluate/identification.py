@@ -197,7 +197,7 @@ class OpenSet:
                 )
             ]
         )
-        return bootstrap_interval(float(self._dir(far, *ones)[0]), draws, n, len(people))
+        return bootstrap_interval(float(self._dir(far, *ones)[0]), draws, n, len(people), share=True)
 
     def _dir(self, far: float, stranger_counts: np.ndarray, mated_counts: np.ndarray) -> np.ndarray:
         """Return DIR where each search counts so often, from shapes (r, q) and (r, m); shape (r,)."""

@@ -167,21 +167,23 @@ def error_versus_reject(
     blocks = draw_identities(len(identities), replicates, np.random.default_rng(seed))
     drawn = [curves(counts[:, owner]) for counts in blocks]
     draws, best = (np.concatenate([part[side] for part in drawn]) for side in (0, 1))
-    low, high = np.nanpercentile(draws, [2.5, 97.5], axis=0)
-    people = len(np.unique(owner))
-    area = bootstrap_interval(_mean(frr), _mean(draws), len(i), people)
     with np.errstate(invalid="ignore", divide="ignore"):  # no error to avoid: NaN
         gain, gains = ((x[..., 0] - _mean(x)) / (x[..., 0] - _mean(y)) for x, y in ((frr, oracle), (draws, best)))
-    gains = gains[np.isfinite(gains)]
-    spread = np.percentile(gains, [2.5, 97.5]) if len(gains) and np.isfinite(gain) else (np.nan, np.nan)
+    gain, gains = (np.where(np.isfinite(values), values, np.nan) for values in (gain, gains))
+    people = len(np.unique(owner))
+
+    def estimate(value: float, drawn: np.ndarray, *, share: bool) -> Estimate:
+        return bootstrap_interval(float(value), drawn, len(i), people, share=share)
+
+    rates = [estimate(*rate, share=True) for rate in zip(frr, draws.T, strict=True)]
     return ErrorReject(
         rejected,
         frr,
-        np.minimum(low, frr),
-        np.maximum(high, frr),
+        np.array([rate.low for rate in rates]),
+        np.array([rate.high for rate in rates]),
         oracle,
-        area,
-        Estimate(float(gain), float(min(spread[0], gain)), float(max(spread[1], gain)), len(i)),
+        estimate(_mean(frr), _mean(draws), share=True),
+        estimate(gain, gains, share=False),
     )
 
 

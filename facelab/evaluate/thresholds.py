@@ -158,8 +158,8 @@ def transfer_threshold(
 def _rates(point: OperatingPoint, draws: tuple[np.ndarray, np.ndarray], scores: Scores) -> tuple[Estimate, Estimate]:
     identities = len(np.union1d(scores.first, scores.second))
     return (
-        bootstrap_interval(point.far, draws[0], point.impostor_pairs, identities),
-        bootstrap_interval(point.frr, draws[1], point.genuine_pairs, identities),
+        bootstrap_interval(point.far, draws[0], point.impostor_pairs, identities, share=True),
+        bootstrap_interval(point.frr, draws[1], point.genuine_pairs, identities, share=True),
     )
 
 

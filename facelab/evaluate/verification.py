@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from facelab.evaluate.bootstrap import bootstrap_curves
+from facelab.evaluate.bootstrap import bootstrap_curves, bootstrap_interval
 from facelab.evaluate.curve import Roc, auc, eer, false_accepts_allowed, roc, tar_at_far
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores, pair_scores
@@ -34,7 +34,7 @@ def verification_of_pairs(
     """Measure verification over given pairs, with 95 % intervals from an identity bootstrap.
 
     Pairs share people: one identity with a poor image spoils many pairs at once. So identities are drawn with
-    replacement, not pairs, and the interval is the 2.5 % to 97.5 % range over ``replicates`` draws. An identity drawn
+    replacement, not pairs, ``replicates`` times (see :func:`facelab.evaluate.bootstrap_interval`). An identity drawn
     twice counts its genuine pairs twice and its impostor pairs with every other identity; it is never an impostor to
     itself.
 
@@ -51,8 +51,9 @@ def verification_of_pairs(
 
     draws = [measure(curve) for curve in bootstrap_curves(scores, replicates, np.random.default_rng(seed))]
     estimates = {f"tar_at_far_{far:g}": Estimate(np.nan, np.nan, np.nan, point.genuine_pairs) for far in fars}
+    identities = len(np.union1d(scores.first, scores.second))
     for name, value in measure(point).items():
-        low, high = np.nanpercentile(np.concatenate([draw[name] for draw in draws]), [2.5, 97.5])
         n = point.genuine_pairs if name.startswith("tar") else len(scores)
-        estimates[name] = Estimate(float(value), float(low), float(high), n)
+        drawn = np.concatenate([draw[name] for draw in draws])
+        estimates[name] = bootstrap_interval(float(value), drawn, n, identities, share=True)
     return {name: estimates[name] for name in ("auc", "eer", *(f"tar_at_far_{far:g}" for far in fars))}

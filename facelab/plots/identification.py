@@ -40,7 +40,7 @@ def open_set_curves(searches: Mapping[str, OpenSet]) -> Figure:
         thresholds = np.append(np.unique(search.strangers)[::-1], -np.inf)
         fpir = [0.0, *(search.fpir(t) for t in thresholds)]
         # At each threshold just above a stranger's score: the best DIR at the FPIR before that stranger is let in.
-        found = [float((search.mated > t).mean()) for t in thresholds]
+        found = [1 - search.fnir(np.nextafter(t, np.inf)) for t in thresholds]
         panel.step(fpir[:-1], found, where="post", color=colour, linestyle=line, label=display_name(name))
     lowest = min(1 / len(search.strangers) for search in searches.values())
     panel.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.02))

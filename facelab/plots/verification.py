@@ -6,7 +6,17 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator, PercentFormatter
 
-from facelab.evaluate import ErrorReject, Estimate, FoldAccuracy, GroupAudit, Scores, auc, det, roc
+from facelab.evaluate import (
+    ErrorReject,
+    Estimate,
+    FoldAccuracy,
+    GroupAudit,
+    Scores,
+    auc,
+    bootstrap_interval,
+    det,
+    roc,
+)
 from facelab.plots.style import (
     BLACK,
     BLUE,
@@ -166,9 +176,10 @@ def interval_widths(draws: Mapping[str, np.ndarray], *, xlabel: str) -> Figure:
     every = np.concatenate([values[np.isfinite(values)] for values in draws.values()])
     bins = np.linspace(every.min(), every.max(), 61)
     for (name, values), colour in zip(draws.items(), (ORANGE, BLUE), strict=False):
-        low, high = np.nanpercentile(values, [2.5, 97.5])
-        panel.hist(values, bins=bins, density=True, color=colour, alpha=0.5, label=f"{name}: {low:.3f} to {high:.3f}")
-        for end in (low, high):
+        middle = bootstrap_interval(float(np.nanmedian(values)), values, len(values), len(values), share=False)
+        label = f"{name}: {middle.low:.3f} to {middle.high:.3f}"
+        panel.hist(values, bins=bins, density=True, color=colour, alpha=0.5, label=label)
+        for end in (middle.low, middle.high):
             panel.axvline(end, ymax=0.74, color=colour, linestyle="--", linewidth=1)
     panel.set(xlabel=xlabel, ylabel="density of draws", yticks=[], ylim=(0, 1.35 * panel.get_ylim()[1]))
     panel.legend(fontsize=8)

@@ -414,7 +414,7 @@ def _identification(outcome: Evaluation, chips: FaceSet, raw: np.ndarray, replic
     rank = ranks(people, scores, labels[mated])
     for k in (1, 5, 10):
         if k < len(people):
-            estimate = mean_by_identity(rank <= k, labels[mated], replicates=replicates, seed=seed)
+            estimate = mean_by_identity(rank <= k, labels[mated], share=True, replicates=replicates, seed=seed)
             outcome.estimates[f"known probes found at rank {k}" if k > 1 else "known probes found at rank 1"] = estimate
     probes = mated | strangers
     search = open_set(gallery, gallery_labels, raw[probes], labels[probes])

@@ -24,9 +24,8 @@ from facelab.data.orl import load_orl
 from facelab.data.splits import split_identities
 from facelab.detect.mtcnn import MTCNN
 from facelab.evaluate import Scores, auc, compare_scores, holm, pair_scores, roc, tar_at_far
-from facelab.evaluate.bootstrap import bootstrap_curves
+from facelab.evaluate.bootstrap import bootstrap_curves, bootstrap_interval
 from facelab.evaluate.curve import Roc
-from facelab.evaluate.estimate import Estimate
 from facelab.files import atomic_write, facelab_home
 from facelab.study.results import save_results
 from facelab.synth import SynthRecipe, load_synthfaces, make
@@ -146,9 +145,9 @@ def _over_seeds(
         np.concatenate([measure(curve) for curve in bootstrap_curves(one, replicates, np.random.default_rng(0))])
         for one in scores
     ]
-    low, high = np.nanpercentile(np.mean(draws, axis=0), [2.5, 97.5])
-    genuine = int(scores[0].genuine.sum())
-    return Estimate(float(np.mean(points)), float(low), float(high), genuine).as_dict() | {"seeds": points}
+    genuine, identities = int(scores[0].genuine.sum()), len(np.union1d(scores[0].first, scores[0].second))
+    mean = bootstrap_interval(float(np.mean(points)), np.mean(draws, axis=0), genuine, identities, share=True)
+    return mean.as_dict() | {"seeds": points}
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from facelab.data.orl import load_orl
 from facelab.detect import Detection, detectors, make_detector
 from facelab.detect.metrics import Matches, average_precision, match, photograph_bootstrap, precision_recall
 from facelab.errors import FacelabError
-from facelab.evaluate.estimate import wilson
+from facelab.evaluate import bootstrap_interval, wilson
 from facelab.files import atomic_write, facelab_home
 from facelab.plots import draw_detections
 from facelab.progress import progress_bar
@@ -55,12 +55,13 @@ def measure(name: str, photographs: Photographs, *, show_progress: bool = False)
     precision, recall, score = precision_recall(matches)
     shown = np.unique(np.linspace(0, len(score) - 1, min(len(score), CURVE_POINTS)).round().astype(int))
     found = matches.face_found()
+    every = np.ones(len(found), bool)
     result: dict[str, Any] = {
         "faces": len(found),
         "detections": len(matches.hit),
-        "ap": _estimate(lambda counts: average_precision(matches, counts), matches, len(found)),
+        "ap": _estimate(lambda counts: average_precision(matches, counts), matches, every, share=True),
         "ap_iou_0.3": average_precision(match(faces, truth, threshold=0.3)),
-        "recall": _share(matches, found, np.ones(len(found), bool)),
+        "recall": _share(matches, found, every),
         "precision": {"value": float(matches.hit.mean()), "n": len(matches.hit)},
         "curve": {"precision": precision[shown].tolist(), "recall": recall[shown].tolist()},
         "recall_by": {
@@ -69,7 +70,7 @@ def measure(name: str, photographs: Photographs, *, show_progress: bool = False)
         },
     }
     if not np.isnan(matches.nme).all():
-        result["nme"] = _median(matches, np.ones(len(found), bool))
+        result["nme"] = _median(matches, every)
         result["error_by_landmark"] = np.nanmedian(matches.error, axis=0).round(4).tolist()
         result["nme_by"] = {
             kind: {label: _median(matches, rows) for label, rows in members.items() if (rows & found).sum() > 4}
@@ -102,22 +103,25 @@ def _groups(photographs: Photographs) -> dict[str, dict[str, np.ndarray]]:
     }
 
 
-def _estimate(value: Callable[[np.ndarray], float], matches: Matches, n: int) -> dict[str, float]:
-    low, high = photograph_bootstrap(value, matches.photographs)
-    return {"value": float(value(np.ones(matches.photographs))), "low": low, "high": high, "n": n}
+def _estimate(
+    value: Callable[[np.ndarray], float], matches: Matches, rows: np.ndarray, *, share: bool
+) -> dict[str, float]:
+    """A measure of some faces, with its interval over the photographs that show them; n counts faces."""
+    draws = photograph_bootstrap(value, matches.photographs)
+    photographs = len(np.unique(matches.face_photograph[rows]))
+    point = value(np.ones(matches.photographs))
+    return bootstrap_interval(point, draws, int(rows.sum()), photographs, share=share).as_dict()
 
 
 def _share(matches: Matches, found: np.ndarray, rows: np.ndarray) -> dict[str, float]:
-    """Recall among some faces. Where all or none are found no draw differs, so Wilson's interval takes over."""
+    """Recall among some faces."""
     photograph, hit = matches.face_photograph[rows], found[rows]
-    if hit.all() or not hit.any():
-        return wilson(int(hit.sum()), len(hit)).as_dict()
 
     def value(counts: np.ndarray) -> float:
         weight = counts[photograph]
         return float((weight * hit).sum() / weight.sum()) if weight.sum() else np.nan
 
-    return _estimate(value, matches, len(hit))
+    return _estimate(value, matches, rows, share=True)
 
 
 def _median(matches: Matches, rows: np.ndarray) -> dict[str, float]:
@@ -130,7 +134,7 @@ def _median(matches: Matches, rows: np.ndarray) -> dict[str, float]:
         weight = np.cumsum(counts[photograph])
         return float(nme[np.searchsorted(weight, weight[-1] / 2)]) if weight[-1] else np.nan
 
-    return _estimate(value, matches, len(nme))
+    return _estimate(value, matches, rows, share=False)
 
 
 def measure_orl(name: str, *, show_progress: bool = False) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from sklearn.metrics import precision_recall_curve
 
 from facelab.detect import Detection, average_precision, iou, match, photograph_bootstrap, precision_recall
 from facelab.errors import FacelabError
+from facelab.evaluate import bootstrap_interval
 
 
 def face(x0, y0, x1, y1, score, landmarks=None):
@@ -109,10 +110,11 @@ def test_a_photograph_that_counts_twice_is_as_two():
 
 def test_bootstrap_interval_of_a_mean_is_the_normal_one():
     values = np.random.default_rng(0).normal(size=400)
-    low, high = photograph_bootstrap(lambda c: float((c * values).sum() / c.sum()), 400, replicates=2000)
+    draws = photograph_bootstrap(lambda c: float((c * values).sum() / c.sum()), 400, replicates=2000)
+    estimate = bootstrap_interval(values.mean(), draws, 400, 400, share=False)
     half = 1.96 * values.std() / 20
-    assert low == pytest.approx(values.mean() - half, abs=0.01)
-    assert high == pytest.approx(values.mean() + half, abs=0.01)
+    assert estimate.low == pytest.approx(values.mean() - half, abs=0.01)
+    assert estimate.high == pytest.approx(values.mean() + half, abs=0.01)
 
 
 def test_bad_input_is_named():

@@ -249,14 +249,14 @@ def test_dir_interval_draws_people_and_finds_the_threshold_again():
 def test_mean_by_identity_is_the_mean_and_draws_people():
     labels = np.repeat(np.arange(20), 10)
     all_or_nothing, mixed = labels < 10, np.tile([True, False], 100)
-    assert mean_by_identity(mixed, labels).value == mean_by_identity(all_or_nothing, labels).value == 0.5
-    assert mean_by_identity(mixed, labels).high == 0.5  # everybody is right half of the time: people do not matter
-    wide = mean_by_identity(all_or_nothing, labels)
+    level, wide = (mean_by_identity(values, labels, share=True) for values in (mixed, all_or_nothing))
+    assert level.value == wide.value == 0.5
+    assert level.high == 0.5  # everybody is right half of the time: people do not matter
     assert wide.high - wide.low == pytest.approx(4 * 0.5 / np.sqrt(20), rel=0.2)  # 20 people, not 200 images
     with pytest.raises(FacelabError, match="value of image 3 is not finite"):
-        mean_by_identity(np.where(np.arange(200) == 3, np.nan, 0), labels)
+        mean_by_identity(np.where(np.arange(200) == 3, np.nan, 0), labels, share=True)
     with pytest.raises(FacelabError, match=r"value \(200,\): expected one for each of 5"):
-        mean_by_identity(mixed, labels[:5])
+        mean_by_identity(mixed, labels[:5], share=True)
 
 
 def angles(*degrees: float) -> np.ndarray:
