@@ -227,7 +227,7 @@ def are_chips(opened: Opened, images: Images = "auto") -> bool:
     if images == "photographs":
         return False
     faces = opened.faces
-    sizes = sorted({faces[i][0].shape[:2] for i in range(len(faces))})
+    sizes = sorted(set(zip(faces.table["height"], faces.table["width"], strict=True)))
     if images == "auto":
         return len(sizes) == 1 and sizes[0][0] == sizes[0][1] <= _CHIP
     if len(sizes) > 1:

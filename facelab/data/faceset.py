@@ -11,16 +11,21 @@ from facelab.errors import FacelabError, ImageError
 
 
 class ImageFiles(Sequence):
-    """Picture files as a sequence of RGB arrays, each decoded when it is asked for."""
+    """Picture files as a sequence of RGB arrays, each decoded when it is asked for.
 
-    def __init__(self, paths: Sequence[Path | str]):
-        self.paths = [Path(path) for path in paths]
+    Args:
+        paths: of the files.
+        folder: to which the paths are relative.
+    """
+
+    def __init__(self, paths: Sequence[Path | str], folder: Path | str = ""):
+        self.paths, self.folder = paths, folder
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> np.ndarray:
-        return read_image(self.paths[index])
+        return read_image(Path(self.folder, self.paths[index]))
 
 
 class EncodedImages(Sequence):
