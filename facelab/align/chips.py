@@ -68,7 +68,8 @@ def make_chips(
         raise FacelabError(f"method={method!r}: choose one of {', '.join(METHODS)}.")
     if isinstance(detector, Sequence) and len(detector) != len(faces):
         raise FacelabError(f"FaceSet {faces.name!r}: {len(faces)} photographs, but detections of {len(detector)}.")
-    chips, rows, records, absent, several = [], [], [], [], 0
+    chips = np.empty((len(faces), size, size, 3), np.uint8)
+    rows, records, absent, several = [], [], [], 0
     with progress_bar(f"detect and align {faces.name}", len(faces), show_progress=show_progress) as bar:
         for start in range(0, len(faces), BATCH):
             positions = range(start, min(start + BATCH, len(faces)))
@@ -101,9 +102,10 @@ def make_chips(
                 score, box = (face.score, face.box) if face else (np.nan, np.full(4, np.nan))
                 records.append((face is not None, score, box.tolist(), landmarks[-1].tolist()))
             if taken:
-                chips.extend(align_batch(taken, np.stack(landmarks), size, method=method, boxes=np.stack(boxes)))
+                aligned = align_batch(taken, np.stack(landmarks), size, method=method, boxes=np.stack(boxes))
+                chips[len(rows) - len(taken) : len(rows)] = aligned
             bar.update(len(images))
-    if not chips:
+    if not rows:
         raise FacelabError(
             f"FaceSet {faces.name!r}: no face found in any of {len(faces)} photographs; are they photographs of faces?"
         )
@@ -113,4 +115,4 @@ def make_chips(
     ):
         table[column] = values
     report = ChipReport(len(faces), len(faces) - len(absent), tuple(absent), several)
-    return FaceSet(f"{faces.name}/chips", np.stack(chips), table), report
+    return FaceSet(f"{faces.name}/chips", chips[: len(rows)], table), report

@@ -66,7 +66,8 @@ class FaceSet:
             rows than ``images`` is a selection.
 
     Raises:
-        FacelabError: a column ``identity`` is missing or has gaps, or the table points outside ``images``.
+        FacelabError: a column ``identity`` is missing or has gaps, or the table points outside ``images`` or to one of
+            them twice.
     """
 
     def __init__(self, name: str, images: Sequence[np.ndarray], table: pd.DataFrame):
@@ -79,6 +80,12 @@ class FaceSet:
             raise FacelabError(
                 f"FaceSet {name!r}: the table's index runs from {table.index.min()} to {table.index.max()}, "
                 f"but there are {len(images)} images."
+            )
+        if not table.index.is_unique:
+            twice = table.index[table.index.duplicated()][0]
+            raise FacelabError(
+                f"FaceSet {name!r}: {(table.index == twice).sum()} rows of the table stand for image {twice}; "
+                "a row is one image, and its index is the image's position: drop the others, or reset the index."
             )
         self.name = name
         self.images = images
@@ -104,7 +111,7 @@ class FaceSet:
             name: the name of the selection; the same name if not given.
 
         Raises:
-            FacelabError: a position outside the set, or a boolean mask of another length.
+            FacelabError: a position outside the set or given twice, or a boolean mask of another length.
         """
         rows = np.asarray(rows)
         if rows.dtype == bool and len(rows) != len(self):
@@ -139,10 +146,17 @@ class FaceSet:
         Raises:
             FacelabError: the images differ in size.
         """
-        images = [self[i][0] for i in range(len(self))]
-        shapes = {image.shape for image in images}
-        if len(shapes) > 1:
-            raise FacelabError(
-                f"FaceSet {self.name!r}: images of {len(shapes)} sizes, such as {sorted(shapes)[:2]}; align them first."
-            )
-        return np.stack(images) if images else np.empty((0, 0, 0, 3), np.uint8)
+        if isinstance(self.images, np.ndarray):
+            return self.images[self.table.index.to_numpy(np.int64)]
+        images = np.empty((0, 0, 0, 3), np.uint8)
+        for i in range(len(self)):
+            image = self[i][0]
+            if not i:
+                images = np.empty((len(self), *image.shape), image.dtype)
+            elif image.shape != images.shape[1:]:
+                raise FacelabError(
+                    f"FaceSet {self.name!r}: images of different sizes, {images.shape[1:]} and then {image.shape} at "
+                    f"position {i}; align them first."
+                )
+            images[i] = image
+        return images

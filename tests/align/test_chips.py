@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -99,3 +101,13 @@ def test_align_command_writes_chips_and_reports_bad_files(tmp_path, capsys):
     assert table["chip"].tolist() == ["eileen/a.bmp.png", "eileen/a.png.png"]
     for chip in table["chip"]:
         assert read_image(tmp_path / "out" / chip).shape == (96, 96, 3)
+
+
+def test_chips_are_held_in_memory_once():
+    photographs = FaceSet("blank", [BLANK] * 200, pd.DataFrame({"identity": ["a"] * 200}))
+    tracemalloc.start()
+    chips, _ = make_chips(photographs, [[]] * 200, missing="default")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(chips) == 200
+    assert peak < 1.5 * chips.images.nbytes  # 32 photographs at a time come to it

@@ -1,3 +1,6 @@
+import tracemalloc
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,6 +53,7 @@ def test_is_a_pytorch_dataset():
         (pd.DataFrame({"name": ["a"]}), "no column 'identity'"),
         (pd.DataFrame({"identity": ["a", None]}), "row 1 has no identity"),
         (pd.DataFrame({"identity": ["a"]}, index=[6]), "6 images"),
+        (pd.DataFrame({"identity": list("abc")}, index=[4, 2, 4]), "2 rows of the table stand for image 4"),
     ],
 )
 def test_bad_table_is_named(table, message):
@@ -57,7 +61,7 @@ def test_bad_table_is_named(table, message):
         FaceSet("six", IMAGES, table)
 
 
-@pytest.mark.parametrize("rows", [[6], [-7], [True, False]])
+@pytest.mark.parametrize("rows", [[6], [-7], [True, False], [3, 3]])
 def test_bad_selection_is_an_error(rows):
     with pytest.raises(FacelabError, match="six"):
         FaceSet("six", IMAGES, TABLE).select(rows)
@@ -67,6 +71,33 @@ def test_array_of_unequal_sizes_is_an_error():
     faces = FaceSet("mixed", [IMAGES[0], IMAGES[1, :1]], pd.DataFrame({"identity": ["a", "a"]}))
     with pytest.raises(FacelabError, match="align them first"):
         faces.array()
+
+
+class Decoded(Sequence):
+    """120 pictures that are made when they are asked for, 0.1 MB each."""
+
+    def __len__(self) -> int:
+        return 120
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return np.full((200, 200, 3), index, np.uint8)
+
+
+def test_pictures_are_held_in_memory_once():
+    faces = FaceSet("decoded", Decoded(), pd.DataFrame({"identity": ["a"] * 120}))
+    tracemalloc.start()
+    array = faces.array()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert array[:, 7, 7, 1].tolist() == list(range(120))
+    assert peak < 1.1 * array.nbytes
+
+
+def test_the_array_of_a_selection_is_a_copy():
+    images = IMAGES.copy()
+    some = FaceSet("six", images, TABLE).select([4, 1])
+    some.array()[:] = 0
+    np.testing.assert_array_equal(images, IMAGES)
 
 
 def test_resized_decodes_every_image_once_and_keeps_who_is_on_it():

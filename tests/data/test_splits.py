@@ -21,6 +21,18 @@ def test_closed_set_is_stratified_and_shares_no_image(faces):
     assert sorted([*train.table.index, *test.table.index]) == list(range(60))
 
 
+def test_closed_set_draws_as_it_always_did(faces):
+    """Identity after identity: what a seed has drawn once, it draws for ever."""
+    faces = faces.select(np.random.default_rng(3).permutation(60)[:50])
+    for seed in range(5):
+        generator, expected = np.random.default_rng(seed), np.zeros(50, bool)
+        for label in range(12):
+            expected[generator.permutation(np.flatnonzero(faces.labels == label))[:1]] = True
+        train, test = split_closed_set(faces, train=1, seed=seed)
+        assert train.table.index.tolist() == faces.table.index[expected].tolist()
+        assert test.table.index.tolist() == faces.table.index[~expected].tolist()
+
+
 def test_identity_split_shares_no_identity(faces):
     seen, unseen = split_identities(faces, held_out=4, seed=0)
     assert (len(seen.identities), len(unseen.identities)) == (8, 4)
