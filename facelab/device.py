@@ -1,6 +1,7 @@
-"""Where tensors live. The one place that turns a user's word into a ``torch.device``."""
+"""Where tensors live: a user's word for a device turned into a ``torch.device``, and the way of a tensor to it."""
 
 import torch
+from torch import Tensor
 
 from facelab.errors import FacelabError
 
@@ -25,3 +26,10 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
             f"device {str(device)!r} cannot be used here; use 'cpu', or 'auto' to let facelab choose."
         ) from error
     return resolved
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return the tensor on the device. To a GPU it travels from page-locked memory, while Python goes on."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)

@@ -5,6 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from facelab import processes
+from facelab.device import send
 from facelab.train.recipe import Augmentation
 
 
@@ -35,13 +36,15 @@ def augment(images: Tensor, generator: torch.Generator, ranges: Augmentation | N
         torch.stack([flip * cos, -sin, uniform(2 * ranges.shift)], dim=1),
         torch.stack([flip * sin, cos, uniform(2 * ranges.shift)], dim=1),
     ]
-    grid = functional.affine_grid(torch.stack(rows, dim=1).to(images.device), list(images.shape), align_corners=False)
-    images = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    contrast, brightness = (
-        x.to(images.device)[:, None, None, None] for x in (1 + uniform(ranges.contrast), uniform(ranges.brightness))
-    )
-    images = images * contrast + brightness
+    amounts = [torch.stack(rows, dim=1).flatten(), 1 + uniform(ranges.contrast), uniform(ranges.brightness)]
     if ranges.saturation:
-        colour = 1 + uniform(ranges.saturation).to(images.device)[:, None, None, None]
-        images = torch.lerp(images.mean(dim=1, keepdim=True), images, colour)
+        amounts.append(1 + uniform(ranges.saturation))
+    moves, *light = send(torch.cat(amounts), images.device).split([len(x) for x in amounts])
+    contrast, brightness, *colour = (x[:, None, None, None] for x in light)
+
+    grid = functional.affine_grid(moves.view(-1, 2, 3), list(images.shape), align_corners=False)
+    images = functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    images = images * contrast + brightness
+    for amount in colour:
+        images = torch.lerp(images.mean(dim=1, keepdim=True), images, amount)
     return images

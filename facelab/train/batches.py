@@ -4,11 +4,13 @@ import logging
 from collections.abc import Iterator
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
 from facelab import processes
 from facelab.data.faceset import FaceSet
+from facelab.device import send
 from facelab.errors import FacelabError
 from facelab.train.recipe import Recipe
 
@@ -40,43 +42,66 @@ def epoch_order(recipe: Recipe, labels: np.ndarray, epoch: int) -> np.ndarray:
 
 def _groups(order: np.ndarray, labels: np.ndarray, k: int, random: np.random.Generator) -> np.ndarray:
     """Return groups of k images of one identity, shape (groups, k)."""
-    groups, places = [], []
-    for identity in np.unique(labels):
-        images = order[labels[order] == identity]
-        count = max(1, len(images) // k)
-        groups.append(np.resize(images, (count, k)))
-        places.append((np.arange(count) + random.random(count)) / count)
-    return np.concatenate(groups)[np.argsort(np.concatenate(places), kind="stable")]
+    by_identity = order[np.argsort(labels[order], kind="stable")]
+    images = np.unique(labels, return_counts=True)[1]  # of each identity
+    groups = np.maximum(1, images // k)
+    identity = np.repeat(np.arange(len(groups)), groups)
+    number = np.arange(len(identity)) - np.repeat(groups.cumsum() - groups, groups)  # of a group, in its identity
+    member = (number[:, None] * k + np.arange(k)) % images[identity, None]  # begins again where there are fewer than k
+    place = (number + random.random(len(number))) / groups[identity]
+    first = images.cumsum() - images
+    return by_identity[first[identity, None] + member][np.argsort(place, kind="stable")]
 
 
-def load_batches(recipe: Recipe, faces: FaceSet, step: int, workers: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield chips (n, height, width, 3), uint8, and labels (n,) of each batch from ``step`` to the end of the training.
+def load_batches(
+    recipe: Recipe, faces: FaceSet, step: int, device: torch.device, *, memory_gb: float = 2, workers: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield chips (n, height, width, 3), uint8, and labels (n,), both on the device, of each batch from ``step`` on.
 
-    Where several processes share a batch, each gets its part: the parts, one after the other, are the batch.
+    Chips that are one array are kept on the device, if they take at most ``memory_gb`` gigabytes, and a batch is picked
+    from them; others are loaded by ``workers`` processes. Where several processes share a batch, each gets its part:
+    the parts, one after the other, are the batch.
     """
-    return iter(DataLoader(faces, batch_sampler=_Positions(recipe, faces.labels, step), num_workers=workers))
+    orders = _orders(recipe, faces.labels, step)
+    if isinstance(faces.images, np.ndarray):
+        batches = _picked(faces, orders, device if _gigabytes(faces) <= memory_gb else torch.device("cpu"))
+    else:
+        rows = (batch.tolist() for order in orders for batch in order)
+        batches = DataLoader(faces, batch_sampler=rows, num_workers=workers)
+    return ((send(chips, device), send(labels, device)) for chips, labels in batches)
 
 
-class _Positions:
-    def __init__(self, recipe: Recipe, labels: np.ndarray, step: int):
-        self.recipe, self.labels, self.step = recipe, labels, step
+def _orders(recipe: Recipe, labels: np.ndarray, step: int) -> Iterator[np.ndarray]:
+    """Yield what is left of the order of each epoch: this process's part of each batch, shape (steps, images)."""
+    epoch, position = divmod(step, len(epoch_order(recipe, labels, 0)))
+    for now in range(epoch, recipe.epochs):
+        order = epoch_order(recipe, labels, now)[position:]
+        yield np.split(order, processes.count(), axis=1)[processes.rank()]
+        position = 0
 
-    def __iter__(self) -> Iterator[list[int]]:
-        epoch, position = divmod(self.step, len(epoch_order(self.recipe, self.labels, 0)))
-        for now in range(epoch, self.recipe.epochs):
-            for batch in epoch_order(self.recipe, self.labels, now)[position:]:
-                yield np.split(batch, processes.count())[processes.rank()].tolist()
-            position = 0
+
+def _picked(faces: FaceSet, orders: Iterator[np.ndarray], home: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    chips, place = torch.from_numpy(faces.images), faces.table.index.to_numpy(np.int64)
+    if home.type != "cpu":
+        chips, place = torch.from_numpy(faces.array()).to(home), np.arange(len(faces))
+    for order in orders:
+        images, labels = (torch.from_numpy(values[order]).to(home) for values in (place, faces.labels))
+        for rows, own in zip(images, labels, strict=True):
+            yield chips.index_select(0, rows), own
 
 
 def held_in_memory(faces: FaceSet, limit_gb: float) -> FaceSet:
     """Return the set with its images decoded once and held in memory, if they take at most ``limit_gb`` gigabytes."""
     if isinstance(faces.images, np.ndarray) or not len(faces):
         return faces
-    needed = len(faces) * faces[0][0].nbytes / 1e9
+    needed = _gigabytes(faces)
     if needed > limit_gb:
         log.info("%s: %.1f GB of pixels are more than %.1f GB; each image is decoded again when its turn comes.",
                  faces.name, needed, limit_gb)  # fmt: skip
         return faces
     log.info("%s: %d images decoded once, %.2f GB in memory.", faces.name, len(faces), needed)
     return FaceSet(faces.name, faces.array(), faces.table.reset_index(drop=True))
+
+
+def _gigabytes(faces: FaceSet) -> float:
+    return len(faces) * faces[0][0].nbytes / 1e9

@@ -16,11 +16,11 @@ from facelab.progress import progress_bar
 from facelab.train.augment import augment
 from facelab.train.batches import held_in_memory, load_batches
 from facelab.train.checkpoint import Checkpoint
+from facelab.train.health import check_epoch
 from facelab.train.log import Log
 from facelab.train.recipe import Recipe
-from facelab.train.reports import check_epoch
 from facelab.train.schedule import set_schedule
-from facelab.train.state import Clock, Training, record, seed_step, start_or_resume
+from facelab.train.state import Clock, Training, seed_step, start_or_resume
 
 
 def fit(
@@ -72,23 +72,23 @@ def fit(
         Log(checkpoint, tensorboard, state) as log,
     ):
         training = Training(state, device)
-        for chips, labels in load_batches(recipe, faces, state.step, workers):
+        for chips, labels in load_batches(recipe, faces, state.step, device, memory_gb=memory_gb, workers=workers):
             set_schedule(recipe, (state.step + 1) / state.total_steps, training.optimizer, training.loss)
             seed_step(recipe.seed, state.step)  # augmentation and dropout read the global random state
-            images = to_input(chips.to(device), recipe.size)
+            images = to_input(chips, recipe.size)
             if recipe.augment:
                 images = augment(images, torch.default_generator, recipe.augmentation)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
                 embeddings = training.network(images.contiguous(memory_format=torch.channels_last))
-            embeddings, labels = processes.gather(embeddings), processes.gather(labels.to(device))
+            embeddings, labels = processes.gather(embeddings), processes.gather(labels)
             value = training.loss(embeddings, labels)
             training.update(value, recipe.clip_norm)
 
-            accuracy = training.loss.accuracy(embeddings, labels).item()
+            accuracy = training.loss.accuracy(embeddings, labels)
             if watch:
                 watch(state.step, embeddings.detach(), labels, training.loss)
-            record(state, value.item(), accuracy, training.learning_rate, len(labels), clock.lap())
-            bar.update(note=f"loss {value.item():.2f}, {state.speed:.0f} images/s")
+            training.record(state, value, accuracy, len(labels), clock.lap())
+            bar.update(note=f"loss {state.history[-1]['loss']:.2f}, {state.speed:.0f} images/s")
             if state.step % state.steps_per_epoch == 0:
                 check_epoch(state)
                 log.write(state)

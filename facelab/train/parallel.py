@@ -1,14 +1,17 @@
 """One network in several processes, as if it saw the whole batch: DistributedDataParallel, shared batch statistics."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from facelab import processes
+from facelab.train.replay import Replayed
 
 
-def distributed(network: nn.Module, device: torch.device) -> nn.Module:
-    """Return the network as each process should call it; alone, the network itself.
+def distributed(network: nn.Module, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Return the network as each process should call it; alone, the network itself, on a GPU replayed.
 
     Gradients are averaged over the processes, and batch normalisation uses the whole batch: a step is that of one
     process with the same batch, up to rounding. Rounding grows, most of all in a fresh network (in float32 the first
@@ -16,7 +19,7 @@ def distributed(network: nn.Module, device: torch.device) -> nn.Module:
     Dropout is that of another seed.
     """
     if processes.count() == 1:
-        return network
+        return Replayed(network) if device.type == "cuda" else network
     from torch.nn.parallel import DistributedDataParallel
 
     ids = [device] if device.type == "cuda" else None

@@ -18,9 +18,11 @@ from facelab.errors import FacelabError
 from facelab.files import facelab_home
 from facelab.train.batches import epoch_order
 from facelab.train.checkpoint import Checkpoint
+from facelab.train.health import check_step, warn
 from facelab.train.parallel import distributed
 from facelab.train.recipe import Recipe
-from facelab.train.reports import check_step, report
+
+READ = {"cuda": 25}  # steps; on other devices each one
 
 
 class Training:
@@ -42,7 +44,9 @@ class Training:
             self._plain.load_state_dict(state.network)
             self.loss.load_state_dict(state.loss)
             self.optimizer.load_state_dict(_each_centre(state.optimizer, self.loss.own_rows))
+        self.loss.trusts_labels = device.type == "cuda"
         self.network = distributed(self._plain, device)
+        self._unread, self._read_every = [], READ.get(device.type, 1)
         self._average = None
         if recipe.weight_average:
             update = get_ema_multi_avg_fn(recipe.weight_average)
@@ -56,17 +60,44 @@ class Training:
         value.backward()
         gradients = [p.grad for group in self.optimizer.param_groups for p in group["params"] if p.grad is not None]
         length = self.loss.total_norm(nn.utils.get_total_norm(gradients))
-        if not length <= clip_norm:  # also where it is not a number
+        if length.is_cuda or not length <= clip_norm:  # also where it is not a number; a GPU would have to be asked
             parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
             nn.utils.clip_grads_with_norm_(parameters, clip_norm, length)
         self.optimizer.step()
         if self._average:
             self._average.update_parameters(self._plain)
 
-    @property
-    def learning_rate(self) -> float:
-        """The network's, now."""
-        return self.optimizer.param_groups[0]["lr"]
+    def record(self, state: Checkpoint, value: Tensor, accuracy: Tensor, images: int, seconds: float) -> None:
+        """Count one step; the last row of the history is the running mean over the epoch's batches so far.
+
+        To read a number of a GPU is to wait for it. There the history follows now and then, at the end of an epoch, and
+        before the state is saved.
+
+        Raises:
+            FacelabError: the loss of a step is not finite.
+        """
+        self._unread.append((value.detach(), accuracy, self.optimizer.param_groups[0]["lr"], images, seconds))
+        state.step += 1
+        if (state.step - 1) % self._read_every == 0 or state.step % state.steps_per_epoch == 0:
+            self._read(state)
+
+    def _read(self, state: Checkpoint) -> None:
+        steps, self._unread = self._unread, []
+        if not steps:
+            return
+        values, accuracies, *others = zip(*steps, strict=True)
+        numbers = zip(torch.stack(values).tolist(), torch.stack(accuracies).tolist(), *others, strict=True)
+        for step, (value, accuracy, learning_rate, images, seconds) in enumerate(numbers, state.step - len(steps)):
+            check_step(step, value)
+            epoch, before = divmod(step, state.steps_per_epoch)
+            if before == 0:
+                state.history.append({"epoch": epoch + 1, "loss": 0.0, "accuracy": 0.0, "images": 0, "seconds": 0.0})
+            row = state.history[-1]
+            row["loss"] += (value - row["loss"]) / (before + 1)
+            row["accuracy"] += (accuracy - row["accuracy"]) / (before + 1)
+            row["learning_rate"] = learning_rate
+            row["images"] += images
+            row["seconds"] += seconds
 
     def save(self, state: Checkpoint, path: Path | str | None) -> Checkpoint:
         """Put the parameters into the state, and write it if there is a path (with many processes, the first does)."""
@@ -77,6 +108,7 @@ class Training:
 
     def collect(self, state: Checkpoint) -> Checkpoint:
         """Put the parameters into the state; the optimiser's only while the training goes on."""
+        self._read(state)
         state.network = _on_cpu(self._plain.state_dict())
         state.loss = _on_cpu(self.loss.state_dict())
         state.average = _on_cpu(self._average.state_dict()) if self._average else {}
@@ -104,9 +136,10 @@ def _optimizer(recipe: Recipe, network: nn.Module, loss: nn.Module) -> optim.Opt
         {"params": list(network.parameters()), "peak": recipe.learning_rate},
         {"params": list(loss.parameters()), "peak": recipe.centre_learning_rate or recipe.learning_rate},
     ]
+    fused = next(network.parameters()).is_cuda or None  # one kernel; None: as torch does it
     if recipe.optimizer == "adamw":
-        return optim.AdamW(groups, betas=(recipe.momentum, 0.999), weight_decay=recipe.weight_decay)
-    return optim.SGD(groups, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
+        return optim.AdamW(groups, betas=(recipe.momentum, 0.999), weight_decay=recipe.weight_decay, fused=fused)
+    return optim.SGD(groups, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)
 
 
 class Clock:
@@ -134,28 +167,13 @@ def seed_step(seed: int, step: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence((seed, step)).generate_state(1)[0]))
 
 
-def record(state: Checkpoint, value: float, accuracy: float, learning_rate: float, images: int, seconds: float) -> None:
-    """Count one step; the last row of the history is the running mean over the epoch's batches so far."""
-    check_step(state, value)
-    epoch, before = divmod(state.step, state.steps_per_epoch)
-    if before == 0:
-        state.history.append({"epoch": epoch + 1, "loss": 0.0, "accuracy": 0.0, "images": 0, "seconds": 0.0})
-    row = state.history[-1]
-    row["loss"] += (value - row["loss"]) / (before + 1)
-    row["accuracy"] += (accuracy - row["accuracy"]) / (before + 1)
-    row["learning_rate"] = learning_rate
-    row["images"] += images
-    row["seconds"] += seconds
-    state.step += 1
-
-
 def start_or_resume(recipe: Recipe, faces: FaceSet, path: Path | str | None) -> Checkpoint:
     """Return the state to go on from: that of the checkpoint, or a new one.
 
     Raises:
         FacelabError: the checkpoint belongs to another recipe or data set, or the set is too small.
     """
-    state = Checkpoint.load_newest(path, report) if path else None
+    state = Checkpoint.load_newest(path, warn) if path else None
     if state is None:
         return _start(recipe, faces)
     if recipe.pretrained == "if-available":
@@ -184,7 +202,7 @@ def _imagenet_is_here(recipe: Recipe) -> bool:
     try:
         recipe.model_copy(update={"pretrained": True}).build_network()
     except FacelabError as error:
-        report(f"{error} Starting from random weights.")
+        warn(f"{error} Starting from random weights.")
         return False
     return True
 

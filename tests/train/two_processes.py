@@ -110,7 +110,9 @@ def main(folder: Path) -> None:
     with processes.joined(torch.device("cpu")):
         found = {"partial_fc": {name: partial(name) for name in PARTIAL_LOSSES}}
         positions = FaceSet("positions", np.arange(32, dtype=np.uint8).reshape(32, 1, 1, 1), chips().table)
-        found["positions"] = [chip.flatten().tolist() for chip, _ in load_batches(recipe("arcface"), positions, 0)]
+        found["positions"] = [
+            chip.flatten().tolist() for chip, _ in load_batches(recipe("arcface"), positions, 0, torch.device("cpu"))
+        ]
         for name in TRAININGS:
             state = fit(recipe(name), chips(), device="cpu", checkpoint=folder / f"{name}.pt", checkpoint_seconds=1e9)
             found[name] = {"history": state.history, "network": state.network, "loss": state.loss}

@@ -1,0 +1,37 @@
+"""A network's kernels recorded once as a CUDA graph, and then started all together."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+class Replayed:
+    """A network in training mode on a GPU, whose forward and backward pass are recorded at the first call.
+
+    A GPU is done with a batch of small chips before Python has started the thousand kernels of a ResNet one by one. To
+    replay them takes one call. All batches must have the shape of the first, and its precision.
+    """
+
+    def __init__(self, network: nn.Module):
+        self._network = network
+        self._recorded: Callable[[Tensor], Tensor] | None = None
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if self._recorded is None:
+            self._recorded = _record(self._network, images)
+        return self._recorded(images).clone()  # the next replay writes into the same memory
+
+
+def _record(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
+    """Record, and leave no trace: the steps that warm up move batch statistics and the random state."""
+    buffers = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    enabled, dtype = torch.is_autocast_enabled("cuda"), torch.get_autocast_dtype("cuda")
+    with (
+        torch.random.fork_rng(devices=[images.device]),
+        torch.autocast("cuda", dtype, enabled=enabled, cache_enabled=False),
+    ):
+        recorded = torch.cuda.make_graphed_callables(network, (images,))
+    for buffer, before in buffers:
+        buffer.copy_(before)
+    return recorded
