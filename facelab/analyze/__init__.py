@@ -7,9 +7,9 @@ from facelab.analyze.clustering import (
     cluster_quality,
     clustering_scores,
 )
-from facelab.analyze.collapse import Collapse, CollapseWatch, neural_collapse
+from facelab.analyze.collapse import Collapse, neural_collapse
 from facelab.analyze.dimension import dimensions_for, isotropy, participation_ratio, spectrum
-from facelab.analyze.factors import Part, VariancePartition, factor_features, variance_partition
+from facelab.analyze.factors import Part, VariancePartition, variance_partition
 from facelab.analyze.geometry import (
     CentreAngles,
     Spread,
@@ -26,17 +26,15 @@ from facelab.analyze.probes import Probe, linear_probe
 from facelab.analyze.problems import Confusion, Failure, Pair, confused_identities, failures, hard_pairs
 from facelab.analyze.projection import Trust, project, trust
 from facelab.analyze.quality import rank_correlation
-from facelab.analyze.response import FACTORS, Response, Sweep, response, responses, sweep
+from facelab.analyze.response import Response, response, responses
 from facelab.analyze.saliency import occlusion_map
 from facelab.evaluate.bootstrap import mean_by_identity
 
 __all__ = [
-    "FACTORS",
     "CentreAngles",
     "ClusterQuality",
     "ClusteringScores",
     "Collapse",
-    "CollapseWatch",
     "Confusion",
     "Failure",
     "Pair",
@@ -44,7 +42,6 @@ __all__ = [
     "Probe",
     "Response",
     "Spread",
-    "Sweep",
     "Trust",
     "VariancePartition",
     "alignment",
@@ -54,7 +51,6 @@ __all__ = [
     "clustering_scores",
     "confused_identities",
     "dimensions_for",
-    "factor_features",
     "failures",
     "hard_pairs",
     "hubness",
@@ -74,7 +70,6 @@ __all__ = [
     "responses",
     "spectrum",
     "spread",
-    "sweep",
     "trust",
     "uniformity",
     "variance_partition",

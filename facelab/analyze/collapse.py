@@ -1,15 +1,11 @@
 """Neural collapse: late in a training, classes shrink to points and the points to a simplex."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from facelab.errors import FacelabError
 from facelab.evaluate.checks import check_finite
-from facelab.losses import Loss
-from facelab.losses.base import ClassifierLoss, MarginLoss
 
 
 @dataclass(frozen=True)
@@ -96,37 +92,3 @@ def neural_collapse(
         duality=float(((w / np.linalg.norm(w) - centred / np.linalg.norm(centred)) ** 2).sum()),
         decisions=float((logits.argmax(axis=1) != distances).mean()),
     )
-
-
-@dataclass
-class CollapseWatch:
-    """Measures neural collapse while :func:`facelab.train.fit` trains: pass it as ``watch``.
-
-    Every ``every`` steps (an epoch, say) it takes the embeddings seen since the last time, which the network made while
-    it changed, of augmented images and in training mode; so the values are a little larger than those of the finished
-    network. Where the loss compares angles, embeddings and centres are normalised first.
-
-    Attributes:
-        every: steps between two measurements; they must see every identity.
-        steps: steps done at each measurement.
-        history: the measurements.
-    """
-
-    every: int
-    steps: list[int] = field(default_factory=list)
-    history: list[Collapse] = field(default_factory=list)
-    _seen: list[tuple[Tensor, Tensor]] = field(default_factory=list, repr=False)
-
-    def __call__(self, step: int, embeddings: Tensor, labels: Tensor, loss: Loss) -> None:
-        self._seen.append((embeddings.float().cpu(), labels.cpu()))  # under autocast they are bfloat16
-        if len(self._seen) < self.every:
-            return
-        if not isinstance(loss, ClassifierLoss):
-            raise FacelabError(f"{type(loss).__name__} has no class centres, so its collapse cannot be measured.")
-        x, y = (torch.cat(parts).numpy() for parts in zip(*self._seen, strict=True))
-        self._seen.clear()
-        w, bias = loss.centres.detach().cpu().numpy(), getattr(loss, "bias", None)
-        if isinstance(loss, MarginLoss):
-            x, w = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, w))
-        self.steps.append(step + 1)
-        self.history.append(neural_collapse(x, y, w, None if bias is None else bias.detach().cpu().numpy()))

@@ -37,16 +37,18 @@ def participation_ratio(embeddings: np.ndarray) -> float:
     return float(1 / (spectrum(embeddings) ** 2).sum())
 
 
-def dimensions_for(embeddings: np.ndarray, share: float = 0.95) -> int:
+def dimensions_for(shares: np.ndarray, share: float = 0.95) -> int:
     """Return how many principal axes hold ``share`` of the variance.
 
+    Args:
+        shares: of each axis, falling, as from :func:`spectrum`.
+
     Raises:
-        FacelabError: a share outside (0, 1]; see :func:`spectrum`.
+        FacelabError: a share outside (0, 1].
     """
     if not 0 < share <= 1:
         raise FacelabError(f"share={share}: it must lie in (0, 1].")
-    reached = np.cumsum(spectrum(embeddings))
-    return int(np.searchsorted(reached, share - 1e-9) + 1)
+    return int(np.searchsorted(np.cumsum(shares), share - 1e-9) + 1)
 
 
 def isotropy(embeddings: np.ndarray) -> float:

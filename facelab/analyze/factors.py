@@ -1,11 +1,8 @@
-"""How much of an embedding is identity, and how much is pose, light, expression, skin, image quality.
-
-SynthFaces knows the factors. All of them are rendering parameters of invented heads, not labels of people.
-"""
+"""How much of an embedding is identity, and how much is known factors such as pose, light, expression, skin."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -15,51 +12,7 @@ from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
 from facelab.evaluate.checks import check_embeddings
 from facelab.evaluate.estimate import Estimate
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-
 _PENALTIES = np.logspace(-1, 5, 13)  # of standardised features; the largest leaves hardly anything of a block
-
-
-def factor_features(table: "pd.DataFrame") -> dict[str, np.ndarray]:
-    """Turn the columns of a SynthFaces table into blocks of numbers for a linear model; each (n, p), standardised.
-
-    Angles enter with their squares, words as one column each (an expression times its strength), lengths that spread
-    over decades as logarithms. ``skin`` is constant within an identity, the other blocks are not.
-
-    Raises:
-        FacelabError: a column is missing; the table is not of SynthFaces.
-    """
-    import pandas as pd
-
-    try:
-        yaw, pitch, azimuth, elevation = (
-            table[name].to_numpy(np.float64) for name in ("yaw", "pitch", "light_azimuth", "light_elevation")
-        )
-        expression = pd.get_dummies(table["expression"], dtype=float).drop(columns="neutral", errors="ignore")
-        blocks = {
-            "pose": [yaw, yaw**2, pitch, pitch**2, yaw * pitch],
-            "light": [
-                *(azimuth, azimuth**2, elevation, elevation**2, np.log(table["key_strength"])),
-                *(np.log(table["key_softness"]), table["key_temperature"], table["exposure"]),
-            ],
-            "expression": list((expression.to_numpy() * table[["strength"]].to_numpy()).T),
-            "occluder": list(
-                pd.get_dummies(table["occluder"], dtype=float).drop(columns="none", errors="ignore").T.values
-            ),
-            "distance": [np.log(table["distance"])],
-            "image quality": [np.log(table["noise"]), table["blur"], table["jpeg"], table["resolution"]],
-            "skin": [table["melanin"], table["melanin"] ** 2, table["haemoglobin"]],
-        }
-    except KeyError as error:
-        raise FacelabError(f"the table has no column {error}; factors are known for SynthFaces only.") from error
-    features = {}
-    for name, columns in blocks.items():
-        x = np.stack([np.asarray(column, dtype=np.float64) for column in columns], axis=1)
-        x = x[:, x.std(axis=0) > 1e-12]
-        features[name] = (x - x.mean(axis=0)) / x.std(axis=0)
-    return {name: x for name, x in features.items() if x.shape[1]}
 
 
 @dataclass(frozen=True)
@@ -126,7 +79,7 @@ def variance_partition(
     Args:
         embeddings: shape (n, d).
         labels: identity of each, shape (n,).
-        blocks: features of each block, shape (n, p), for example from :func:`factor_features`.
+        blocks: features of each block, shape (n, p), for example from :func:`facelab.synth.factors.factor_features`.
         folds: of the cross validation over identities.
         replicates, seed: of the bootstrap and the folds.
 

@@ -53,6 +53,8 @@ def centre_angles(embeddings: np.ndarray, labels: np.ndarray, centres: np.ndarra
     .. math:: \theta_i = \arccos(\hat x_i \cdot \hat W_{y_i}), \qquad
         \theta'_i = \min_{j \ne y_i} \arccos(\hat x_i \cdot \hat W_j)
 
+    An image is named rightly where :math:`\theta_i < \theta'_i`; ArcFace asks for :math:`\theta_i + m < \theta'_i`.
+
     Args:
         embeddings: shape (n, d).
         labels: identity of each, shape (n,); with ``centres`` they are rows of it.

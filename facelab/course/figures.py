@@ -94,8 +94,10 @@ class ExampleData:
         return make_chips(self.photographs, MTCNN())[0]
 
     @functools.cached_property
-    def sweeps(self) -> list[analyze.Sweep]:
-        return [analyze.sweep(name, identities=3) for name in ("yaw", "light")]
+    def sweeps(self) -> list[Any]:
+        from facelab.synth.vary import sweep
+
+        return [sweep(name, identities=3) for name in ("yaw", "light")]
 
     @functools.cached_property
     def literature(self) -> pd.DataFrame:
@@ -330,10 +332,10 @@ def _(data: ExampleData) -> Figure:
     "collapse_curves", "Four panels, one for each measure of neural collapse; the curves fall during the training."
 )
 def _(data: ExampleData) -> Figure:
-    from facelab.train import Recipe, fit
+    from facelab.train import EmbeddingWatch, Recipe, fit
 
     few = data.faces.train.select(data.faces.train.labels < 4).resized(32)
-    watch = analyze.CollapseWatch(every=3)
+    watch = EmbeddingWatch(analyze.neural_collapse, every=3)
     recipe = Recipe(size=32, embedding_dim=16, epochs=8, batch_size=16, learning_rate=0.02, augment=False)
     fit(recipe, few, device="cpu", watch=watch)
     return plots.collapse_curves({"cross_entropy": watch})
@@ -389,7 +391,9 @@ def _(data: ExampleData) -> Figure:
 
 @example("variance_bars", "Left: bars of the share of identity. Right: points with whiskers for each factor.")
 def _(data: ExampleData) -> Figure:
-    features = analyze.factor_features(data.faces.strangers.table)
+    from facelab.synth.factors import factor_features
+
+    features = factor_features(data.faces.strangers.table)
     del features["skin"]  # sixteen identities are too few to learn it from
     return plots.variance_bars(
         {name: analyze.variance_partition(x, data.labels, features) for name, x in data.strangers.items()}
@@ -454,11 +458,10 @@ def _(data: ExampleData) -> Figure:
 
 @example("centre_angle_histograms", "Histograms of the angles to the own and to the nearest other class centre.")
 def _(data: ExampleData) -> Figure:
-    from facelab.analyze.angles import centre_angles
     from facelab.plots.losses import centre_angle_histograms
 
     x, y = data.embedders["arcface"](data.faces.train), data.faces.train.labels
-    return centre_angle_histograms({"ArcFace": centre_angles(x, y, data.models["arcface"].loss["centres"])})
+    return centre_angle_histograms({"ArcFace": analyze.centre_angles(x, y, data.models["arcface"].loss["centres"])})
 
 
 @example("triplet_zones", "Distances of one anchor on a line, with zones for hard, semi-hard and easy negatives.")
@@ -473,15 +476,14 @@ def _(data: ExampleData) -> Figure:
 
 @example("angle_curves", "Two curves over the steps: the mean angles to the own and to the nearest other centre.")
 def _(data: ExampleData) -> Figure:
-    from facelab.analyze.angles import centre_angles
     from facelab.plots.training import angle_curves
     from facelab.train import Recipe, fit
 
     trace = []
 
     def watch(step, embeddings, labels, loss):
-        own, other = centre_angles(embeddings, labels, loss.centres.detach())
-        trace.append((own.mean(), other.mean()))
+        angles = analyze.centre_angles(embeddings, labels, loss.centres.detach())
+        trace.append((angles.own.mean(), angles.other.mean()))
 
     few = data.faces.train.select(data.faces.train.labels < 4).resized(32)
     recipe = Recipe(size=32, embedding_dim=16, epochs=12, batch_size=16, learning_rate=0.02, augment=False)

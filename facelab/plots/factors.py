@@ -1,13 +1,14 @@
 """The factors behind an embedding: identity, pose, light, expression, skin, image quality."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from facelab.analyze.factors import VariancePartition
 from facelab.analyze.probes import Probe
-from facelab.analyze.response import FACTORS, Response, Sweep
+from facelab.analyze.response import Response
 from facelab.plots.style import (
     BLACK,
     CYCLE,
@@ -19,6 +20,9 @@ from facelab.plots.style import (
     styled,
     with_caption,
 )
+
+if TYPE_CHECKING:
+    from facelab.synth.vary import Sweep
 
 
 @styled
@@ -105,14 +109,14 @@ def response_curves(models: Mapping[str, Mapping[str, Response]]) -> Figure:
             value, low, high = (np.degrees([getattr(e, f) for e in r.moved]) for f in ("value", "low", "high"))
             panel.fill_between(r.values, low, high, color=CYCLE[k], alpha=0.2, linewidth=0)
             panel.plot(r.values, value, color=CYCLE[k], marker=MARKERS[k], markersize=4, label=display_name(model))
-            panel.axhline(np.degrees(r.others), color=CYCLE[k], linestyle="--", linewidth=1)
-            panel.set_xlabel(FACTORS[name].unit, fontsize=8)
+            panel.axhline(np.degrees(r.between), color=CYCLE[k], linestyle="--", linewidth=1)
+            panel.set_xlabel(r.unit, fontsize=8)
             panel.set_title(name)
-        most = max(factors, key=lambda n, rows=rows: max(e.value for e in rows[n].moved) / rows[n].others)
+        most = max(factors, key=lambda n, rows=rows: max(e.value for e in rows[n].moved) / rows[n].between)
         largest = max(e.value for e in rows[most].moved)
         said.append(
             f"{display_name(model)}: {most} moves most, by {np.degrees(largest):.0f}° of the "
-            f"{np.degrees(rows[most].others):.0f}° between people"
+            f"{np.degrees(rows[most].between):.0f}° between people"
         )
     axes[0, 0].set(ylabel="moved by (degrees)", ylim=(0, None))
     axes[0, 0].legend(fontsize=8)
@@ -120,11 +124,11 @@ def response_curves(models: Mapping[str, Mapping[str, Response]]) -> Figure:
 
 
 @styled
-def sweep_sheet(sweeps: Sequence[Sweep], *, person: int = 0) -> Figure:
+def sweep_sheet(sweeps: Sequence["Sweep"], *, person: int = 0) -> Figure:
     """Show the pictures of one person with one factor moving, one factor per row.
 
     Args:
-        sweeps: from :func:`facelab.analyze.sweep`.
+        sweeps: from :func:`facelab.synth.vary.sweep`.
         person: which of the people.
     """
     columns = max(len(s.values) for s in sweeps)
@@ -137,7 +141,7 @@ def sweep_sheet(sweeps: Sequence[Sweep], *, person: int = 0) -> Figure:
             else:
                 axes[row, column].set_axis_off()
         axes[row, 0].text(-0.1, 0.5, s.factor, ha="right", va="center", transform=axes[row, 0].transAxes)
-    names = ", ".join(f"{s.factor} ({FACTORS[s.factor].unit})" for s in sweeps)
+    names = ", ".join(f"{s.factor} ({s.unit})" for s in sweeps)
     return with_caption(figure, f"One person, one factor moving in each row: {names}.")
 
 

@@ -1,11 +1,12 @@
 """The embedding space measured: angles, dimensions, hubs, lengths, collapse."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from facelab.analyze.collapse import CollapseWatch
+from facelab.analyze.dimension import dimensions_for
 from facelab.analyze.geometry import CentreAngles
 from facelab.evaluate import Estimate
 from facelab.plots.style import (
@@ -20,6 +21,9 @@ from facelab.plots.style import (
     styled,
     with_caption,
 )
+
+if TYPE_CHECKING:
+    from facelab.train import EmbeddingWatch
 
 _LINES = ("-", "--", "-.", ":") * 2
 
@@ -87,7 +91,7 @@ def spectrum_curves(spectra: Mapping[str, np.ndarray]) -> Figure:
     said = []
     for (name, shares), colour, line, marker in zip(spectra.items(), CYCLE, _LINES, MARKERS, strict=False):
         reached = np.cumsum(shares)
-        needed = int(np.searchsorted(reached, 0.95 - 1e-9) + 1)
+        needed = dimensions_for(shares, 0.95)
         ratio = 1 / (shares**2).sum()
         label = f"{display_name(name)}: participation ratio {ratio:.1f}"
         panel.plot(np.arange(1, len(shares) + 1), reached, color=colour, linestyle=line, label=label)
@@ -148,11 +152,12 @@ def length_against_quality(
 
 
 @styled
-def collapse_curves(watches: Mapping[str, CollapseWatch]) -> Figure:
+def collapse_curves(watches: Mapping[str, "EmbeddingWatch"]) -> Figure:
     """Draw the four measures of neural collapse over the steps of a training, logarithmic; 0 is complete collapse.
 
     Args:
-        watches: for each model the watch that :func:`facelab.train.fit` filled.
+        watches: for each model the watch of :func:`facelab.analyze.neural_collapse` that :func:`facelab.train.fit`
+            filled.
     """
     measures = (
         ("variability", "NC1: spread within classes"),

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
-from facelab.analyze.angles import centre_angles
+from facelab.analyze.geometry import CentreAngles, centre_angles
 from facelab.plots.style import BLACK, BLUE, CYCLE, GREY, MARKERS, ORANGE, YELLOW, display_name, new_figure, styled
 
 _LINES = ("-", "--", "-.", ":") * 2
@@ -100,8 +100,8 @@ def plane_and_circle(
             angle = np.arctan2(own[:, 1], own[:, 0])
             below.scatter(np.cos(angle), np.sin(angle), s=12, **style)
             _petal(below, angle, _colour(label))
-        own_angle, _ = centre_angles(points, labels, centres[name])
-        mean = f"mean angle to own\ncentre: {np.degrees(own_angle.mean()):.1f}°"
+        own = np.degrees(centre_angles(points, labels, centres[name]).own.mean())
+        mean = f"mean angle to own\ncentre: {own:.1f}°"
         below.set(xlim=(-1.75, 1.75), ylim=(-1.6, 1.6), xlabel=mean)
     axes[0, 0].set_ylabel("embeddings as they are")
     axes[1, 0].set_ylabel("their directions")
@@ -124,16 +124,16 @@ def _colour(label: int) -> str:
 
 
 @styled
-def centre_angle_histograms(angles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
+def centre_angle_histograms(angles: Mapping[str, CentreAngles]) -> Figure:
     """Draw how the angles to the own class centre and to the nearest other one are spread, one panel per set.
 
     Args:
-        angles: for each set (its title) θ_y and θ_j as :func:`facelab.analyze.angles.centre_angles` gives them.
+        angles: for each set (its title) the outcome of :func:`facelab.analyze.centre_angles`.
     """
     figure, axes = new_figure(1, len(angles), width=3.4 * len(angles) + 0.2, height=2.8, sharex=True, sharey=True)
     bins = np.arange(0, 181, 5)
-    for panel, (title, pair) in zip(axes[0], angles.items(), strict=True):
-        for values, label, colour in zip(pair, ("own centre", "nearest other centre"), (BLUE, ORANGE), strict=True):
+    for panel, (title, a) in zip(axes[0], angles.items(), strict=True):
+        for values, label, colour in ((a.own, "own centre", BLUE), (a.other, "nearest other centre", ORANGE)):
             values = np.degrees(values)
             weights = np.full(len(values), 1 / len(values))
             panel.hist(values, bins=bins, weights=weights, color=colour, alpha=0.55, label=label)

@@ -22,7 +22,7 @@ def test_participation_ratio_of_known_spreads():
 
 def test_dimensions_for_a_share():
     x = axes_with([90, 6, 3, 1])
-    assert [dimensions_for(x, share) for share in (0.5, 0.9, 0.95, 0.96, 0.99, 1)] == [1, 1, 2, 2, 3, 4]
+    assert [dimensions_for(spectrum(x), share) for share in (0.5, 0.9, 0.95, 0.96, 0.99, 1)] == [1, 1, 2, 2, 3, 4]
 
 
 def test_spectrum_is_that_of_pca(groups, rotation):
@@ -64,7 +64,7 @@ def test_one_hub_is_seen():
     [
         (lambda: spectrum(np.ones((4, 3))), "all embeddings are equal"),
         (lambda: spectrum(np.array([[1.0, np.nan], [0, 1]])), "finite"),
-        (lambda: dimensions_for(np.eye(3), 1.2), "share=1.2"),
+        (lambda: dimensions_for(np.ones(3) / 3, 1.2), "share=1.2"),
         (lambda: k_occurrence(np.eye(3), 3), "choose 1 to 2"),
         (lambda: isotropy(np.zeros((3, 2))), "zero"),
     ],

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, RidgeCV
 
-from facelab.analyze import factor_features, linear_probe, variance_partition
+from facelab.analyze import linear_probe, variance_partition
 from facelab.analyze.factors import _PENALTIES
 from facelab.errors import FacelabError
 
@@ -98,27 +98,6 @@ def test_probe_cannot_read_a_number_by_knowing_the_person():
     own = np.random.default_rng(3).normal(size=40)[LABELS]
     assert LinearRegression().fit(x, own).score(x, own) > 0.5
     assert linear_probe(x, own, LABELS).score.value < 0.1
-
-
-def test_features_of_synthfaces(small_table):
-    features = factor_features(small_table)
-    assert set(features) <= {"pose", "light", "expression", "occluder", "distance", "image quality", "skin"}
-    for block in features.values():
-        assert len(block) == len(small_table)
-        np.testing.assert_allclose(block.mean(axis=0), 0, atol=1e-9)
-        np.testing.assert_allclose(block.std(axis=0), 1)
-    with pytest.raises(FacelabError, match="exposure"):
-        factor_features(small_table.drop(columns="exposure"))
-
-
-@pytest.fixture
-def small_table() -> pd.DataFrame:
-    """The scenes of 30 pictures, without rendering them."""
-    from facelab.synth.scene import sample_scene
-
-    table = pd.DataFrame([sample_scene(seed).columns() for seed in range(30)])
-    people = np.random.default_rng(0).uniform(0.1, 2, (2, 6)).repeat(5, axis=1)
-    return table.assign(melanin=people[0], haemoglobin=people[1])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from facelab import analyze, plots
 from facelab.data import FaceSet
 from facelab.errors import FacelabError
 from facelab.evaluate import Estimate
+from facelab.synth.vary import Sweep
+from facelab.train import EmbeddingWatch
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +66,7 @@ def test_spectrum_curves_mark_95_percent(models):
     figure = plots.spectrum_curves({name: analyze.spectrum(x) for name, x in models.items()})
     for scatter, x in zip(figure.axes[0].collections, models.values(), strict=True):
         needed, reached = scatter.get_offsets()[0]
-        assert needed == analyze.dimensions_for(x)
+        assert needed == analyze.dimensions_for(analyze.spectrum(x))
         assert reached >= 0.95
     check(figure, f"{analyze.participation_ratio(models['arcface']):.1f}")
 
@@ -88,7 +90,7 @@ def test_length_against_quality_shows_medians(models):
 
 
 def test_collapse_curves_show_the_history():
-    watch = analyze.CollapseWatch(every=1)
+    watch = EmbeddingWatch(analyze.neural_collapse, every=1)
     watch.steps = [3, 6]
     watch.history = [analyze.Collapse(4.0, 1, 1, 0.5, 0.6, 0.7), analyze.Collapse(0.25, 1, 1, 0.1, 0.2, 0.3)]
     figure = plots.collapse_curves({"arcface": watch})
@@ -172,7 +174,7 @@ def test_probe_scores_show_values(models):
 
 def test_response_curves_in_degrees():
     moved = [Estimate(v, v / 2, v * 2, 3) for v in (0.0, 0.1, 0.4)]
-    r = analyze.Response("yaw", np.array([0.0, 0.5, 1.0]), moved, np.pi / 2)
+    r = analyze.Response("yaw", "radians", np.array([0.0, 0.5, 1.0]), moved, np.pi / 2)
     figure = plots.response_curves({"arcface": {"yaw": r}})
     curve, ruler = figure.axes[0].lines
     np.testing.assert_allclose(curve.get_ydata(), np.degrees([0, 0.1, 0.4]))
@@ -182,7 +184,7 @@ def test_response_curves_in_degrees():
 
 def test_sweep_and_occlusion_sheets_show_their_pictures():
     images = np.random.default_rng(0).integers(0, 255, (2, 3, 8, 8, 3)).astype(np.uint8)
-    figure = plots.sweep_sheet([analyze.Sweep("yaw", np.array([0.0, 0.5, 1.0]), 0, images)], person=1)
+    figure = plots.sweep_sheet([Sweep("yaw", "radians", np.array([0.0, 0.5, 1.0]), 0, images)], person=1)
     np.testing.assert_array_equal(figure.axes[2].images[0].get_array(), images[1, 2])
     check(figure, "yaw (radians)")
     maps = [np.full((8, 8), 0.25), np.eye(8)]

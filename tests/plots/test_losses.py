@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from facelab.analyze.angles import centre_angles
+from facelab.analyze import CentreAngles, centre_angles
 from facelab.plots.losses import (
     centre_angle_histograms,
     decision_boundaries,
@@ -50,13 +50,16 @@ def test_the_plane_shows_embeddings_and_the_circle_their_directions():
     drawn = np.concatenate([dots.get_offsets() for dots in below.collections])
     np.testing.assert_allclose(drawn, points / np.linalg.norm(points, axis=1, keepdims=True))
     assert {patch.get_xy().shape[1] for patch in below.patches} == {2}  # histograms are there
-    own, _ = centre_angles(points, labels, centres)
+    own = centre_angles(points, labels, centres).own
     assert f"{np.degrees(own.mean()):.1f}°" in below.get_xlabel()
 
 
 def test_histograms_hold_every_image_once():
     own, other = np.radians([10.0, 12, 44, 90]), np.radians([60.0, 61, 62, 80])
-    figure = centre_angle_histograms({"train": (own, other), "test": (other, own)})
+    nearest = np.zeros(4, int)
+    figure = centre_angle_histograms(
+        {"train": CentreAngles(own, other, nearest), "test": CentreAngles(other, own, nearest)}
+    )
     for panel, pair in zip(figure.axes, ((own, other), (other, own)), strict=True):
         assert sum(bar.get_height() for bar in panel.patches if hasattr(bar, "get_height")) == pytest.approx(2)
         means = [line.get_xdata()[0] for line in panel.lines]

@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from facelab.errors import FacelabError
+from facelab.synth.factors import SWEEPS, of_person, of_scene
 from facelab.synth.identity import Identity, sample_identity
 from facelab.synth.scene import Scene
-from facelab.synth.vary import of_person, of_scene, photograph, plain_scene, vary
+from facelab.synth.vary import factors_of, plain_scene, show, sweep, vary
 
 
 def test_every_field_is_a_factor(renderer):
     """All but the seeds, which draw details, and the jitter, which moves a crop and no chip."""
     for kind, factors in ((Identity, of_person(renderer.model)), (Scene, of_scene())):
-        varied = {name for factor in factors.values() for change in factor.changes for name in change}
+        changes = [factor.change(v) | factor.fixed for factor in factors.values() for v in factor.values]
+        varied = {name for change in changes for name in change}
         fields = {field.name for field in dataclasses.fields(kind)}
         assert varied <= fields
         assert fields - varied <= {"seed", "shape_seed", "jitter"}
@@ -24,16 +26,11 @@ def test_every_field_is_a_factor(renderer):
 def test_every_factor_can_be_seen(renderer, part):
     """Between its first and its last value some place of 8 x 8 pixels changes by five grey levels or more."""
     person, scene, size = sample_identity(renderer.model, 12), plain_scene(12), 112
-    body, changed = renderer.body(person), {}
-    for name, factor in (of_person(renderer.model) if part == "person" else of_scene()).items():
-        pictures = []
-        for change in (factor.changes[0], factor.changes[-1]):
-            if part == "person":
-                body, how = renderer.body(dataclasses.replace(person, **change)), scene
-            else:
-                how = dataclasses.replace(scene, **change)
-            pictures.append(photograph(renderer, body, how, factor.frame, size).astype(int))
-        difference = np.abs(pictures[0] - pictures[1]).mean(axis=2)
+    changed = {}
+    for name, factor in factors_of(part, renderer).items():
+        ends = factor.values[0], factor.values[-1]
+        first, last = (image.astype(int) for image in show(renderer, part, factor, ends, person, scene, size))
+        difference = np.abs(first - last).mean(axis=2)
         changed[name] = difference.reshape(size // 8, 8, size // 8, 8).mean(axis=(1, 3)).max()
     assert {name: change for name, change in changed.items() if change < 5} == {}
 
@@ -46,8 +43,31 @@ def test_only_the_factor_moves(renderer):
     assert sharpness[0] > sharpness[3] > sharpness[6]
 
 
+def test_sweep_moves_one_factor_only():
+    """Rendered pictures: the reference is the same for every factor, and the others differ from it."""
+    yaw, light = sweep("yaw", identities=2), sweep("light", identities=2)
+    assert yaw.images.shape == (2, len(SWEEPS["yaw"].values), 64, 64, 3)
+    np.testing.assert_array_equal(yaw.values, sorted(SWEEPS["yaw"].values))
+    start = yaw.images[:, yaw.reference]
+    np.testing.assert_array_equal(start, light.images[:, light.reference])
+    for swept in (yaw, light):
+        distance = np.abs(swept.images.astype(int) - start[:, None]).mean(axis=(2, 3, 4))
+        assert (np.diff(distance[:, swept.reference :], axis=1) > 0).all()  # further away, more different
+    assert np.abs(start[0].astype(int) - start[1]).mean() > 5  # two people
+
+
+def test_darker_skin_is_rendered_darker():
+    swept = sweep("skin", identities=2)
+    cheeks = swept.images[:, :, 36:42, 26:38].mean(axis=(2, 3, 4))
+    assert (np.diff(cheeks, axis=1) < 0).all()
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(FacelabError, match="'beauty' of a person: choose among bone structure"):
         vary("person", ["beauty"])
     with pytest.raises(FacelabError, match="part 'crowd'"):
         vary("crowd")
+    with pytest.raises(FacelabError, match="'age': choose one of yaw"):
+        sweep("age")
+    with pytest.raises(FacelabError, match="identities=1"):
+        sweep("yaw", identities=1)
