@@ -1,5 +1,7 @@
 """Embedding many chips with a trained network."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import nn
@@ -14,13 +16,13 @@ class Embedder:
     """Turns chips into embeddings: batches, moves to the device, normalises.
 
     Args:
-        network: maps (n, 3, size, size) to (n, embedding_dim), for example :func:`facelab.models.resnet34`.
+        network: maps (n, 3, size, size) to (n, embedding_dim); see :func:`facelab.models.make_backbone`.
         size: the resolution that the network was trained at, in pixels.
         device: where to compute; see :func:`facelab.device.resolve_device`.
         batch_size: chips per forward pass.
     """
 
-    def __init__(self, network: nn.Module, *, size: int, device: str | torch.device = "cpu", batch_size: int = 128):
+    def __init__(self, network: nn.Module, *, size: int, device: str | torch.device = "auto", batch_size: int = 128):
         self.device = resolve_device(device)
         self.network = network.to(self.device, memory_format=torch.channels_last).eval()
         self.size, self.batch_size = size, batch_size
@@ -30,17 +32,16 @@ class Embedder:
         """Return the embeddings, shape (n, embedding_dim), float32; each of length 1 if ``normalize``.
 
         Args:
-            chips: a FaceSet of chips, or an array (n, height, width, 3), uint8.
+            chips: a FaceSet of chips, of which only one batch is in memory at a time; or an array
+                (n, height, width, 3), uint8.
 
         Raises:
-            FacelabError: chips of the wrong shape, or the network gives NaN.
+            FacelabError: chips of the wrong shape or of different sizes, or the network gives NaN.
         """
-        array = chips.array() if isinstance(chips, FaceSet) else np.asarray(chips)
         self.network.eval()
         parts = []
-        for start in range(0, len(array), self.batch_size):
-            batch = torch.from_numpy(array[start : start + self.batch_size]).to(self.device)
-            parts.append(self.network(to_input(batch, self.size)).float())
+        for batch in _batches(chips, self.batch_size):
+            parts.append(self.network(to_input(torch.from_numpy(batch).to(self.device), self.size)).float())
         if not parts:
             raise FacelabError("there are no chips to embed.")
         embeddings = torch.cat(parts)
@@ -50,3 +51,20 @@ class Embedder:
         if normalize:
             embeddings = nn.functional.normalize(embeddings)
         return embeddings.cpu().numpy()
+
+
+def _batches(chips: FaceSet | np.ndarray, size: int) -> Iterator[np.ndarray]:
+    """Yield arrays of up to ``size`` chips, (n, height, width, 3); a FaceSet is read one batch at a time."""
+    shape = None
+    for start in range(0, len(chips), size):
+        if not isinstance(chips, FaceSet):
+            yield np.asarray(chips[start : start + size])
+            continue
+        images = [chips[i][0] for i in range(start, min(start + size, len(chips)))]
+        shape = shape or images[0].shape
+        for i, image in enumerate(images, start):
+            if image.shape != shape:
+                raise FacelabError(
+                    f"FaceSet {chips.name!r}: image {i} has the shape {image.shape}, image 0 {shape}; align them first."
+                )
+        yield np.stack(images)

@@ -68,7 +68,7 @@ class Checkpoint:
         network.load_state_dict(averaged or self.network)
         return network
 
-    def embedder(self, device: str | torch.device = "cpu") -> Embedder:
+    def embedder(self, device: str | torch.device = "auto") -> Embedder:
         """Return the trained network, ready to embed chips."""
         return Embedder(self.build_network(), size=self.recipe.size, device=device)
 

@@ -13,6 +13,7 @@ from torch import nn
 from facelab.errors import FacelabError
 from facelab.losses import LOSSES, Loss, MarginLoss, PartialFC
 from facelab.losses.base import check_positive, check_range
+from facelab.models.registry import BACKBONES, check_backbone, make_backbone
 from facelab.strict import Strict, read_toml
 
 PRESETS = Path(__file__).parent / "presets"
@@ -113,6 +114,7 @@ class Recipe(Strict):
     """
 
     loss: LossRecipe = LossRecipe()
+    backbone: Literal[*BACKBONES] = "resnet34"
     embedding_dim: int = Field(512, ge=2)
     dropout: float = Field(0.0, ge=0, lt=1)
     pretrained: bool | Literal["if-available"] = Field(False, description="start from ImageNet weights (one download)")
@@ -137,6 +139,11 @@ class Recipe(Strict):
     augment: bool = True
     augmentation: Augmentation = Augmentation()
     seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _check_backbone(self) -> Self:
+        check_backbone(self.backbone, pretrained=self.pretrained is True)
+        return self
 
     @model_validator(mode="after")
     def _check_batch(self) -> Self:
@@ -180,11 +187,10 @@ class Recipe(Strict):
 
     def build_network(self) -> nn.Module:
         """Return the untrained network; its initial weights follow the global random state."""
-        from facelab.models import resnet34
-
         if self.pretrained == "if-available":
             raise FacelabError("pretrained = 'if-available': fit decides it; give true or false to build a network.")
-        return resnet34(self.embedding_dim, dropout=self.dropout, pretrained=self.pretrained)
+        options = {"size": self.size, "dropout": self.dropout, "pretrained": self.pretrained}
+        return make_backbone(self.backbone, self.embedding_dim, **options)
 
     def build_loss(self, num_identities: int) -> Loss:
         """Return the loss for this many identities; its initial centres follow the global random state."""

@@ -1,11 +1,15 @@
 import urllib.error
+import weakref
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 from torchvision.models import resnet34 as torchvision_resnet34
 
+from facelab.data import FaceSet
 from facelab.errors import FacelabError
 from facelab.models import Embedder, resnet34, to_input
 
@@ -82,6 +86,55 @@ def test_batch_size_does_not_matter(embedder):
 
 def test_a_face_set_gives_what_its_array_gives(embedder, toy_chips):
     np.testing.assert_array_equal(embedder(toy_chips), embedder(toy_chips.array()))
+
+
+class Counted(np.ndarray):
+    """An image that is counted while it lives."""
+
+
+class Reader(Sequence):
+    """Makes each image when it is asked for, and knows how many of them were alive at once."""
+
+    def __init__(self, sizes):
+        self.sizes, self.alive, self.most = sizes, 0, 0
+
+    def __len__(self):
+        return len(self.sizes)
+
+    def __getitem__(self, index):
+        image = np.full((self.sizes[index],) * 2 + (3,), index, np.uint8).view(Counted)
+        self.alive += 1
+        self.most = max(self.most, self.alive)
+        weakref.finalize(image, self._gone)
+        return image
+
+    def _gone(self):
+        self.alive -= 1
+
+
+def face_set(images):
+    return FaceSet("read", images, pd.DataFrame({"identity": ["a"] * len(images)}))
+
+
+def test_a_face_set_is_read_batch_by_batch(embedder):
+    """Not more images are held than two batches; the embeddings are those of the whole array, bit for bit."""
+    reader = Reader([32] * 50)
+    small = Embedder(embedder.network, size=32, batch_size=4)
+    embeddings = small(face_set(reader))
+    assert reader.most <= 8
+    images = np.stack([np.asarray(reader[i]) for i in range(50)])
+    np.testing.assert_array_equal(embeddings, small(images))
+    with torch.inference_mode():  # as it was written before: all chips in one array, cut into batches
+        whole = torch.cat([small.network(to_input(torch.from_numpy(images[i : i + 4]), 32)) for i in range(0, 50, 4)])
+    np.testing.assert_array_equal(embeddings, nn.functional.normalize(whole).numpy())
+
+
+@pytest.mark.parametrize("odd", [2, 9])
+def test_an_image_of_another_size_is_named_also_in_a_later_batch(embedder, odd):
+    sizes = [32] * 12
+    sizes[odd] = 40
+    with pytest.raises(FacelabError, match=rf"'read': image {odd} has the shape \(40, 40, 3\), image 0 \(32, 32, 3\)"):
+        Embedder(embedder.network, size=32, batch_size=4)(face_set(Reader(sizes)))
 
 
 def test_evaluation_mode_is_kept(embedder):

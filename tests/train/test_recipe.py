@@ -3,6 +3,7 @@ import urllib.error
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +11,7 @@ from facelab.cli import app
 from facelab.course.networks import course_recipe
 from facelab.errors import FacelabError
 from facelab.losses import LOSSES, ArcFace, MagFace, MarginLoss, Softmax, Triplet
+from facelab.models import BACKBONES
 from facelab.train import Checkpoint, Recipe, fit, presets
 from facelab.train.recipe import LossRecipe
 from facelab.train.run import run_training
@@ -19,11 +21,33 @@ OLD = json.loads(Path(__file__).with_name("old_recipes.json").read_text())  # du
 
 @pytest.mark.parametrize("name", OLD)
 def test_an_old_recipe_is_read_and_written_as_before(name):
-    """Field names, their order, and values: saved checkpoints hold them, and go on."""
+    """Field names, their order, and values: saved checkpoints hold them, and go on. They had one backbone."""
     given, dump = OLD[name]["given"], OLD[name]["dump"]
     recipe = Recipe.parse(given)
-    assert json.dumps(recipe.model_dump()) == json.dumps(dump)
+    assert recipe.backbone == "resnet34"
+    assert json.dumps(recipe.model_dump(exclude={"backbone"})) == json.dumps(dump)
     assert Recipe.parse(dump) == recipe
+
+
+def test_an_old_checkpoint_is_used_and_equals_the_default_backbone(toy_chips, tmp_path):
+    recipe = Recipe.parse({"size": 32, "embedding_dim": 8, "epochs": 1, "batch_size": 12})
+    state = fit(recipe, toy_chips, device="cpu", checkpoint=tmp_path / "a.pt")
+    values = torch.load(tmp_path / "a.pt", weights_only=True)
+    del values["recipe"]["backbone"]
+    torch.save(values, tmp_path / "a.pt")
+    written = (tmp_path / "a.pt").read_bytes()
+    again = fit(recipe, toy_chips, device="cpu", checkpoint=tmp_path / "a.pt")
+    assert (tmp_path / "a.pt").read_bytes() == written  # nothing was trained
+    np.testing.assert_array_equal(again.embedder()(toy_chips), state.embedder()(toy_chips))
+    with pytest.raises(FacelabError, match="backbone = resnet34, not resnet18"):
+        fit(recipe.model_copy(update={"backbone": "resnet18"}), toy_chips, checkpoint=tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_every_backbone_can_be_named_trained_and_used(toy_chips, backbone):
+    recipe = Recipe.parse({"backbone": backbone, "size": 32, "embedding_dim": 8, "epochs": 1, "batch_size": 12})
+    embeddings = fit(recipe, toy_chips, device="cpu").embedder()(toy_chips)
+    assert embeddings.shape == (12, 8)
 
 
 @pytest.mark.parametrize("name", OLD)
@@ -64,6 +88,8 @@ def test_toml_round_trip(tmp_path):
         ({"loss": {"name": "arcface", "margin": 3.0}}, "loss", "margin=3.0"),
         ({"loss": {"name": "magface", "margins": [0.8, 0.45]}}, "loss", "margins=0.45"),
         ({"loss": "arcface"}, "loss", "arcface"),
+        ({"backbone": "resnet35"}, "backbone", "resnet35"),
+        ({"backbone": "iresnet50", "pretrained": True}, "iresnet50", "no ImageNet weights"),
     ],
 )
 def test_a_wrong_field_or_value_is_one_clear_line(values, field, value):
