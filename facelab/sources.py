@@ -6,7 +6,7 @@ A new source is three places: its reader in ``facelab.data`` (a function that re
 
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -129,6 +129,8 @@ SOURCES = (
     ),
 )
 
+_OWN = Source("photographs", "your own", "photographs", "facelab.data.folder:load_photographs", how="photographs")
+
 
 @dataclass(frozen=True, eq=False)
 class Opened:
@@ -209,6 +211,27 @@ def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = F
         case FaceSet() as faces, errors:
             return Opened(faces, source, source.how, list(errors))
     raise TypeError(f"{source.loader} returns no FaceSet")
+
+
+def open_photographs(names: Sequence[str | Path], *, show_progress: bool = False) -> Opened:
+    """Open what a verb takes that works on photographs: one name of the table, or picture files and folders of them.
+
+    In a folder, pictures in sub-folders have an identity and others have none, see
+    :func:`facelab.data.folder.load_photographs`.
+
+    Raises:
+        FacelabError: there is no such source or picture, or the source holds chips.
+    """
+    from facelab.data.folder import load_photographs
+
+    word = str(names[0]) if len(names) == 1 else ""
+    known = any(source.name == word for source in SOURCES if source.fits is None)
+    if known or (word.isidentifier() and not Path(word).exists()):  # a name, or one with a mistake in it
+        if find_source(word).holds != "photographs":
+            raise FacelabError(f"{word} holds chips, which are aligned already; give photographs.")
+        return open_faces(word, show_progress=show_progress)
+    faces, errors = load_photographs(names, show_progress=show_progress)
+    return Opened(faces, _OWN, _OWN.how, list(errors))
 
 
 def are_chips(opened: Opened, images: Images = "auto") -> bool:

@@ -1,42 +1,105 @@
-"""Alignment on folders: photographs in, chips out."""
+"""Alignment on files: photographs in, chips out."""
 
+import warnings
 from collections import Counter
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
+import numpy as np
+
 from facelab.align.chips import ChipReport, make_chips
-from facelab.data.folder import load_folder
+from facelab.align.warp import Method
+from facelab.data.faceset import FaceSet, ImageFiles
 from facelab.data.images import write_image
-from facelab.detect.mtcnn import MTCNN
-from facelab.errors import ImageError
+from facelab.detect.detection import Detection
+from facelab.detect.files import detections_file, read_detections
+from facelab.detect.registry import Detector
+from facelab.errors import FacelabError
 from facelab.files import atomic_write
 
 
-def align_folder(
-    folder: Path,
+def align_files(
+    faces: FaceSet,
     out: Path,
+    detector: Detector | Path,
     *,
     size: int = 112,
+    method: Method = "five-point",
     missing: Literal["raise", "skip", "default"] = "skip",
-    device: str = "auto",
     show_progress: bool = False,
-) -> tuple[ChipReport, list[ImageError]]:
-    """Make a chip of each photograph in ``folder/IDENTITY/`` and write it as PNG to ``out/IDENTITY/``.
+) -> tuple[ChipReport, list[FacelabError]]:
+    """Make a chip of each photograph and write it to ``out`` under the photograph's name, as PNG.
 
-    Also written: ``out/chips.csv``, one row per chip with file, identity, score, box and landmarks.
+    Also written: ``out/chips.csv``, one row per chip with its file (``chip``), the photograph's (``file``), identity,
+    score, box and landmarks. A UserWarning tells of detections that belong to no photograph.
+
+    Args:
+        faces: photographs; for their names see :attr:`facelab.data.FaceSet.files`.
+        out: folder for the chips.
+        detector: finds the faces; or the folder in which ``facelab detect`` has written them.
+        size, method, missing: see :func:`facelab.align.make_chips`.
+        show_progress: show a progress bar.
 
     Returns:
-        What was found, and an error for each file that could not be read; those are skipped.
+        What was found, and an error for each photograph whose detections are missing or cannot be read; those are left
+        out.
+
+    Raises:
+        FacelabError: see :func:`facelab.align.make_chips`; no photograph has detections, or two would share them; or a
+            chip would overwrite a photograph.
     """
-    faces, errors = load_folder(folder)
-    chips, report = make_chips(faces, MTCNN(device=device), size=size, missing=missing, show_progress=show_progress)
-    names = [Path(file).with_suffix(".png") for file in chips.table["file"]]
+    errors: list[FacelabError] = []
+    if isinstance(detector, Path):
+        rows, detector, errors = _stored(faces, detector)
+        faces = faces.select(rows)
+    names = [PurePath(file).with_suffix(".png") for file in faces.files]
     twice = Counter(names)  # a.jpg and a.png of one identity keep their full names
     names = [
-        Path(f"{file}.png") if twice[name] > 1 else name for file, name in zip(chips.table["file"], names, strict=True)
+        PurePath(f"{file}.png") if twice[name] > 1 else name for file, name in zip(faces.files, names, strict=True)
     ]
-    for (chip, _), name in zip(chips, names, strict=True):
+    if isinstance(faces.images, ImageFiles):
+        photographs = {Path(faces.images.folder, path).resolve() for path in faces.images.paths}
+        if taken := next((out / name for name in names if (out / name).resolve() in photographs), None):
+            raise FacelabError(f"the chip would overwrite the photograph {taken}; choose another folder than {out}.")
+    named = FaceSet(faces.name, faces.images, faces.table.assign(chip=[name.as_posix() for name in names]))
+    chips, report = make_chips(named, detector, size=size, method=method, missing=missing, show_progress=show_progress)
+    for (chip, _), name in zip(chips, chips.table["chip"], strict=True):
         write_image(out / name, chip)
     with atomic_write(out / "chips.csv") as path:
-        chips.table.assign(chip=[name.as_posix() for name in names]).to_csv(path, index=False)
+        chips.table.to_csv(path, index=False)
     return report, errors
+
+
+def _stored(faces: FaceSet, folder: Path) -> tuple[np.ndarray, list[list[Detection]], list[FacelabError]]:
+    """Return the rows of the photographs that have detections in a folder, the detections, and what went wrong."""
+    if not folder.is_dir():
+        raise FacelabError(f"{folder} is not a folder. Detect the faces first: facelab detect PHOTOS --out {folder}")
+    rows, found, absent, errors = [], [], [], []
+    by_file: dict[Path, str] = {}
+    for row, name in enumerate(faces.files):
+        file = detections_file(folder, name)
+        if by_file.setdefault(file, name) != name:
+            raise FacelabError(f"{by_file[file]} and {name} would both be cut at the faces in {file}; rename one.")
+        if not file.is_file():
+            absent.append(name)
+            continue
+        try:
+            found.append(read_detections(file))
+            rows.append(row)
+        except FacelabError as error:
+            errors.append(error)
+    if absent:
+        errors.append(
+            FacelabError(
+                f"{len(absent)} of {len(faces)} photographs have no detections in {folder}, such as {absent[0]}: "
+                f"there is no {detections_file(folder, absent[0])}"
+            )
+        )
+    if not rows:
+        raise FacelabError(f"no photograph can be aligned: {errors[0]}")
+    if others := sorted(set(folder.rglob("*.json")) - set(by_file)):
+        warnings.warn(
+            f"{len(others)} files of detections in {folder} belong to none of the photographs, such as {others[0]}.",
+            stacklevel=2,
+        )
+    return np.array(rows), found, errors

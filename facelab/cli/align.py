@@ -9,8 +9,22 @@ from facelab.cli.program import Device, finish
 
 
 def align(
-    folder: Annotated[Path, typer.Argument(help="One sub-folder of photographs per identity.")],
-    out: Annotated[Path, typer.Option(help="Folder for the chips, one sub-folder per identity.")],
+    photos: Annotated[
+        list[str],
+        typer.Argument(
+            help="Photographs, or a folder of them (of one sub-folder per identity, or of none), or the name of a "
+            "source of photographs: see facelab data."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the chips, in the sub-folders of their photographs.")],
+    detector: Annotated[str, typer.Option(help="One of {detectors}.")] = "mtcnn",
+    method: Annotated[
+        Literal["five-point", "eyes", "crop"],
+        typer.Option(help="What is brought to its place: all five landmarks, the eyes, or just the box."),
+    ] = "five-point",
+    detections: Annotated[
+        Path | None, typer.Option(help="Do not detect again: read what facelab detect wrote to this folder.")
+    ] = None,
     size: Annotated[int, typer.Option(min=1, help="Width and height of a chip, in pixels.")] = 112,
     missing: Annotated[
         Literal["skip", "default"],
@@ -18,8 +32,15 @@ def align(
     ] = "skip",
     device: Device = "auto",
 ) -> None:
-    """Turn a folder of photographs into aligned chips."""
-    from facelab.align.files import align_folder
+    """Turn photographs into aligned chips."""
+    from facelab.align.files import align_files
+    from facelab.detect import make_detector
+    from facelab.sources import open_photographs
 
-    report, errors = align_folder(folder, out, size=size, missing=missing, device=device, show_progress=True)
-    finish(errors, f"{report}; chips written to {out}")
+    opened = open_photographs(photos, show_progress=True)
+    finder = detections or make_detector(detector, device=device)
+    report, errors = align_files(
+        opened.faces, out, finder, size=size, method=method, missing=missing, show_progress=True
+    )
+    credit = f"\n{opened.source.credit}" if opened.source.credit else ""
+    finish([*opened.errors, *errors], f"{report}; chips written to {out}{credit}")

@@ -93,6 +93,14 @@ class FaceSet:
         self.identities: list[str] = sorted(table["identity"].unique().tolist())
         self.labels: np.ndarray = pd.Categorical(table["identity"], categories=self.identities).codes.astype(np.int64)
 
+    @property
+    def files(self) -> list[str]:
+        """The name of each image: the column ``file`` where there is one, else ``IDENTITY/1`` and on."""
+        if "file" in self.table:
+            return self.table["file"].tolist()
+        numbers = self.table.groupby("identity").cumcount() + 1
+        return [f"{identity}/{number}" for identity, number in zip(self.table["identity"], numbers, strict=True)]
+
     def __len__(self) -> int:
         return len(self.table)
 

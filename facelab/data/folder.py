@@ -1,7 +1,7 @@
-"""Your own photographs: one sub-folder per identity."""
+"""Your own photographs: one sub-folder per identity, or files that do not say who is on them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -69,26 +69,73 @@ def load_folder(folder: Path | str, *, show_progress: bool = False) -> tuple[Fac
     """
     folder = Path(folder)
     files = [file for file in _files(folder) if "/" in file]  # one beside the identity folders belongs to nobody
+    faces, bad = _load(folder.name, files, files, folder, show_progress)
+    if not len(faces):
+        raise FacelabError(f"{folder} holds no readable picture in a sub-folder; expected {folder}/IDENTITY/PHOTO.jpg.")
+    return faces, bad
+
+
+def load_photographs(photos: Sequence[Path | str], *, show_progress: bool = False) -> tuple[FaceSet, list[ImageError]]:
+    """Load picture files and folders of them, whether they lie in identity folders or not; see :func:`name_pictures`.
+
+    Like :func:`load_folder`, but a picture that lies in no sub-folder is taken too. Its identity is empty: it is not
+    known who is on it.
+
+    Raises:
+        FacelabError: there is no readable picture, or see :func:`name_pictures`.
+    """
+    named = name_pictures(photos)
+    name = Path(photos[0]).name if len(photos) == 1 else "photographs"
+    faces, bad = _load(name, list(named), list(named.values()), "", show_progress)
+    if not len(faces):
+        raise FacelabError(f"there is no readable picture in {', '.join(map(str, photos))}: {bad[0]}")
+    return faces, bad
+
+
+def name_pictures(photos: Sequence[Path | str]) -> dict[str, Path]:
+    """Return picture files by name: for files their own, for folders the path from the folder to each picture below.
+
+    So the names of a folder with one sub-folder per identity are ``IDENTITY/PHOTO.jpg``.
+
+    Raises:
+        FacelabError: there is none, two have one name, or a path is neither a file nor a folder.
+    """
+    named: dict[str, Path] = {}
+    for photo in map(Path, photos):
+        one = photo.is_file() or (photo.suffix.lower() in SUFFIXES and not photo.is_dir())
+        for name in [photo.name] if one else _files(photo):
+            path = photo if one else photo / name
+            if named.setdefault(name, path) != path:
+                raise FacelabError(f"{named[name]} and {path} are both called {name} here; rename one.")
+    if not named:
+        where = f"in {', '.join(map(str, photos))}" if photos else "given"
+        raise FacelabError(f"no photograph {where}. Give picture files or folders of them.")
+    return named
+
+
+def _load(
+    name: str, files: list[str], paths: Sequence[Path | str], folder: Path | str, show_progress: bool
+) -> tuple[FaceSet, list[ImageError]]:
+    """Decode each file once; return the FaceSet of the good ones, and an error for each bad one."""
     good, sizes, bad = [], [], []
-    with ThreadPool() as pool, progress_bar(f"read {folder.name}", len(files), show_progress=show_progress) as bar:
-        for file, found in zip(files, pool.imap(partial(_size, folder), files, _CHUNK), strict=True):
+    with ThreadPool() as pool, progress_bar(f"read {name}", len(files), show_progress=show_progress) as bar:
+        for row, found in enumerate(pool.imap(partial(_size, folder), paths, _CHUNK)):
             bar.update()
             if isinstance(found, ImageError):
                 bad.append(found)
             else:
-                good.append(file)
+                good.append(row)
                 sizes.append(found)
-    if not good:
-        raise FacelabError(f"{folder} holds no readable picture in a sub-folder; expected {folder}/IDENTITY/PHOTO.jpg.")
-    height, width = np.array(sizes, np.int32).T
-    identity = [file.partition("/")[0] for file in good]
-    table = pd.DataFrame({"identity": identity, "file": good, "height": height, "width": width})
-    return FaceSet(folder.name, ImageFiles(good, folder), table), bad
+    files, paths = ([each[row] for row in good] for each in (files, paths))
+    height, width = np.array(sizes, np.int32).reshape(-1, 2).T
+    identity = [file.partition("/")[0] if "/" in file else "" for file in files]
+    table = pd.DataFrame({"identity": identity, "file": files, "height": height, "width": width})
+    return FaceSet(name, ImageFiles(paths, folder), table), bad
 
 
-def _size(folder: Path, file: str) -> tuple[int, int] | ImageError:
+def _size(folder: Path | str, path: Path | str) -> tuple[int, int] | ImageError:
     """Return height and width of a picture, or what is wrong with it."""
     try:
-        return read_image(folder / file).shape[:2]
+        return read_image(Path(folder, path)).shape[:2]
     except ImageError as error:
         return error

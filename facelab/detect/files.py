@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
-from facelab.data.folder import find_images
+from facelab.data.folder import name_pictures
 from facelab.data.images import read_image, write_image
 from facelab.detect.detection import Detection
 from facelab.detect.registry import make_detector
@@ -21,12 +21,13 @@ def detect_files(
 ) -> tuple[dict[Path, int], list[ImageError]]:
     """Detect faces in photographs and write ``out/NAME.json`` and ``out/NAME.png`` for each.
 
-    The JSON file is a list of ``{"box": [x0, y0, x1, y1], "score", "landmarks": [[x, y] x 5]}``, pixels of the upright
-    picture, which is also the one that is marked; landmarks are null from a detector that finds boxes only. What is
-    read of unusual files: :func:`facelab.data.read_image`.
+    The JSON file is a list of faces, see :meth:`facelab.detect.Detection.to_dict`, pixels of the upright picture, which
+    is also the one that is marked; :func:`read_detections` reads it. What is read of unusual files:
+    :func:`facelab.data.read_image`.
 
     Args:
-        photos: files, or folders whose picture files are taken, those of their sub-folders too.
+        photos: files, or folders whose picture files are taken, those of their sub-folders too; for their names see
+            :func:`facelab.data.folder.name_pictures`.
         detector: a name of :func:`facelab.detect.detectors`.
         options: arguments of the detector; None leaves one at its default.
 
@@ -36,33 +37,50 @@ def detect_files(
     Raises:
         FacelabError: there are no photographs, two have the same name, or one would be overwritten.
     """
-    paths = [path for photo in photos for path in (find_images(photo) if Path(photo).is_dir() else [Path(photo)])]
-    if not paths:
-        where = f"in {', '.join(map(str, photos))}" if photos else "given"
-        raise FacelabError(f"no photograph {where}. Give picture files or folders of them.")
-    by_name: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in by_name:
-            raise FacelabError(f"{by_name[path.stem]} and {path} would both write {out / path.stem}.json; rename one.")
-        marked = out / f"{path.stem}.png"
+    by_file: dict[Path, Path] = {}
+    for name, path in name_pictures(photos).items():
+        file = detections_file(out, name)
+        if file in by_file:
+            raise FacelabError(f"{by_file[file]} and {path} would both write {file}; rename one.")
+        marked = file.with_suffix(".png")
         if marked.exists() and path.exists() and marked.samefile(path):
             raise FacelabError(f"the marked picture would overwrite {path}; choose another folder than {out}.")
-        by_name[path.stem] = path
+        by_file[file] = path
     finder, counts, errors = make_detector(detector, **options), {}, []
-    with progress_bar("detect", len(paths), show_progress=show_progress) as bar:
-        for name, path in by_name.items():
+    with progress_bar("detect", len(by_file), show_progress=show_progress) as bar:
+        for file, path in by_file.items():
             try:
                 image = read_image(path)
                 faces = finder.detect([image])[0]
                 rows = [face.to_dict() for face in faces]
-                with atomic_write(out / f"{name}.json") as temporary:
+                with atomic_write(file) as temporary:
                     temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-                write_image(out / f"{name}.png", mark_faces(image, faces))
+                write_image(file.with_suffix(".png"), mark_faces(image, faces))
                 counts[path] = len(faces)
             except ImageError as error:
                 errors.append(error)
             bar.update()
     return counts, errors
+
+
+def detections_file(folder: Path, name: str) -> Path:
+    """Return where :func:`detect_files` writes the faces of the photograph of this name; the suffix is ``.json``."""
+    return folder / f"{PurePath(name).with_suffix('')}.json"
+
+
+def read_detections(path: Path) -> list[Detection]:
+    """Read what :func:`detect_files` wrote of one photograph.
+
+    Raises:
+        FacelabError: the file cannot be read, or holds no list of faces; the message names it.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(rows, list):
+            raise FacelabError("it holds no list of faces.")
+        return [Detection.from_dict(row) for row in rows]
+    except (OSError, ValueError) as error:
+        raise FacelabError(f"cannot read detections from {path}: {error} Detect the faces again.") from error
 
 
 def mark_faces(image: np.ndarray, faces: Sequence[Detection]) -> np.ndarray:

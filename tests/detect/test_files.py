@@ -107,7 +107,7 @@ def test_commands_pass_over_pictures_of_odd_sizes_and_files_that_are_none(tmp_pa
         assert line in out
     assert out.count("skipped:") == 1
     assert f"cannot decode {folder / 'cut[i].jpg'}" in out
-    marked = {path.name: read_image(path).shape for path in (tmp_path / "boxes").glob("*.png")}
+    marked = {path.name: read_image(path).shape for path in (tmp_path / "boxes" / "eileen").glob("*.png")}
     assert marked == {"face[b].png": (260, 280, 3), "dot.png": (1, 1, 3), "strip.png": (20, 20_000, 3)}
     assert run("align", tmp_path / "in", "--out", tmp_path / "chips", "--missing", "default", "--device", "cpu") == 1
     out = capsys.readouterr().out
@@ -121,10 +121,10 @@ def test_commands_pass_over_pictures_of_odd_sizes_and_files_that_are_none(tmp_pa
 def test_nothing_to_read_is_one_clear_line(tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty" / "notes.txt").write_text("no picture")
-    for verb, message in (("detect", "no photograph in"), ("align", "holds no readable picture")):
+    for verb in ("detect", "align"):
         assert run(verb, tmp_path / "empty", "--out", tmp_path / "out") == 2
         error = capsys.readouterr().err.strip()
-        assert message in error
+        assert "no photograph in" in error
         assert str(tmp_path / "empty") in error
         assert len(error.splitlines()) == 1
     assert run("detect", "--out", tmp_path / "out") == 2
