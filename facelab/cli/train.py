@@ -20,7 +20,8 @@ def train(
         Path, typer.Option(help="Folder for the network (training.pt) and the table (training.csv).")
     ] = Path("runs/train"),
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="Change the recipe: loss.margin=0.3. May be repeated.")
+        list[str] | None,
+        typer.Option("--set", help="Change the recipe: loss.margin=0.3, backbone=iresnet50. May be repeated."),
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of weights, order and augmentation.")] = None,
     device: Device = "auto",
