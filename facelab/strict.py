@@ -31,7 +31,8 @@ class Strict(BaseModel):
             first = error.errors()[0]
             source, field = source or cls.__name__.lower(), ".".join(map(str, first["loc"]))
             if first["type"] == "value_error":  # from a check of several fields; it names them
-                raise FacelabError(f"{source}: {field}: {str(first['ctx']['error']).rstrip('.')}.") from error
+                where = f"{source}: {field}" if field else source
+                raise FacelabError(f"{where}: {str(first['ctx']['error']).rstrip('.')}.") from error
             raise FacelabError(f"{source}: {field} = {first['input']!r}: {first['msg'].lower()}.") from error
 
 

@@ -72,8 +72,9 @@ class PartialFC(Loss):
         return self.margin_loss.load_state_dict({**state, "centres": self.own_rows(state["centres"])}, *args, **kwargs)
 
     def total_norm(self, norm: Tensor) -> Tensor:
-        """See :meth:`Loss.total_norm`; the same number in all processes, to the last bit: else their networks would
-        drift apart.
+        """Return the length of all gradients from that of this process's, which has its own part of the centres.
+
+        It is the same number in all processes, to the last bit: else their networks would drift apart.
         """
         own = self.centres.grad.norm().square()
         return processes.largest((norm.square() - own + processes.total(own)).clamp(min=0).sqrt())

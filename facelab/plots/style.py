@@ -71,7 +71,9 @@ def display_name(model: str) -> str:
     """Return how a model is called in figures and tables: by the title of its loss, if it has the name of one."""
     from facelab.losses import LOSSES  # here, as it loads PyTorch, and many figures name no model
 
-    return {**{name: row.title for name, row in LOSSES.items()}, "pixels": "raw pixels"}.get(model, model)
+    if model in LOSSES:
+        return LOSSES[model].title
+    return "raw pixels" if model == "pixels" else model
 
 
 def with_caption(figure: Figure, caption: str) -> Figure:

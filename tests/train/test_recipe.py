@@ -97,6 +97,7 @@ def test_a_wrong_field_or_value_is_one_clear_line(values, field, value):
         Recipe.parse(values, source="mine.toml")
     message = str(error.value)
     assert "\n" not in message
+    assert ": :" not in message
     for part in ("mine.toml", field, value):
         assert part in message
 
