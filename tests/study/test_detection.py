@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from facelab.detect import make_detector, match
+from facelab.detect import Detection, make_detector, match
+from facelab.evaluate import wilson
 from facelab.files import facelab_home
 from facelab.study import detection
 
@@ -40,3 +41,15 @@ def test_all_six_people_of_a_group_photograph_are_found(name, false_alarms):
     matches = match(faces, [SIX])
     assert matches.face_found().all()
     assert (~matches.hit).sum() <= false_alarms
+
+
+def test_faces_that_are_always_found_are_as_sure_as_their_photographs_are_many():
+    """Two faces on each of three photographs, all found, and one on each of four others, of which two are missed."""
+    box = np.array([[0, 0, 10, 10], [20, 0, 30, 10]], np.float32)
+    truth = [box] * 3 + [box[:1]] * 4
+    faces = [[Detection(one, 0.9, None) for one in boxes] for boxes in truth[:5]] + [[], []]
+    matches = match(faces, truth)
+    found, in_pairs = matches.face_found(), matches.face_photograph < 3
+    sure, some = (detection._share(matches, found, rows) for rows in (in_pairs, ~in_pairs))
+    assert sure == {**wilson(3, 3).as_dict(), "n": 6}
+    assert (some["value"], some["low"], some["high"], some["n"]) == (0.5, 0, 1, 4)
