@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import facelab
-from facelab.analyze import Sweep, linear_probe, rank_correlation, ratio_by_identity, response
+from facelab.analyze import linear_probe, rank_correlation, ratio_by_identity, response
 from facelab.detect import Detection, average_precision, match, photograph_bootstrap
 from facelab.errors import FacelabError
 from facelab.evaluate import (
@@ -29,6 +29,7 @@ from facelab.evaluate import (
     verification_of_pairs,
     wilson,
 )
+from facelab.synth.vary import Sweep
 
 # Five people whom nothing confuses, four images of each; and three strangers.
 LABELS = np.repeat(np.arange(5), 4)
@@ -139,7 +140,7 @@ def test_what_is_no_share_gets_no_width_where_all_draws_agree():
 def test_a_picture_does_not_move_from_itself():
     images = np.zeros((5, 2, 4, 4, 3), np.uint8)
     images[np.arange(5), 1, :, 0] = 10 * np.arange(5)[:, None, None]
-    moved = response(lambda chips: 1.0 + chips.mean(axis=(1, 2)), Sweep("yaw", np.arange(2.0), 0, images))
+    moved = response(lambda chips: 1.0 + chips.mean(axis=(1, 2)), Sweep("yaw", "radians", np.arange(2.0), 0, images))
     assert moved.moved[0].high < 1e-7  # radians
     assert moved.moved[0].low >= 0
 
