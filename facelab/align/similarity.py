@@ -24,6 +24,11 @@ def template(size: int = TEMPLATE_SIZE) -> np.ndarray:
 
     Raises:
         FacelabError: a size below 1.
+
+    Example:
+        >>> template(112)[:2].round(1)  # the eyes
+        array([[38.3, 51.7],
+               [73.5, 51.5]])
     """
     if size < 1:
         raise FacelabError(f"size={size}: a chip has at least one pixel.")
@@ -53,6 +58,12 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     Raises:
         FacelabError: other shapes, values that are not finite, points that coincide or leave the rotation open, or
             three or more source points on one line: no face looks so, and the transform would stretch the noise.
+
+    Example:
+        >>> matrix = similarity(template() * 2 + 30, template())  # a face twice as large, moved
+        >>> matrix.round(2)
+        array([[  0.5,  -0. , -15. ],
+               [  0. ,   0.5, -15. ]])
     """
     source, target = np.asarray(source, dtype=np.float64), np.asarray(target, dtype=np.float64)
     if (

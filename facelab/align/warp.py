@@ -28,6 +28,14 @@ def align(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) -
 
     Raises:
         FacelabError: landmarks that coincide, lie on a line or are not finite.
+
+    Example:
+        >>> from facelab.data import load_orl
+        >>> from facelab.detect import MTCNN, largest
+        >>> photograph, _ = load_orl()[0]
+        >>> face = largest(MTCNN().detect([photograph])[0])
+        >>> photograph.shape, align(photograph, face.landmarks).shape
+        ((112, 92, 3), (112, 112, 3))
     """
     return _warp(image, chip_matrices(landmarks=landmarks, size=size), size)
 
@@ -86,6 +94,11 @@ def chip_matrices(
     Raises:
         FacelabError: an unknown method, the landmarks or boxes that it needs are missing or of another shape, or they
             are degenerate (see :func:`facelab.align.similarity`; an empty box).
+
+    Example:
+        >>> chip_matrices(landmarks=template(), method="eyes").round(2) + 0.0  # already there: nothing moves
+        array([[1., 0., 0.],
+               [0., 1., 0.]])
     """
     if method not in METHODS:
         raise FacelabError(f"method={method!r}: choose one of {', '.join(METHODS)}.")

@@ -33,6 +33,11 @@ def participation_ratio(embeddings: np.ndarray) -> float:
 
     With few embeddings it is too small: n points never fill more than n - 1 dimensions. Source: P. Gao et al., "A
     theory of multineuronal dimensionality, dynamics and measurement", bioRxiv 214262, 2017.
+
+    Example:
+        >>> x = np.random.default_rng(0).normal(size=(5000, 8))
+        >>> round(participation_ratio(x), 1), round(participation_ratio(x * [1, 1, 0, 0, 0, 0, 0, 0]), 1)
+        (8.0, 2.0)
     """
     return float(1 / (spectrum(embeddings) ** 2).sum())
 

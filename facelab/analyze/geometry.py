@@ -65,6 +65,12 @@ def centre_angles(embeddings: np.ndarray, labels: np.ndarray, centres: np.ndarra
     Raises:
         FacelabError: an embedding or a centre without direction, fewer than two identities, a label without a centre,
             or, without ``centres``, an identity with one image.
+
+    Example:
+        >>> x, labels = np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-0.6, 0.8]]), np.array([0, 0, 1, 1])
+        >>> angles = centre_angles(x, labels)
+        >>> np.degrees(angles.own).round(1), np.degrees(angles.other).round(1)
+        (array([36.9, 36.9, 36.9, 36.9]), array([108.4,  71.6,  71.6, 108.4]))
     """
     embeddings, labels = check_embeddings(embeddings, labels)
     if centres is None:
@@ -94,7 +100,13 @@ def centre_angles(embeddings: np.ndarray, labels: np.ndarray, centres: np.ndarra
 
 
 def pair_angles(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the angles of all genuine (intra-class) and all impostor (inter-class) pairs, in radians."""
+    """Return the angles of all genuine (intra-class) and all impostor (inter-class) pairs, in radians.
+
+    Example:
+        >>> genuine, impostor = pair_angles(np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]), np.array([0, 0, 1]))
+        >>> np.degrees(genuine).round(1), np.degrees(impostor).round(1)
+        (array([36.9]), array([90. , 53.1]))
+    """
     scores = pair_scores(embeddings, labels)
     angles = _arccos(scores.values)
     return angles[scores.genuine], angles[~scores.genuine]
@@ -154,6 +166,10 @@ def alignment(embeddings: np.ndarray, labels: np.ndarray, *, power: float = 2) -
 
     Raises:
         FacelabError: no identity has two images.
+
+    Example:
+        >>> alignment(np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 0]))  # a right angle: squared distance 2
+        2.0
     """
     scores = pair_scores(embeddings, labels)
     if not scores.genuine.any():

@@ -42,6 +42,10 @@ def project(
 
     Raises:
         FacelabError: too few embeddings, values that are not finite, an unknown method, or neighbours that do not fit.
+
+    Example:
+        >>> project(np.random.default_rng(0).normal(size=(50, 8)), method="pca").shape
+        (50, 2)
     """
     if method not in METHODS:
         raise FacelabError(f"method={method!r}: choose one of {', '.join(METHODS)}.")

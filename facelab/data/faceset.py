@@ -68,6 +68,17 @@ class FaceSet:
     Raises:
         FacelabError: a column ``identity`` is missing or has gaps, or the table points outside ``images`` or to one of
             them twice.
+
+    Example:
+        >>> from facelab.data import load_orl
+        >>> faces = load_orl()
+        >>> faces
+        FaceSet('orl', 400 images, 40 identities)
+        >>> image, label = faces[0]
+        >>> image.shape, faces.identities[label]
+        ((112, 92, 3), 's01')
+        >>> faces.select(faces.table["identity"] == "s07")
+        FaceSet('orl', 10 images, 1 identities)
     """
 
     def __init__(self, name: str, images: Sequence[np.ndarray], table: pd.DataFrame):

@@ -13,6 +13,11 @@ def split_closed_set(faces: FaceSet, *, train: int, seed: int) -> tuple[FaceSet,
 
     Raises:
         FacelabError: an identity has too few images to stand on both sides; the message names it.
+
+    Example:
+        >>> from facelab.data import load_orl
+        >>> split_closed_set(load_orl(), train=7, seed=0)
+        (FaceSet('orl/train', 280 images, 40 identities), FaceSet('orl/test', 120 images, 40 identities))
     """
     counts = faces.table["identity"].value_counts()
     if train < 1 or counts.min() < train + 1:
@@ -33,6 +38,11 @@ def split_identities(faces: FaceSet, *, held_out: int, seed: int) -> tuple[FaceS
 
     Raises:
         FacelabError: fewer than one identity would be left on a side.
+
+    Example:
+        >>> from facelab.data import load_orl
+        >>> split_identities(load_orl(), held_out=10, seed=0)
+        (FaceSet('orl/seen', 300 images, 30 identities), FaceSet('orl/unseen', 100 images, 10 identities))
     """
     if not 1 <= held_out < len(faces.identities):
         raise FacelabError(

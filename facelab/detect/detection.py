@@ -65,7 +65,16 @@ def _numbers(values: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> np.
 
 
 def largest(detections: Sequence[Detection]) -> Detection | None:
-    """Return the face with the largest box, the one a portrait is of; None if there is none."""
+    """Return the face with the largest box, the one a portrait is of; None if there is none.
+
+    Example:
+        >>> from facelab.data import load_orl
+        >>> from facelab.detect import MTCNN
+        >>> photograph, _ = load_orl()[0]
+        >>> face = largest(MTCNN().detect([photograph])[0])
+        >>> face.landmarks.shape
+        (5, 2)
+    """
     return max(detections, key=lambda detection: detection.area, default=None)
 
 

@@ -17,6 +17,11 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     Returns:
         Shape (n, m), from 0 (disjoint, or both empty) to 1 (equal).
+
+    Example:
+        >>> import numpy as np
+        >>> iou(np.array([[0, 0, 10, 10]]), np.array([[5, 0, 15, 10], [20, 0, 30, 10]])).round(3)
+        array([[0.333, 0.   ]])
     """
     first, second = (np.asarray(boxes, np.float64).reshape(-1, 4) for boxes in (first, second))
     corner0 = np.maximum(first[:, None, :2], second[None, :, :2])

@@ -58,6 +58,16 @@ def calibrate(scores: Scores) -> Calibration:
     Raises:
         FacelabError: no genuine or no impostor pairs, a NaN score, all scores equal, or the scores of the two kinds do
             not overlap: then no finite slope fits best.
+
+    Example:
+        >>> from facelab.evaluate import Scores
+        >>> generator = np.random.default_rng(0)
+        >>> genuine = np.arange(400) < 200
+        >>> values = generator.normal(np.where(genuine, 0.6, 0.1), 0.2)
+        >>> scores = Scores(values, np.arange(400), np.where(genuine, np.arange(400), -1))
+        >>> calibration = calibrate(scores)
+        >>> calibration.log_likelihood_ratio(np.array([0.0, 0.35, 0.7])).round(0)  # against, neither, for
+        array([-4.,  0.,  4.])
     """
     from sklearn.linear_model import LogisticRegression
 

@@ -69,6 +69,13 @@ def roc(scores: Scores, weights: np.ndarray | None = None) -> Roc:
 
     Raises:
         FacelabError: there are no genuine or no impostor pairs, or a score is NaN.
+
+    Example:
+        >>> from facelab.evaluate import pair_scores
+        >>> scores = pair_scores(np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]), np.array([0, 0, 1]))
+        >>> curve = roc(scores)
+        >>> curve.genuine_pairs, curve.impostor_pairs
+        (1, 2)
     """
     genuine = check_pairs(scores)
     weights = np.ones(len(scores)) if weights is None else weights
@@ -86,12 +93,26 @@ def roc(scores: Scores, weights: np.ndarray | None = None) -> Roc:
 
 
 def auc(curve: Roc) -> np.ndarray:
-    """Return the area under the ROC: the chance that a genuine pair scores above an impostor pair (a tie is half)."""
+    """Return the area under the ROC: the chance that a genuine pair scores above an impostor pair (a tie is half).
+
+    Example:
+        >>> from facelab.evaluate import Scores, roc
+        >>> scores = Scores(np.array([0.9, 0.4, 0.6, 0.1]), np.array([0, 1, 0, 0]), np.array([0, 1, 1, 1]))
+        >>> float(auc(roc(scores)))  # the pairs (0, 0) and (1, 1) are genuine; three of four comparisons are right
+        0.75
+    """
     return (np.diff(curve.far) * (curve.tar[..., 1:] + curve.tar[..., :-1]) / 2).sum(axis=-1)
 
 
 def eer(curve: Roc) -> np.ndarray:
-    """Return the equal error rate: FAR where it equals FRR = 1 - TAR, on a straight line between points of the ROC."""
+    """Return the equal error rate: FAR where it equals FRR = 1 - TAR, on a straight line between points of the ROC.
+
+    Example:
+        >>> from facelab.evaluate import Scores, roc
+        >>> scores = Scores(np.array([0.9, 0.4, 0.6, 0.1]), np.array([0, 1, 0, 0]), np.array([0, 1, 1, 1]))
+        >>> float(eer(roc(scores)))
+        0.5
+    """
     gap = curve.far + curve.tar - 1  # FAR - FRR, rises from -1 to 1
     after = np.argmax(gap >= 0, axis=-1)[..., None]
 
@@ -115,6 +136,12 @@ def tar_at_far(curve: Roc, far: float, impostor_pairs: int | None = None) -> np.
 
     Raises:
         FacelabError: ``far`` outside (0, 1], or the number of impostor pairs is not known.
+
+    Example:
+        >>> from facelab.evaluate import Scores, roc
+        >>> scores = Scores(np.array([0.9, 0.4, 0.6, 0.1]), np.array([0, 1, 0, 0]), np.array([0, 1, 1, 1]))
+        >>> float(tar_at_far(roc(scores), far=0.5))
+        1.0
     """
     impostor_pairs = curve.impostor_pairs if impostor_pairs is None else impostor_pairs
     if impostor_pairs is None:

@@ -54,6 +54,10 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
 
     Raises:
         FacelabError: n is not positive, or successes lie outside [0, n].
+
+    Example:
+        >>> print(f"{wilson(58, 75)}")  # the accuracy from which this course grew
+        0.773 [0.667, 0.853]
     """
     if n < 1 or not 0 <= successes <= n:
         raise FacelabError(f"{successes} successes of {n}: need n >= 1 and 0 <= successes <= n.")

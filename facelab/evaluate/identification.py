@@ -29,6 +29,11 @@ def nearest_centroid(gallery: np.ndarray, gallery_labels: np.ndarray, probes: np
 
     Returns:
         The label of each probe, shape (m,).
+
+    Example:
+        >>> gallery, labels = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]]), np.array([0, 0, 1])
+        >>> nearest_centroid(gallery, labels, np.array([[2.0, 1.0], [0.1, 3.0]]))
+        array([0, 1])
     """
     labels, scores = identity_scores(gallery, gallery_labels, probes)
     return labels[scores.argmax(axis=1)]
@@ -45,6 +50,11 @@ def closed_set_accuracy(
 
     Raises:
         FacelabError: a probe's identity is not in the gallery; the set is then not closed.
+
+    Example:
+        >>> gallery, labels = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1])
+        >>> print(f"{closed_set_accuracy(gallery, labels, np.array([[2.0, 1.0], [3.0, 1.0]]), np.array([0, 1]))}")
+        0.500 [0.095, 0.905]
     """
     _check_closed(gallery_labels, probe_labels)
     right = nearest_centroid(gallery, gallery_labels, probes) == probe_labels
@@ -132,6 +142,11 @@ def cmc(
 
     Raises:
         FacelabError: a probe's identity is not in the gallery; the set is then not closed (see :func:`open_set`).
+
+    Example:
+        >>> gallery = np.eye(3)
+        >>> cmc(gallery, np.arange(3), np.array([[1.0, 0.2, 0.0], [0.9, 0.5, 0.0]]), np.array([0, 1]))
+        array([0.5, 1. , 1. ])
     """
     _check_closed(gallery_labels, probe_labels)
     labels, scores = identity_scores(gallery, gallery_labels, probes, templates=templates)

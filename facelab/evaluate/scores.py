@@ -40,6 +40,11 @@ def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> Scores:
 
     Raises:
         FacelabError: see :func:`facelab.evaluate.checks.check_embeddings`.
+
+    Example:
+        >>> scores = pair_scores(np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]), np.array([0, 0, 1]))
+        >>> scores.values.round(2), scores.genuine
+        (array([0.8, 0. , 0.6]), array([ True, False, False]))
     """
     embeddings, labels = check_embeddings(embeddings, labels)
     i, j = np.triu_indices(len(embeddings), k=1)

@@ -45,6 +45,12 @@ def threshold_at_far(scores: Scores, far: float) -> float:
 
     Raises:
         FacelabError: ``far`` outside (0, 1], a NaN score, no genuine or no impostor pairs.
+
+    Example:
+        >>> from facelab.evaluate import Scores
+        >>> scores = Scores(np.array([0.9, 0.4, 0.6, 0.1]), np.array([0, 1, 0, 0]), np.array([0, 1, 1, 1]))
+        >>> float(threshold_at_far(scores, far=0.5))  # accepts one of the two impostor pairs
+        0.4
     """
     return operating_point(scores, far).threshold
 
@@ -246,6 +252,10 @@ def false_matches_per_day(far: float | Estimate, searches: float, gallery: int =
 
     Raises:
         FacelabError: a rate outside [0, 1] or a negative number.
+
+    Example:
+        >>> false_matches_per_day(0.001, searches=1000, gallery=500)
+        500.0
     """
     if searches < 0 or gallery < 1:
         raise FacelabError(f"searches={searches}, gallery={gallery}: need searches >= 0 and gallery >= 1.")
@@ -266,6 +276,10 @@ def chance_of_a_false_match(far: float, gallery: int) -> float:
 
     Raises:
         FacelabError: a rate outside [0, 1] or a gallery smaller than 1.
+
+    Example:
+        >>> round(chance_of_a_false_match(0.001, gallery=500), 2)
+        0.39
     """
     if not 0 <= far <= 1 or gallery < 1:
         raise FacelabError(f"far={far}, gallery={gallery}: need a rate in [0, 1] and gallery >= 1.")

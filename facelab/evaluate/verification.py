@@ -24,6 +24,15 @@ def verification(
         fars: false accept rates to report TAR at.
         replicates: bootstrap draws.
         seed: of the draws.
+
+    Example:
+        >>> generator = np.random.default_rng(0)
+        >>> people = generator.normal(size=(20, 16)).repeat(5, axis=0)
+        >>> measured = verification(people + generator.normal(size=(100, 16)), np.arange(20).repeat(5), replicates=200)
+        >>> sorted(measured)
+        ['auc', 'eer', 'tar_at_far_0.01']
+        >>> measured["auc"].n  # all pairs of 100 images
+        4950
     """
     return verification_of_pairs(pair_scores(embeddings, labels), fars=fars, replicates=replicates, seed=seed)
 

@@ -47,6 +47,13 @@ class ArcFace(MarginLoss):
 
     Raises:
         FacelabError: a margin or scale out of its range.
+
+    Example:
+        >>> import torch
+        >>> loss = ArcFace(num_identities=10, embedding_dim=128, margin=0.3, scale=16)
+        >>> embeddings, labels = torch.randn(4, 128), torch.tensor([0, 3, 3, 9])
+        >>> loss(embeddings, labels).ndim, loss.logits(embeddings).shape  # a number to minimise; logits without margin
+        (0, torch.Size([4, 10]))
     """
 
     def __init__(

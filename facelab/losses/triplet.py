@@ -39,6 +39,13 @@ class Triplet(Loss):
     Warns:
         RuntimeWarning: all embeddings of a training batch are equal. Such a collapse is where the loss equals the
             margin exactly, and its gradient is zero.
+
+    Example:
+        >>> import torch
+        >>> embeddings = torch.tensor([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0], [-0.6, 0.8]])
+        >>> loss = Triplet(margin=1.0, mining="batch-hard")
+        >>> round(loss(embeddings, torch.tensor([0, 0, 1, 1])).item(), 3)
+        0.3
     """
 
     def __init__(self, *, margin: float = 0.2, mining: Mining = "semi-hard"):

@@ -43,6 +43,12 @@ def resnet34(
 
     Raises:
         FacelabError: the weights could not be downloaded.
+
+    Example:
+        >>> import torch
+        >>> network = resnet34(embedding_dim=128)
+        >>> network(torch.zeros(2, 3, 64, 64)).shape
+        torch.Size([2, 128])
     """
     return _resnet("resnet34", embedding_dim, dropout, batch_norm, pretrained)
 

@@ -20,6 +20,12 @@ class Embedder:
         size: the resolution that the network was trained at, in pixels.
         device: where to compute; see :func:`facelab.device.resolve_device`.
         batch_size: chips per forward pass.
+
+    Example:
+        >>> from facelab.models import resnet34
+        >>> embed = Embedder(resnet34(128), size=64, device="cpu")
+        >>> embed(np.zeros((5, 112, 112, 3), np.uint8)).shape
+        (5, 128)
     """
 
     def __init__(self, network: nn.Module, *, size: int, device: str | torch.device = "auto", batch_size: int = 128):

@@ -38,6 +38,10 @@ class LossRecipe(create_model("_Arguments", __base__=_Named, __module__=__name__
     """Which loss, and its arguments: those of its class in :mod:`facelab.losses`, with the same defaults.
 
     An argument that the loss does not take is an error when given, and None otherwise.
+
+    Example:
+        >>> LossRecipe(name="cosface", margin=0.2).build(num_identities=10, embedding_dim=128).scale
+        64.0
     """
 
     detach_margin: bool | None = None
@@ -111,6 +115,11 @@ class Recipe(Strict):
     """One training: network, loss, optimiser with its schedule (cosine with linear warm-up), augmentation, seed.
 
     A wrong field or value raises one clear error; see :meth:`facelab.strict.Strict.parse`.
+
+    Example:
+        >>> recipe = Recipe.from_toml("quick", ["loss.name=arcface", "loss.margin=0.3", "seed=1"])
+        >>> recipe.loss.margin, recipe.loss.scale, recipe.epochs
+        (0.3, 64.0, 20)
     """
 
     loss: LossRecipe = LossRecipe()
