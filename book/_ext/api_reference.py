@@ -7,6 +7,7 @@ a docstring is checked by the strict build; a name may be given by any path unde
 import importlib
 import inspect
 import pkgutil
+import re
 from types import ModuleType
 from typing import Any
 
@@ -46,7 +47,7 @@ def _room(name: str) -> list[str]:
     lines += [line for each in door for line in _entry(name, each, getattr(room, each))]
     shown = {_identity(getattr(room, each)) for each in door}
     for module in _modules(room):
-        others = [each for each, value in _public(module) if _identity(value) not in shown]
+        others = [each for each, value in _public(module) if _identity(value) not in shown and each not in door]
         if others:
             lines += [f".. rubric:: {module.__name__}", "", f".. currentmodule:: {module.__name__}", ""]
             lines += [line for each in others for line in _entry(module.__name__, each, getattr(module, each))]
@@ -62,13 +63,17 @@ def _modules(room: ModuleType) -> list[ModuleType]:
 
 
 def _public(module: ModuleType) -> list[tuple[str, Any]]:
-    """Functions and classes that are defined in a module, without a leading underscore, in the order of the file."""
+    """What a module itself defines, without a leading underscore, in the order of the file; constants too."""
+    source = inspect.getsource(module)
     return [
         (name, value)
         for name, value in vars(module).items()
         if not name.startswith("_")
-        and (inspect.isclass(value) or inspect.isfunction(inspect.unwrap(value)))
-        and value.__module__ == module.__name__
+        and (
+            re.search(rf"^{name}\b[^=\n]*= ", source, re.MULTILINE)
+            if name.isupper()
+            else _kind(value) != "data" and value.__module__ == module.__name__
+        )
     ]
 
 
@@ -79,7 +84,8 @@ def _identity(value: Any) -> tuple[str, str]:
 def _summary(module: str, names: list[str]) -> list[str]:
     if not names:
         return []
-    return [f".. currentmodule:: {module}", "", ".. autosummary::", "   :nosignatures:", "", *(f"   {n}" for n in names), ""]
+    rows = [f"   {name}" for name in names]
+    return [f".. currentmodule:: {module}", "", ".. autosummary::", "   :nosignatures:", "", *rows, ""]
 
 
 def _entry(module: str, name: str, value: Any) -> list[str]:

@@ -57,8 +57,10 @@ class Matches:
 
     @property
     def nme(self) -> np.ndarray:
-        r"""Normalised mean error of each face, :math:`\frac{1}{5}\sum_k \lVert\hat p_k - p_k\rVert / \lVert p_1 -
-        p_2\rVert`; shape (f,), NaN where there is none."""
+        r"""Return the normalised mean error (NME) of each face, shape (f,), NaN where there is none.
+
+        .. math:: \frac15 \sum_k \lVert\hat p_k - p_k\rVert \,/\, \lVert p_1 - p_2\rVert
+        """
         return self.error.mean(axis=1)
 
     def face_found(self, threshold: float = 0.0) -> np.ndarray:

@@ -37,7 +37,7 @@ class Strands:
 
 @dataclass(frozen=True)
 class Style:
-    """How a style grows. Lengths in dm; see :func:`_comb` for the flow."""
+    """How a style grows. Lengths in dm; see ``_comb`` for the flow."""
 
     strands: int
     points: int

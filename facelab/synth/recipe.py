@@ -77,7 +77,7 @@ class SynthRecipe:
 
     @property
     def per_shard(self) -> int:
-        """Identities per shard: about 200 pictures, so that a killed run loses seconds."""
+        """Return how many identities a shard holds; about 200 pictures, so that a killed run loses seconds."""
         return max(1, 200 // self.images)
 
     @property
