@@ -55,7 +55,8 @@ def detection(workers: int) -> dict[str, Any]:
     """MTCNN on upright full crops of 150 identities in 6 scenes each: who is found, and how far off the landmarks are.
 
     Easy faces have a yaw of less than 30 degrees and no occluder. Errors are in units of the true distance between
-    the eyes, over the five landmarks of the faces found. A face is found if a detection's box holds the middle of its true landmarks.
+    the eyes, over the five landmarks of the faces found. A face is found if a detection's box holds the middle of its
+    true landmarks.
     """
     from facelab.detect import MTCNN
 
