@@ -129,7 +129,7 @@ SOURCES = (
     ),
 )
 
-_OWN = Source("photographs", "your own", "photographs", "facelab.data.folder:load_photographs", how="photographs")
+_OWN = Source("pictures", "your own", "either", "facelab.data.folder:load_photographs", how=SOURCES[-1].how)
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,25 +213,35 @@ def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = F
     raise TypeError(f"{source.loader} returns no FaceSet")
 
 
-def open_photographs(names: Sequence[str | Path], *, show_progress: bool = False) -> Opened:
-    """Open what a verb takes that works on photographs: one name of the table, or picture files and folders of them.
+def open_pictures(names: Sequence[str | Path], *, show_progress: bool = False) -> Opened:
+    """Open what a verb takes that need not know who is on a picture: a source, or picture files and folders of them.
 
     In a folder, pictures in sub-folders have an identity and others have none, see
     :func:`facelab.data.folder.load_photographs`.
 
     Raises:
-        FacelabError: there is no such source or picture, or the source holds chips.
+        FacelabError: there is no such source or picture.
     """
     from facelab.data.folder import load_photographs
 
     word = str(names[0]) if len(names) == 1 else ""
-    known = any(source.name == word for source in SOURCES if source.fits is None)
-    if known or (word.isidentifier() and not Path(word).exists()):  # a name, or one with a mistake in it
-        if find_source(word).holds != "photographs":
-            raise FacelabError(f"{word} holds chips, which are aligned already; give photographs.")
+    source = next((s for s in SOURCES if (s.fits(word) if s.fits else s.name == word)), None)
+    if (source and source.holds != "either") or (not source and word.isidentifier()):  # a name, or a mistaken one
         return open_faces(word, show_progress=show_progress)
     faces, errors = load_photographs(names, show_progress=show_progress)
     return Opened(faces, _OWN, _OWN.how, list(errors))
+
+
+def open_photographs(names: Sequence[str | Path], *, show_progress: bool = False) -> Opened:
+    """Open photographs as :func:`open_pictures` does.
+
+    Raises:
+        FacelabError: also where the source holds chips.
+    """
+    opened = open_pictures(names, show_progress=show_progress)
+    if opened.source.holds not in ("photographs", "either"):
+        raise FacelabError(f"{names[0]} holds chips, which are aligned already; give photographs.")
+    return opened
 
 
 def are_chips(opened: Opened, images: Images = "auto") -> bool:
@@ -263,7 +273,7 @@ def are_chips(opened: Opened, images: Images = "auto") -> bool:
 
 
 def open_chips(
-    name: str | Path,
+    name: str | Path | Sequence[str | Path],
     *,
     images: Images = "auto",
     pairs: bool = False,
@@ -276,7 +286,7 @@ def open_chips(
     """Open faces by name or path as aligned chips: in photographs, faces are detected and aligned first.
 
     Args:
-        name, pairs: see :func:`open_faces`.
+        name, pairs: see :func:`open_faces`; of a list of names :func:`open_pictures`.
         images: what a folder holds, see :func:`are_chips`.
         detector: finds the faces; MTCNN on ``device`` if not given.
         method: how to align, see :func:`facelab.align.chip_matrices`.
@@ -287,7 +297,10 @@ def open_chips(
     Raises:
         FacelabError: see :func:`open_faces` and :func:`are_chips`, or no face is found in any photograph.
     """
-    opened = open_faces(name, pairs=pairs, show_progress=show_progress)
+    if isinstance(name, str | Path):
+        opened = open_faces(name, pairs=pairs, show_progress=show_progress)
+    else:
+        opened = open_pictures(name, show_progress=show_progress)
     if are_chips(opened, images):
         return opened
     from facelab.align import make_chips

@@ -1,6 +1,6 @@
 """One verb per stage, one file per verb; no logic of its own. Heavy imports wait until a verb needs them."""
 
-from facelab.cli import align, data, detect, evaluate, quickstart, synth, train
+from facelab.cli import align, data, detect, embed, evaluate, quickstart, synth, train
 from facelab.cli.program import Verb, app, typer_app
 
 for verb in (  # as the help lists them
@@ -10,6 +10,7 @@ for verb in (  # as the help lists them
     align.align,
     synth.synth,
     train.train,
+    embed.embed,
     evaluate.evaluate,
 ):
     typer_app.command(cls=Verb)(verb)

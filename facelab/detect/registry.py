@@ -49,8 +49,8 @@ def make_detector(name: str, **options: Any) -> Detector:
 
     Args:
         name: one of :func:`detectors`.
-        options: arguments of its class; all take ``min_face`` and ``max_faces``. An option that is None is left out,
-            and so is ``device="auto"`` where the detector computes on the CPU only.
+        options: arguments of its class; all take ``min_face`` and ``max_faces``. An option that is None is left out. A
+            detector that computes on the CPU only can be told so: ``device`` ``"auto"`` or ``"cpu"``.
 
     Raises:
         FacelabError: an unknown name or option, or a package or model file that the detector needs is missing.
@@ -61,7 +61,7 @@ def make_detector(name: str, **options: Any) -> Detector:
     detector = getattr(importlib.import_module(module), attribute)
     options = {key: value for key, value in options.items() if value is not None}
     known = inspect.signature(detector).parameters
-    if "device" not in known and options.get("device") == "auto":
+    if "device" not in known and str(options.get("device")) in ("auto", "cpu"):
         del options["device"]
     for option in options:
         if option not in known:

@@ -1,0 +1,50 @@
+"""``facelab embed``."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from facelab.cli.program import Device, finish
+
+
+def embed(
+    checkpoint: Annotated[Path, typer.Argument(help="A network that a training saved (.pt).")],
+    chips: Annotated[
+        list[str],
+        typer.Argument(help="Chips or photographs, or a folder of them, or the name of a source: see facelab data."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="NumPy archive for the arrays embeddings (not normalised), labels (-1: not known), identities, files."
+        ),
+    ] = Path("embeddings.npz"),
+    images: Annotated[
+        Literal["auto", "chips", "photographs"],
+        typer.Option(help="What files hold: aligned chips, or photographs, which are then detected and aligned."),
+    ] = "auto",
+    detector: Annotated[str, typer.Option(help="For photographs: one of {detectors}.")] = "mtcnn",
+    method: Annotated[
+        Literal["five-point", "eyes", "crop"], typer.Option(help="For photographs: how to align, see facelab align.")
+    ] = "five-point",
+    device: Device = "auto",
+) -> None:
+    """Turn chips into embeddings with a trained network."""
+    from facelab.detect import make_detector
+    from facelab.models.files import embed_faces, write_embeddings
+    from facelab.sources import open_chips
+    from facelab.train import Checkpoint
+
+    embedder = Checkpoint.load(checkpoint).embedder(device)
+    opened = open_chips(
+        chips,
+        images=images,
+        detector=make_detector(detector, device=device),
+        method=method,
+        show_progress=True,
+    )
+    embeddings = embed_faces(embedder, opened.faces, show_progress=True)
+    write_embeddings(out, embeddings, opened.faces)
+    said = f"{len(embeddings)} embeddings of {embeddings.shape[1]} dimensions ({opened.how}); written to {out}"
+    finish(opened.errors, said)
