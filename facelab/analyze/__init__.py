@@ -23,7 +23,7 @@ from facelab.analyze.geometry import (
 from facelab.analyze.hubness import hubness, k_occurrence
 from facelab.analyze.intervals import ratio_by_identity
 from facelab.analyze.probes import Probe, linear_probe
-from facelab.analyze.problems import Confusion, Failure, Pair, confused_identities, failures, hard_pairs
+from facelab.analyze.problems import Confusion, Failure, Pair, confused_identities, failures, hard_pairs, wrong_names
 from facelab.analyze.projection import Trust, project, trust
 from facelab.analyze.quality import rank_correlation
 from facelab.analyze.response import Response, response, responses
@@ -73,4 +73,5 @@ __all__ = [
     "trust",
     "uniformity",
     "variance_partition",
+    "wrong_names",
 ]

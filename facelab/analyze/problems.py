@@ -91,19 +91,19 @@ def confused_identities(embeddings: np.ndarray, labels: np.ndarray, *, top: int 
 
 @dataclass(frozen=True)
 class Failure:
-    """An image whose nearest other image shows somebody else.
+    """A probe that is taken for somebody else.
 
     Attributes:
         probe: its row.
-        wrong, wrong_score: row and cosine of that nearest image.
-        right, right_score: row and cosine of the nearest image of its own identity.
+        wrong, wrong_score: row of an image of whom it is taken for, and the score of the two, if there is one.
+        right, right_score: row of an image of its own identity, and the score of the two, if there is one.
     """
 
     probe: int
     wrong: int
-    wrong_score: float
+    wrong_score: float | None
     right: int
-    right_score: float
+    right_score: float | None
 
 
 def failures(embeddings: np.ndarray, labels: np.ndarray, *, top: int | None = None) -> list[Failure]:
@@ -126,3 +126,21 @@ def failures(embeddings: np.ndarray, labels: np.ndarray, *, top: int | None = No
     failed = np.flatnonzero((wrong_score > right_score) & np.isfinite(right_score))
     failed = failed[np.argsort((right_score - wrong_score)[failed], kind="stable")][:top]
     return [Failure(int(i), int(wrong[i]), float(wrong_score[i]), int(right[i]), float(right_score[i])) for i in failed]
+
+
+def wrong_names(named: np.ndarray, labels: np.ndarray, gallery_labels: np.ndarray) -> list[Failure]:
+    """Return the first probe of each identity that is named wrongly; ``wrong`` and ``right`` are rows of the gallery.
+
+    Args:
+        named: the label given to each probe, shape (n,).
+        labels: its own label, shape (n,).
+        gallery_labels: of the images of the same identities to show beside it, shape (g,).
+    """
+    named, labels, gallery_labels = np.asarray(named), np.asarray(labels), np.asarray(gallery_labels)
+    failed = np.flatnonzero(named != labels)
+    first = failed[np.unique(labels[failed], return_index=True)[1]]
+
+    def row_of(label: int) -> int:
+        return int(np.flatnonzero(gallery_labels == label)[0])
+
+    return [Failure(int(i), row_of(named[i]), None, row_of(labels[i]), None) for i in first]

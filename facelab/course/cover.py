@@ -14,8 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Ellipse, FancyArrowPatch, FancyBboxPatch, Rectangle, Wedge
 
-# ArcFace template, 112x112 (InsightFace face_align), in chip units 0 .. 1, y down
-LANDMARKS = np.array([[38.29, 51.70], [73.53, 51.50], [56.03, 71.74], [41.55, 92.37], [70.73, 92.20]]) / 112
+from facelab.align import template
+
+LANDMARKS = template(1)  # in chip units 0 .. 1, y down
 
 
 @dataclass(frozen=True)

@@ -27,10 +27,10 @@ from matplotlib.figure import Figure
 
 from facelab import analyze, plots
 from facelab.errors import FacelabError
+from facelab.sources import find_source
 from facelab.study.results import load_results
 
 MODELS = ("cross_entropy", "arcface")
-ORL = ("draw_detections", "photographs_and_chips", "score_maps", "suppression", "chips_by_method")
 
 
 class ExampleData:
@@ -108,20 +108,29 @@ class ExampleData:
 
 @dataclass(frozen=True)
 class Example:
-    """One entry of the page: what the figure shows to somebody who cannot see it, and how it is drawn."""
+    """One entry of the page.
+
+    Attributes:
+        alt: what the figure shows to somebody who cannot see it.
+        draw: makes it.
+        source: of the photographs that it shows, by the name in :mod:`facelab.sources`; its credit is said below.
+    """
 
     alt: str
     draw: Callable[[ExampleData], Figure]
+    source: str = ""
 
 
 EXAMPLES: dict[str, Example] = {}
 
 
-def example(name: str, alt: str) -> Callable[[Callable[[ExampleData], Figure]], Callable[[ExampleData], Figure]]:
+def example(
+    name: str, alt: str, *, source: str = ""
+) -> Callable[[Callable[[ExampleData], Figure]], Callable[[ExampleData], Figure]]:
     """Register the decorated function as the example of a figure."""
 
     def register(draw: Callable[[ExampleData], Figure]) -> Callable[[ExampleData], Figure]:
-        EXAMPLES[name] = Example(alt, draw)
+        EXAMPLES[name] = Example(alt, draw, source)
         return draw
 
     return register
@@ -192,24 +201,26 @@ def _(data: ExampleData) -> Figure:
     return logo_figure()
 
 
-@example("draw_detections", "A portrait with a box around the face, five points and a score.")
+@example("draw_detections", "A portrait with a box around the face, five points and a score.", source="orl")
 def _(data: ExampleData) -> Figure:
     return plots.draw_detections(data.photographs[0][0], data.detections[0])
 
 
-@example("detections_sheet", "Six portraits, each with a box around the face and five points.")
+@example("detections_sheet", "Six portraits, each with a box around the face and five points.", source="orl")
 def _(data: ExampleData) -> Figure:
     return plots.detections_sheet([data.photographs[i][0] for i in range(6)], data.detections[:6])
 
 
-@example("photographs_and_chips", "Six portraits with boxes and points above, six aligned chips below.")
+@example("photographs_and_chips", "Six portraits with boxes and points above, six aligned chips below.", source="orl")
 def _(data: ExampleData) -> Figure:
     return plots.photographs_and_chips(data.photographs, data.chips, range(6))
 
 
 @example("one_factor_at_a_time", "Rows of rendered faces; in each row one parameter changes from left to right.")
 def _(data: ExampleData) -> Figure:
-    return plots.one_factor_at_a_time("scene", size=64)
+    from facelab.synth.vary import vary
+
+    return plots.one_factor_at_a_time(vary("scene", size=64))
 
 
 @example("people_by_scenes", "A grid of rendered faces: one person per row.")
@@ -219,7 +230,9 @@ def _(data: ExampleData) -> Figure:
 
 @example("relatives", "Rendered people, each with a sibling and a look-alike.")
 def _(data: ExampleData) -> Figure:
-    return plots.relatives(seeds=(3, 8), size=64)
+    from facelab.synth.vary import relatives
+
+    return plots.relatives(relatives((3, 8), size=64))
 
 
 @example("attribute_spread", "Histograms of rendering parameters.")
@@ -374,7 +387,7 @@ def _(data: ExampleData) -> Figure:
     return plots.pair_sheet(data.faces.strangers, pairs)
 
 
-@example("failure_sheet", "Three rows of faces: probes, their wrong matches, the best pictures of their own identity.")
+@example("failure_sheet", "Three rows of faces: probes, whom they are taken for, and who they are, with scores.")
 def _(data: ExampleData) -> Figure:
     return plots.failure_sheet(
         data.faces.strangers, analyze.failures(data.strangers["cross_entropy"], data.labels, top=6)
@@ -431,52 +444,42 @@ def _(data: ExampleData) -> Figure:
 
 @example("over_angle", "Two falling curves over the angle: the cosine, and ArcFace's target logit below it.")
 def _(data: ExampleData) -> Figure:
-    from facelab.plots.losses import over_angle
-
     theta = np.linspace(0, np.pi - 0.5, 200)
     curves = {"normface": np.cos(theta), "arcface": np.cos(theta + 0.5)}
-    return over_angle(theta, curves, ylabel="target logit ψ(θ)")
+    return plots.over_angle(theta, curves, ylabel="target logit ψ(θ)")
 
 
 @example("decision_boundaries", "Two squares of two angles: without a margin two triangles, with one a white band.")
 def _(data: ExampleData) -> Figure:
-    from facelab.plots.losses import decision_boundaries
-
-    return decision_boundaries({"normface": np.cos, "arcface": lambda theta: np.cos(theta + 0.5)})
+    return plots.decision_boundaries({"normface": np.cos, "arcface": lambda theta: np.cos(theta + 0.5)})
 
 
 @example("plane_and_circle", "Above six groups of points along rays from the origin, below the same on a circle.")
 def _(data: ExampleData) -> Figure:
     from facelab.course.toy import TOY_LOSSES, toy_faces, train_toy
-    from facelab.plots.losses import plane_and_circle
 
     train, test = toy_faces()
     toys = {name: train_toy(TOY_LOSSES[name], train, test) for name in ("normface", "arcface")}
     embeddings, centres = ({name: getattr(toy, part) for name, toy in toys.items()} for part in ("train", "centres"))
-    return plane_and_circle(embeddings, train.labels, centres)
+    return plots.plane_and_circle(embeddings, train.labels, centres)
 
 
 @example("centre_angle_histograms", "Histograms of the angles to the own and to the nearest other class centre.")
 def _(data: ExampleData) -> Figure:
-    from facelab.plots.losses import centre_angle_histograms
-
-    x, y = data.embedders["arcface"](data.faces.train), data.faces.train.labels
-    return centre_angle_histograms({"ArcFace": analyze.centre_angles(x, y, data.models["arcface"].loss["centres"])})
+    x, centres = data.embedders["arcface"](data.faces.train), data.models["arcface"].loss["centres"]
+    return plots.centre_angle_histograms({"ArcFace": analyze.centre_angles(x, data.faces.train.labels, centres)})
 
 
 @example("triplet_zones", "Distances of one anchor on a line, with zones for hard, semi-hard and easy negatives.")
 def _(data: ExampleData) -> Figure:
-    from facelab.plots.losses import triplet_zones
-
     x = data.strangers["cross_entropy"]
     x = x / np.linalg.norm(x, axis=1, keepdims=True)
     distances, same = 2 - 2 * x @ x[0], data.labels == data.labels[0]
-    return triplet_zones(distances[1:4][same[1:4]], distances[~same][::8], margin=0.2)
+    return plots.triplet_zones(distances[1:4][same[1:4]], distances[~same][::8], margin=0.2)
 
 
 @example("angle_curves", "Two curves over the steps: the mean angles to the own and to the nearest other centre.")
 def _(data: ExampleData) -> Figure:
-    from facelab.plots.training import angle_curves
     from facelab.train import Recipe, fit
 
     trace = []
@@ -488,30 +491,19 @@ def _(data: ExampleData) -> Figure:
     few = data.faces.train.select(data.faces.train.labels < 4).resized(32)
     recipe = Recipe(size=32, embedding_dim=16, epochs=12, batch_size=16, learning_rate=0.02, augment=False)
     fit(recipe, few, device="cpu", watch=watch)
-    return angle_curves({"cross entropy": np.array(trace)}, smooth=3)
+    return plots.angle_curves({"cross entropy": np.array(trace)}, smooth=3)
 
 
 @example("loss_steps", "The loss of two trainings with triplets over the steps, and a line at the margin.")
 def _(data: ExampleData) -> Figure:
     from facelab.course.toy import toy_faces, train_toy
-    from facelab.plots.training import loss_steps
     from facelab.train import LossRecipe
 
     losses = {
         mining: train_toy(LossRecipe(name="triplet", mining=mining), *toy_faces(), steps=60).losses
         for mining in ("batch-hard", "batch-all")
     }
-    return loss_steps(losses, level=0.2, level_name="margin")
-
-
-@example("mistakes", "Three rows of faces: probes, whom they are named after, and who they are.")
-def _(data: ExampleData) -> Figure:
-    from facelab.evaluate import nearest_centroid
-    from facelab.plots.faces import mistakes
-
-    embed = data.embedders["cross_entropy"]
-    named = nearest_centroid(embed(data.faces.train), data.faces.train.labels, embed(data.faces.test))
-    return mistakes(data.faces.test, data.faces.train, named)
+    return plots.loss_steps(losses, level=0.2, level_name="margin")
 
 
 @example("det_curves", "Two falling curves, nearly straight, on normal-deviate axes.")
@@ -592,15 +584,11 @@ def _(data: ExampleData) -> Figure:
     )  # fmt: skip
 
 
-@example("misidentified", "Three rows of faces: probes, whom they were taken for, and who they are, with scores.")
-def _(data: ExampleData) -> Figure:
-    faces, failures = data.faces.strangers, analyze.failures(data.strangers["cross_entropy"], data.labels, top=6)
-    return plots.misidentified(
-        [(*(faces[row][0] for row in (f.probe, f.wrong, f.right)), f.wrong_score, f.right_score) for f in failures]
-    )
-
-
-@example("score_maps", "One portrait under three heat maps, for windows of growing size; each marks the best window.")
+@example(
+    "score_maps",
+    "One portrait under three heat maps, for windows of growing size; each marks the best window.",
+    source="orl",
+)
 def _(data: ExampleData) -> Figure:
     from facelab.detect import MTCNN
 
@@ -610,7 +598,7 @@ def _(data: ExampleData) -> Figure:
     return plots.score_maps(image, {scale: detector.score_map(image, scale) for scale in scales[::2][:3]})
 
 
-@example("suppression", "A portrait with many overlapping boxes on the left, and one box on the right.")
+@example("suppression", "A portrait with many overlapping boxes on the left, and one box on the right.", source="orl")
 def _(data: ExampleData) -> Figure:
     face = data.detections[0][0].box
     near = face + np.random.default_rng(0).normal(0, 6, (12, 4))
@@ -627,7 +615,9 @@ def _(data: ExampleData) -> Figure:
     return plots.recall_by_group(load_results("detection")["detectors"], ("yaw", "occluder"))
 
 
-@example("chips_by_method", "Three rows of the same faces: five-point chips, eyes-only chips and plain crops.")
+@example(
+    "chips_by_method", "Three rows of the same faces: five-point chips, eyes-only chips and plain crops.", source="orl"
+)
 def _(data: ExampleData) -> Figure:
     faces = [found[0] for found in data.detections]
     images = [data.photographs[i][0] for i in range(len(faces))]
@@ -671,8 +661,8 @@ def page() -> Any:
         cells.append(v4.new_markdown_cell(f"{heading}### {name}\n\n{described(function)}"))
         cell = v4.new_code_cell(f'draw("{name}")')
         first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
-        if name in ORL:
-            first += " Photographs: AT&T Laboratories Cambridge."
+        if source := EXAMPLES[name].source:
+            first += f" {find_source(source).credit}."
         cell.metadata["mystnb"] = {"image": {"alt": EXAMPLES[name].alt}, "figure": {"caption": first}}
         cells.append(cell)
     for number, cell in enumerate(cells):

@@ -8,7 +8,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from facelab.plots.style import BLUE, CYCLE, GREEN, GREY, MARKERS, ORANGE, PINK, new_figure, show_image, styled
+from facelab.plots.style import (
+    BLUE,
+    CYCLE,
+    GREEN,
+    GREY,
+    MARKERS,
+    ORANGE,
+    PINK,
+    new_figure,
+    show_image,
+    styled,
+    whiskers,
+)
 
 FAMILIES = (
     "subspace and texture",
@@ -196,7 +208,6 @@ def interval_rows(results: pd.DataFrame, *, xlabel: str) -> Figure:
     figure, axes = new_figure(width=7.0, height=0.42 * len(results) + 0.9)
     ax = axes[0, 0]
     rows = np.arange(len(results))
-    errors = np.abs(results[["low", "high"]].to_numpy().T - results["value"].to_numpy())
-    ax.errorbar(results["value"], rows, xerr=errors, fmt="o", color=BLUE, capsize=3)
+    whiskers(ax, rows, results.to_dict("records"), across=True)
     ax.set(yticks=rows, yticklabels=results.index, xlabel=xlabel, ylim=(len(rows) - 0.5, -0.5))
     return figure

@@ -19,7 +19,7 @@ from facelab.evaluate.identification import (
     open_set,
     ranks,
 )
-from facelab.evaluate.quality import ErrorReject, contrast, error_versus_reject, eye_distance, sharpness
+from facelab.evaluate.quality import ErrorReject, contrast, error_versus_reject, sharpness
 from facelab.evaluate.scores import Scores, listed_scores, pair_scores
 from facelab.evaluate.streaming import streamed_roc
 from facelab.evaluate.templates import Templates, make_templates
@@ -69,7 +69,6 @@ __all__ = [
     "error_versus_reject",
     "errors_at",
     "errors_by_group",
-    "eye_distance",
     "false_matches_per_day",
     "fold_accuracy",
     "holm",

@@ -39,17 +39,6 @@ def contrast(chips: np.ndarray) -> np.ndarray:
     return np.array([image.std() for image in _grey(chips)])
 
 
-def eye_distance(landmarks: np.ndarray) -> np.ndarray:
-    """Return the distance of the two eyes in pixels of the photograph, shape (n,): how large the face was.
-
-    Args:
-        landmarks: five points for each face, left eye and right eye first, shape (n, 5, 2); the column ``landmarks``
-            of :func:`facelab.align.make_chips`.
-    """
-    landmarks = np.asarray(landmarks, dtype=np.float64)
-    return np.linalg.norm(landmarks[:, 1] - landmarks[:, 0], axis=1)
-
-
 def _grey(chips: np.ndarray) -> list[np.ndarray]:
     import cv2
 

@@ -17,12 +17,19 @@ from facelab.plots.geometry import (
     pair_angle_histograms,
     spectrum_curves,
 )
-from facelab.plots.identification import cmc_curves, misidentified, open_set_curves
+from facelab.plots.identification import cmc_curves, open_set_curves
+from facelab.plots.losses import (
+    centre_angle_histograms,
+    decision_boundaries,
+    over_angle,
+    plane_and_circle,
+    triplet_zones,
+)
 from facelab.plots.problems import confusion_sheet, failure_sheet, pair_sheet
 from facelab.plots.projection import projection_grid, projection_map, sphere_map
 from facelab.plots.style import caption
 from facelab.plots.synth import attribute_spread, one_factor_at_a_time, people_by_scenes, relatives, rendered_truth
-from facelab.plots.training import training_curves
+from facelab.plots.training import angle_curves, loss_steps, training_curves
 from facelab.plots.verification import (
     det_curves,
     error_reject_curves,
@@ -35,14 +42,17 @@ from facelab.plots.verification import (
 )
 
 __all__ = [
+    "angle_curves",
     "attribute_spread",
     "caption",
+    "centre_angle_histograms",
     "centre_map",
     "chips_by_method",
     "clustering_curves",
     "cmc_curves",
     "collapse_curves",
     "confusion_sheet",
+    "decision_boundaries",
     "det_curves",
     "detections_sheet",
     "draw_detections",
@@ -54,15 +64,17 @@ __all__ = [
     "interval_widths",
     "landmark_fit",
     "length_against_quality",
+    "loss_steps",
     "method_comparison",
-    "misidentified",
     "occlusion_maps",
     "one_factor_at_a_time",
     "open_set_curves",
+    "over_angle",
     "pair_angle_histograms",
     "pair_sheet",
     "people_by_scenes",
     "photographs_and_chips",
+    "plane_and_circle",
     "precision_recall_curves",
     "probe_scores",
     "projection_grid",
@@ -80,5 +92,6 @@ __all__ = [
     "sweep_sheet",
     "threshold_transfer",
     "training_curves",
+    "triplet_zones",
     "variance_bars",
 ]

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from facelab.align import METHODS, align_batch, template
-from facelab.plots.style import BLUE, CYCLE, MARKERS, SKY, YELLOW, new_figure, show_image, styled
+from facelab.plots.style import BLUE, CYCLE, MARKERS, SKY, YELLOW, new_figure, show_image, styled, whiskers
 
 NAMES = {"five-point": "five points", "eyes": "eyes only", "crop": "plain crop"}
 SETS = {"orl": "ORL", "mini": "SynthFaces mini"}
@@ -48,10 +48,9 @@ def method_comparison(results: Mapping[str, Any]) -> Figure:
     figure, axes = new_figure(1, len(sets), width=3.3 * len(sets), height=2.9)
     for panel, name in zip(axes[0], sets, strict=True):
         for place, method in enumerate(METHODS):
-            value = results[name]["methods"][method]["tar_at_far_0.01"]
-            reach = [[value["value"] - value["low"]], [value["high"] - value["value"]]]
-            panel.errorbar(place, value["value"], reach, fmt=MARKERS[place], color=CYCLE[place], capsize=4)
-            seeds = value["seeds"]
+            row = results[name]["methods"][method]["tar_at_far_0.01"]
+            whiskers(panel, [place], [row], fmt=MARKERS[place], color=CYCLE[place])
+            seeds = row["seeds"]
             panel.scatter(np.full(len(seeds), place + 0.18), seeds, s=12, facecolors="none", edgecolors=CYCLE[place])
         strangers = results[name]["strangers"]
         panel.set_xticks(range(len(METHODS)), [NAMES[method] for method in METHODS])

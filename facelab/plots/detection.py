@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from facelab.detect.registry import detector_title
-from facelab.plots.style import BLUE, CYCLE, GREY, MARKERS, ORANGE, new_figure, show_image, styled
+from facelab.plots.style import BLUE, CYCLE, GREY, MARKERS, ORANGE, new_figure, show_image, styled, whiskers
 
 
 @styled
@@ -62,13 +62,8 @@ def recall_by_group(results: Mapping[str, Mapping[str, Any]], kinds: Sequence[st
         labels = list(next(iter(results.values()))["recall_by"][kind])
         for k, (name, result) in enumerate(results.items()):
             shares = [result["recall_by"][kind][label] for label in labels]
-            values = np.array([share["value"] for share in shares])
-            reach = [values - [s["low"] for s in shares], [s["high"] for s in shares] - values]
             place = np.arange(len(labels)) + 0.16 * (k - (len(results) - 1) / 2)
-            panel.errorbar(
-                place, values, np.abs(reach), fmt=MARKERS[k], color=CYCLE[k], capsize=2, markersize=5,
-                label=detector_title(name),
-            )  # fmt: skip
+            whiskers(panel, place, shares, fmt=MARKERS[k], color=CYCLE[k], label=detector_title(name))
         counts = [next(iter(results.values()))["recall_by"][kind][label]["n"] for label in labels]
         panel.set_xticks(range(len(labels)), [f"{a}\nn={n}" for a, n in zip(labels, counts, strict=True)], fontsize=8)
         panel.set(title=titles.get(kind, kind), ylim=(0, 1.02))

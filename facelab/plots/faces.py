@@ -10,7 +10,6 @@ from matplotlib.patches import Rectangle
 from facelab.data.faceset import FaceSet
 from facelab.detect.detection import Detection
 from facelab.errors import FacelabError
-from facelab.plots.identification import misidentified
 from facelab.plots.style import BLUE, ORANGE, SKY, YELLOW, new_figure, show_image, styled
 
 
@@ -101,33 +100,3 @@ def photographs_and_chips(photographs: FaceSet, chips: FaceSet, rows: Sequence[i
             axes[0, column].text(2, 2, "not found", color=ORANGE, va="top")
         show_image(axes[1, column], chips[row][0])
     return figure
-
-
-@styled
-def mistakes(probes: FaceSet, gallery: FaceSet, named: np.ndarray, *, columns: int = 6) -> Figure:
-    """Show probes that are named wrongly (above), with a picture of whom they are named after and of who they are.
-
-    The first mistake of each of the first ``columns`` identities that have one is shown.
-
-    Args:
-        probes: the images to name.
-        gallery: images of the same identities, with the same labels.
-        named: the label given to each probe, shape (n,).
-        columns: at most this many mistakes.
-
-    Raises:
-        FacelabError: there is no mistake.
-    """
-    wrong = np.flatnonzero(named != probes.labels)
-    if not len(wrong):
-        raise FacelabError("all probes are named rightly; there is no mistake to show.")
-    _, first = np.unique(probes.labels[wrong], return_index=True)
-    shown = wrong[first][:columns]
-
-    def picture_of(label: int) -> np.ndarray:
-        return gallery[int(np.flatnonzero(gallery.labels == label)[0])][0]
-
-    return misidentified(
-        [(probes[i][0], picture_of(named[i]), picture_of(probes.labels[i]), None, None) for i in shown],
-        ("probe", "named", "is"),
-    )

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from facelab.analyze.factors import VariancePartition
 from facelab.analyze.probes import Probe
 from facelab.analyze.response import Response
+from facelab.evaluate import Estimate
 from facelab.plots.style import (
     BLACK,
     CYCLE,
@@ -18,6 +20,7 @@ from facelab.plots.style import (
     new_figure,
     show_image,
     styled,
+    whiskers,
     with_caption,
 )
 
@@ -42,10 +45,10 @@ def variance_bars(partitions: Mapping[str, VariancePartition]) -> Figure:
         e = result.identity
         left.bar(k, e.value, color=CYCLE[k], width=0.55)
         left.bar(k, 1 - e.value, bottom=e.value, color="#d9d9d9", width=0.55)
-        left.errorbar(k, e.value, yerr=[[e.value - e.low], [e.high - e.value]], color=BLACK, capsize=4, linewidth=1.4)
+        whiskers(left, [k], [e], fmt="none", color=BLACK)
         left.text(k, 0.03, f"{e.value:.0%}", ha="center", color="white", fontweight="bold")
         said.append(f"{display_name(model)}: identity {e.value:.0%} [{e.low:.0%}, {e.high:.0%}]")
-        _whiskers(right, [result.parts[n].alone for n in names], k, len(partitions), display_name(model))
+        _rows(right, [result.parts[n].alone for n in names], k, len(partitions), display_name(model))
     left.set(title="between identities", ylim=(0, 1), xticks=range(len(partitions)), ylabel="share of the variance")
     left.set_xticklabels([display_name(model) for model in partitions])
     left.grid(axis="x", visible=False)
@@ -68,7 +71,7 @@ def probe_scores(probes: Mapping[str, Mapping[str, Probe]]) -> Figure:
     figure, ((panel,),) = new_figure(width=5.8, height=0.42 * len(names) + 1.2)
     said = []
     for k, (model, rows) in enumerate(probes.items()):
-        _whiskers(panel, [rows[n].score for n in names], k, len(probes), display_name(model))
+        _rows(panel, [rows[n].score for n in names], k, len(probes), display_name(model))
         best = max(names, key=lambda n, rows=rows: rows[n].score.value)
         e = rows[best].score
         said.append(f"{display_name(model)}: {best} best, R² {e.value:.2f} [{e.low:.2f}, {e.high:.2f}]")
@@ -78,13 +81,10 @@ def probe_scores(probes: Mapping[str, Mapping[str, Probe]]) -> Figure:
     return with_caption(figure, "; ".join(said) + ".")
 
 
-def _whiskers(panel, estimates, k: int, models: int, label: str) -> None:
+def _rows(panel: Axes, estimates: Sequence[Estimate], k: int, models: int, label: str) -> None:
+    """The estimates of model ``k``, one below the other."""
     y = np.arange(len(estimates)) + (k - (models - 1) / 2) * 0.25
-    value, low, high = (np.array([getattr(e, field) for e in estimates]) for field in ("value", "low", "high"))
-    panel.errorbar(
-        value, y, xerr=[np.maximum(value - low, 0), np.maximum(high - value, 0)],
-        fmt=MARKERS[k], color=CYCLE[k], markersize=5, capsize=2, linewidth=1.2, label=label,
-    )  # fmt: skip
+    whiskers(panel, y, estimates, across=True, fmt=MARKERS[k], color=CYCLE[k], label=label)
     if k == 0:
         panel.axvline(0, color=GREY, linewidth=1)
         panel.invert_yaxis()

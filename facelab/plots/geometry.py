@@ -14,18 +14,18 @@ from facelab.plots.style import (
     BLUE,
     CYCLE,
     GREY,
+    LINES,
     MARKERS,
     ORANGE,
     display_name,
     new_figure,
+    overlaid_histograms,
     styled,
     with_caption,
 )
 
 if TYPE_CHECKING:
     from facelab.train import EmbeddingWatch
-
-_LINES = ("-", "--", "-.", ":") * 2
 
 
 @styled
@@ -38,15 +38,15 @@ def pair_angle_histograms(angles: Mapping[str, tuple[np.ndarray, np.ndarray]]) -
     figure, axes = new_figure(1, len(angles), width=3.4 * len(angles) + 0.6, height=2.9, sharex=True)
     said = []
     for panel, (name, (intra, inter)) in zip(axes[0], angles.items(), strict=True):
-        for values, kind, colour, line in ((inter, "impostor", ORANGE, "--"), (intra, "genuine", BLUE, "-")):
-            degrees = np.degrees(values)
-            panel.hist(degrees, bins=np.arange(0, 181, 5), density=True, color=colour, alpha=0.45)
-            panel.hist(degrees, bins=np.arange(0, 181, 5), density=True, color=colour, histtype="step", linestyle=line)
-            panel.axvline(degrees.mean(), color=colour, linestyle=line, label=f"{kind}, mean {degrees.mean():.0f}°")
+        impostor, genuine = np.degrees(inter), np.degrees(intra)
+        means = impostor.mean(), genuine.mean()
+        labels = f"impostor, mean {means[0]:.0f}°", f"genuine, mean {means[1]:.0f}°"
+        overlaid_histograms(panel, dict(zip(labels, (impostor, genuine), strict=True)), np.arange(0, 181, 5))
+        for mean, colour in zip(means, (ORANGE, BLUE), strict=True):
+            panel.axvline(mean, color=colour, linestyle="--", linewidth=1)
         panel.set(title=display_name(name), xlabel="angle of a pair (degrees)", yticks=[], xlim=(0, 180))
         panel.legend(fontsize=8)
-        mean = [np.degrees(values).mean() for values in (intra, inter)]
-        said.append(f"{display_name(name)}: genuine pairs {mean[0]:.0f}°, impostor pairs {mean[1]:.0f}° apart")
+        said.append(f"{display_name(name)}: genuine pairs {means[1]:.0f}°, impostor pairs {means[0]:.0f}° apart")
     axes[0, 0].set_ylabel("density")
     return with_caption(figure, "Mean angles. " + "; ".join(said) + ".")
 
@@ -89,7 +89,7 @@ def spectrum_curves(spectra: Mapping[str, np.ndarray]) -> Figure:
     """
     figure, ((panel,),) = new_figure(width=5.2, height=3.2)
     said = []
-    for (name, shares), colour, line, marker in zip(spectra.items(), CYCLE, _LINES, MARKERS, strict=False):
+    for (name, shares), colour, line, marker in zip(spectra.items(), CYCLE, LINES, MARKERS, strict=False):
         reached = np.cumsum(shares)
         needed = dimensions_for(shares, 0.95)
         ratio = 1 / (shares**2).sum()
@@ -167,7 +167,7 @@ def collapse_curves(watches: Mapping[str, "EmbeddingWatch"]) -> Figure:
     )
     figure, axes = new_figure(1, 4, width=9.0, height=2.7)
     said = []
-    for (name, watch), colour, line, marker in zip(watches.items(), CYCLE, _LINES, MARKERS, strict=False):
+    for (name, watch), colour, line, marker in zip(watches.items(), CYCLE, LINES, MARKERS, strict=False):
         for panel, (field, _) in zip(axes[0], measures, strict=True):
             values = [getattr(row, field) for row in watch.history]
             panel.plot(

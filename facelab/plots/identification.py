@@ -1,15 +1,13 @@
-"""One to many: ranks, alarms, and probes that were named wrongly."""
+"""One to many: ranks and alarms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from facelab.evaluate import OpenSet
-from facelab.plots.style import CYCLE, MARKERS, display_name, new_figure, show_image, styled
-
-_LINES = ("-", "--", "-.", ":")
+from facelab.plots.style import CYCLE, LINES, MARKERS, display_name, new_figure, styled
 
 
 @styled
@@ -36,7 +34,7 @@ def cmc_curves(curves: Mapping[str, np.ndarray], *, ranks: int = 20) -> Figure:
 def open_set_curves(searches: Mapping[str, OpenSet]) -> Figure:
     """Draw the share of known probes found (DIR) over the share of strangers who raise an alarm (FPIR, log axis)."""
     figure, ((panel,),) = new_figure(width=5.2, height=3.4)
-    for (name, search), colour, line in zip(searches.items(), CYCLE, _LINES * 2, strict=False):
+    for (name, search), colour, line in zip(searches.items(), CYCLE, LINES, strict=False):
         thresholds = np.append(np.unique(search.strangers)[::-1], -np.inf)
         fpir = [0.0, *(search.fpir(t) for t in thresholds)]
         # At each threshold just above a stranger's score: the best DIR at the FPIR before that stranger is let in.
@@ -48,25 +46,4 @@ def open_set_curves(searches: Mapping[str, OpenSet]) -> Figure:
     panel.yaxis.set_major_formatter(PercentFormatter(1))
     if len(searches) > 1:
         panel.legend(loc="lower right")
-    return figure
-
-
-@styled
-def misidentified(
-    rows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, float | None, float | None]],
-    names: tuple[str, str, str] = ("probe", "taken for", "is"),
-) -> Figure:
-    """Show probes that were named wrongly, one in each column: the probe, whom it was taken for, and who it is.
-
-    Args:
-        rows: for each probe: its chip, a chip of the identity it was named after, a chip of its own identity, and the
-            scores of the two, or None.
-        names: of the three chips, written at the left.
-    """
-    figure, axes = new_figure(3, len(rows), width=max(2.6, 1.15 * len(rows) + 0.6), height=4.0, dpi=72)
-    for column, (*chips, wrong, right) in enumerate(rows):
-        for panel, chip, score in zip(axes[:, column], chips, (None, wrong, right), strict=True):
-            show_image(panel, chip, "" if score is None else f"{score:.2f}")
-    for panel, name in zip(axes[:, 0], names, strict=True):
-        panel.text(-0.1, 0.5, name, ha="right", va="center", fontsize=8, transform=panel.transAxes)
     return figure

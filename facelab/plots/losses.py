@@ -8,9 +8,20 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from facelab.analyze.geometry import CentreAngles, centre_angles
-from facelab.plots.style import BLACK, BLUE, CYCLE, GREY, MARKERS, ORANGE, YELLOW, display_name, new_figure, styled
-
-_LINES = ("-", "--", "-.", ":") * 2
+from facelab.plots.style import (
+    BLACK,
+    BLUE,
+    CYCLE,
+    GREY,
+    LINES,
+    MARKERS,
+    ORANGE,
+    YELLOW,
+    display_name,
+    new_figure,
+    overlaid_histograms,
+    styled,
+)
 
 
 @styled
@@ -26,7 +37,7 @@ def over_angle(
         marks: vertical lines: their label and angle in radians.
     """
     figure, ((panel,),) = new_figure(width=6.0, height=3.4)
-    for (name, values), colour, line in zip(curves.items(), CYCLE, _LINES, strict=False):
+    for (name, values), colour, line in zip(curves.items(), CYCLE, LINES, strict=False):
         panel.plot(np.degrees(theta), values, color=colour, linestyle=line, label=display_name(name))
     for label, angle in (marks or {}).items():
         panel.axvline(np.degrees(angle), color=GREY, linewidth=0.8)
@@ -133,11 +144,9 @@ def centre_angle_histograms(angles: Mapping[str, CentreAngles]) -> Figure:
     figure, axes = new_figure(1, len(angles), width=3.4 * len(angles) + 0.2, height=2.8, sharex=True, sharey=True)
     bins = np.arange(0, 181, 5)
     for panel, (title, a) in zip(axes[0], angles.items(), strict=True):
-        for values, label, colour in ((a.own, "own centre", BLUE), (a.other, "nearest other centre", ORANGE)):
-            values = np.degrees(values)
-            weights = np.full(len(values), 1 / len(values))
-            panel.hist(values, bins=bins, weights=weights, color=colour, alpha=0.55, label=label)
-            panel.hist(values, bins=bins, weights=weights, color=colour, histtype="step", linewidth=1.2)
+        own, other = np.degrees(a.own), np.degrees(a.other)
+        overlaid_histograms(panel, {"nearest other centre": other, "own centre": own}, bins, shares=True)
+        for values, colour in ((own, BLUE), (other, ORANGE)):
             panel.axvline(values.mean(), color=colour, linestyle="--", linewidth=1)
         panel.set(title=title, xlabel="angle (degrees)", xlim=(0, 120))
     axes[0, 0].set_ylabel("share of images")

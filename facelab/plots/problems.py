@@ -1,4 +1,4 @@
-"""Pictures of what went wrong."""
+"""What went wrong, to look at."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,6 @@ from matplotlib.figure import Figure
 from facelab.analyze.problems import Confusion, Failure, Pair
 from facelab.data.faceset import FaceSet
 from facelab.errors import FacelabError
-from facelab.plots.identification import misidentified
 from facelab.plots.style import new_figure, show_image, styled, with_caption
 
 
@@ -19,7 +18,7 @@ def _some(items: Sequence, what: str) -> None:
 
 @styled
 def pair_sheet(faces: FaceSet, pairs: Sequence[Pair]) -> Figure:
-    """Show pairs of pictures, one pair per column, with the cosine of their embeddings and who is on them.
+    """Show pairs of images, one pair per column, with the cosine of their embeddings and who is on them.
 
     Args:
         faces: the set that was embedded.
@@ -43,46 +42,51 @@ def pair_sheet(faces: FaceSet, pairs: Sequence[Pair]) -> Figure:
 
 
 @styled
-def failure_sheet(faces: FaceSet, failures: Sequence[Failure]) -> Figure:
-    """Show failures, one per column: the probe, the picture it was matched to, and the best of its own identity.
+def failure_sheet(probes: FaceSet, failures: Sequence[Failure], gallery: FaceSet | None = None) -> Figure:
+    """Show probes that are taken for somebody else, one per column: the probe, whom it is taken for, who it is.
 
     Args:
-        faces: the set that was embedded.
-        failures: from :func:`facelab.analyze.failures`, at least one.
+        probes: the images that were named or searched.
+        failures: from :func:`facelab.analyze.failures` or :func:`facelab.analyze.wrong_names`, at least one.
+        gallery: where the other images stand; among the probes if not given.
     """
     _some(failures, "failures")
-    rows = [(*(faces[i][0] for i in (f.probe, f.wrong, f.right)), f.wrong_score, f.right_score) for f in failures]
-    gaps = [f.wrong_score - f.right_score for f in failures]
-    return with_caption(
-        misidentified(rows, ("probe", "matched\n(wrong)", "best of\nits own")),
-        f"{len(failures)} pictures whose nearest picture shows somebody else; the wrong cosine is higher by "
-        f"{min(gaps):.2f} to {max(gaps):.2f}.",
-    )
+    others = probes if gallery is None else gallery
+    figure, axes = new_figure(3, len(failures), width=max(2.6, 1.15 * len(failures) + 0.6), height=4.0, dpi=72)
+    for column, f in zip(axes.T, failures, strict=True):
+        images = probes[f.probe][0], others[f.wrong][0], others[f.right][0]
+        for panel, image, score in zip(column, images, (None, f.wrong_score, f.right_score), strict=True):
+            show_image(panel, image, "" if score is None else f"{score:.2f}")
+    for panel, name in zip(axes[:, 0], ("probe", "taken for", "is"), strict=True):
+        panel.text(-0.1, 0.5, name, ha="right", va="center", fontsize=8, transform=panel.transAxes)
+    gaps = [f.wrong_score - f.right_score for f in failures if f.wrong_score is not None]
+    higher = f"; the wrong score is higher by {min(gaps):.2f} to {max(gaps):.2f}" if gaps else ""
+    return with_caption(figure, f"{len(failures)} images that are taken for somebody else{higher}.")
 
 
 @styled
-def confusion_sheet(faces: FaceSet, confusions: Sequence[Confusion], *, pictures: int = 4) -> Figure:
-    """Show confused identities, one pair per row: pictures of the one on the left, of the other on the right.
+def confusion_sheet(faces: FaceSet, confusions: Sequence[Confusion], *, images: int = 4) -> Figure:
+    """Show confused identities, one pair per row: images of the one on the left, of the other on the right.
 
     Args:
         faces: the set that was embedded; its labels are those of ``confusions``.
         confusions: from :func:`facelab.analyze.confused_identities`, at least one.
-        pictures: so many of each identity, the most frontal ones first where the table has a yaw.
+        images: so many of each identity, the most frontal ones first where the table has a yaw.
     """
     _some(confusions, "confused identities")
     figure, axes = new_figure(
-        len(confusions), 2 * pictures, width=2 * pictures * 0.95, height=1.05 * len(confusions) + 0.3, dpi=72
+        len(confusions), 2 * images, width=2 * images * 0.95, height=1.05 * len(confusions) + 0.3, dpi=72
     )
     yaw = faces.table["yaw"].abs().to_numpy() if "yaw" in faces.table else np.zeros(len(faces))
     for row, confusion in enumerate(confusions):
         for side, label in enumerate((confusion.first, confusion.second)):
             rows = np.flatnonzero(faces.labels == label)
-            rows = rows[np.argsort(yaw[rows], kind="stable")][:pictures]
-            for column, image in enumerate(rows, side * pictures):
+            rows = rows[np.argsort(yaw[rows], kind="stable")][:images]
+            for column, image in enumerate(rows, side * images):
                 show_image(axes[row, column], faces[int(image)][0])
-            for column in range(side * pictures + len(rows), (side + 1) * pictures):
+            for column in range(side * images + len(rows), (side + 1) * images):
                 axes[row, column].set_axis_off()
-            axes[row, side * pictures].set_title(faces.identities[label], fontsize=8)
+            axes[row, side * images].set_title(faces.identities[label], fontsize=8)
         axes[row, 0].text(
             -0.1, 0.5, f"{confusion.count} of\n{confusion.images}", ha="right", va="center", fontsize=8,
             transform=axes[row, 0].transAxes,
@@ -91,5 +95,5 @@ def confusion_sheet(faces: FaceSet, confusions: Sequence[Confusion], *, pictures
     return with_caption(
         figure,
         f"Most confused: {faces.identities[worst.first]} and {faces.identities[worst.second]}, {worst.count} of their "
-        f"{worst.images} pictures lie nearer to the other.",
+        f"{worst.images} images lie nearer to the other.",
     )

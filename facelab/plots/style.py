@@ -1,21 +1,24 @@
 """One look for all figures: readable on a light and a dark page, and to colour-blind readers."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import ParamSpec
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 from facelab.errors import FacelabError
+from facelab.evaluate import Estimate
 
 # Okabe and Ito, "Color Universal Design", 2008: eight colours that colour-blind readers can tell apart.
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#1a1a1a", "#767676"
 CYCLE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
+LINES = ("-", "--", "-.", ":") * 2
 
 _RC = {
     "font.size": 10,
@@ -65,6 +68,43 @@ def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
     axes.set_axis_off()
     if title:
         axes.set_title(title, fontsize=9, loc="center")
+
+
+def whiskers(
+    panel: Axes, at: ArrayLike, estimates: Sequence[Estimate | Mapping[str, float]], *, across: bool = False, **style
+) -> None:
+    """Draw values with their intervals.
+
+    Args:
+        at: place of each along the other axis.
+        estimates: or rows of a results file with ``value``, ``low`` and ``high``.
+        across: draw them along x.
+        style: passed on to ``Axes.errorbar``.
+    """
+    rows = [e if isinstance(e, Mapping) else e.as_dict() for e in estimates]
+    value, low, high = (np.array([row[end] for row in rows], float) for end in ("value", "low", "high"))
+    reach = np.maximum([value - low, high - value], 0)
+    style = {"fmt": "o", "color": BLUE, "markersize": 5, "capsize": 3, "linewidth": 1.4} | style
+    if across:
+        panel.errorbar(value, at, xerr=reach, **style)
+    else:
+        panel.errorbar(at, value, yerr=reach, **style)
+
+
+def overlaid_histograms(
+    panel: Axes, groups: Mapping[str, np.ndarray], bins: np.ndarray, *, shares: bool = False
+) -> None:
+    """Draw two or more histograms over one another, the first behind: filled, with an outline.
+
+    Args:
+        groups: the values by their label; impostors first.
+        bins: edges.
+        shares: heights are shares of a group's values; else each histogram has area 1.
+    """
+    for (label, values), colour in zip(groups.items(), (ORANGE, BLUE, GREEN), strict=False):
+        how = {"weights": np.full(len(values), 1 / len(values))} if shares else {"density": True}
+        panel.hist(values, bins=bins, color=colour, alpha=0.5, label=label, **how)
+        panel.hist(values, bins=bins, color=colour, histtype="step", linewidth=1.2, **how)
 
 
 def display_name(model: str) -> str:

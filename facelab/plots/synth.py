@@ -1,7 +1,7 @@
 """Figures of SynthFaces: one factor at a time, people by scenes, relatives, and how the attributes are spread."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.colors import to_rgb
@@ -12,30 +12,24 @@ from facelab.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY, YELLOW, ne
 
 if TYPE_CHECKING:
     from facelab.data.faceset import FaceSet
-    from facelab.synth.identity import Identity
     from facelab.synth.render import Picture
+    from facelab.synth.vary import Varied
 
 
 @styled
-def one_factor_at_a_time(
-    part: Literal["person", "scene"], factors: Sequence[str] | None = None, *, seed: int = 12, size: int = 112
-) -> Figure:
-    """Vary one rendering parameter per row while all others stay fixed.
+def one_factor_at_a_time(varied: Mapping[str, "Varied"]) -> Figure:
+    """Show one rendering parameter per row while all others stay fixed.
 
     Args:
-        part, factors, seed, size: as in :func:`facelab.synth.vary.vary`.
+        varied: from :func:`facelab.synth.vary.vary`.
     """
-    from facelab.synth.vary import vary
-
-    varied = vary(part, factors, seed=seed, size=size)
-    return _grid(
-        [row.images for row in varied.values()], names=list(varied), labels=[row.labels for row in varied.values()]
-    )
+    rows = varied.values()
+    return _grid([row.images for row in rows], names=list(varied), labels=[row.labels for row in rows])
 
 
 @styled
 def rendered_truth(picture: "Picture") -> Figure:
-    """A rendered picture and what is known about it: box and landmarks (hollow where hidden), and the kind of each
+    """Show a rendered picture and what is known about it: box and landmarks (hollow where hidden), the kind of each
     pixel."""
     from facelab.synth.render import KINDS
 
@@ -58,40 +52,26 @@ def rendered_truth(picture: "Picture") -> Figure:
 
 @styled
 def people_by_scenes(faces: "FaceSet", *, people: int = 8, scenes: int = 8) -> Figure:
-    """One row per identity, one column per picture."""
+    """Show one identity per row, one scene per column."""
     chosen = np.unique(np.linspace(0, len(faces.identities) - 1, people).round().astype(int))
     cells = [[faces[int(i)][0] for i in np.flatnonzero(faces.labels == label)[:scenes]] for label in chosen]
     return _grid(cells, names=[faces.identities[label] for label in chosen])
 
 
 @styled
-def relatives(seeds: Sequence[int] = (3, 8, 14, 21), *, size: int = 112) -> Figure:
-    """A person, two siblings, two look-alikes and two strangers, all in the same scene: hard and easy impostors."""
-    from facelab.synth.identity import look_alike, sample_identity, sibling
-    from facelab.synth.render import ChipFraming, renderer_for
-    from facelab.synth.scene import Ranges, sample_scene
+def relatives(families: Sequence["Varied"]) -> Figure:
+    """Show people beside their siblings, look-alikes and strangers: hard and easy impostors.
 
-    renderer = renderer_for()
-    model, framing = renderer.model, ChipFraming(size)
-    scene = sample_scene(7, Ranges.frontal())
-
-    def draw(who: "Identity") -> np.ndarray:
-        return renderer.render(renderer.body(who), [scene], size=framing.shape, framing=framing)[0].image
-
-    cells = []
-    for seed in seeds:
-        person = sample_identity(model, seed)
-        family = [sibling(model, person, 1000 + seed), sibling(model, person, 2000 + seed)]
-        doubles = [look_alike(model, person, 3000 + seed), look_alike(model, person, 4000 + seed)]
-        strangers = [sample_identity(model, 5000 + seed), sample_identity(model, 6000 + seed)]
-        cells.append([draw(who) for who in (person, *family, *doubles, *strangers)])
-    head = ["person", "sibling", "sibling", "look-alike", "look-alike", "stranger", "stranger"]
-    return _grid(cells, labels=[head] + [[""] * len(head)] * (len(cells) - 1))
+    Args:
+        families: one person each, from :func:`facelab.synth.vary.relatives`.
+    """
+    heads = [families[0].labels, *([""] * len(family.labels) for family in families[1:])]
+    return _grid([family.images for family in families], labels=heads)
 
 
 @styled
 def attribute_spread(faces: "FaceSet") -> Figure:
-    """Histograms of what varies between people (top) and between pictures (bottom)."""
+    """Draw histograms of what varies between people (top) and between images (bottom)."""
     people = faces.table.drop_duplicates("identity")
     degrees: Callable[[Any], Any] = np.degrees
     panels = [
@@ -107,7 +87,7 @@ def attribute_spread(faces: "FaceSet") -> Figure:
         values = table[column].to_numpy()
         ax.hist(values if change is None else change(values), bins=24, color=BLUE)
         ax.set(xlabel=label)
-    for row, what in ((0, "people"), (1, "pictures")):
+    for row, what in ((0, "people"), (1, "images")):
         axes[row, 0].set_ylabel(what)
     return figure
 
@@ -118,11 +98,11 @@ def _grid(
     names: Sequence[str] | None = None,
     labels: Sequence[Sequence[str]] | None = None,
 ) -> Figure:
-    """Pictures in rows; ``names`` at the left of the rows, ``labels`` below the pictures."""
+    """Images in rows; ``names`` at the left of the rows, ``labels`` below the images."""
     rows, columns = len(cells), max(len(row) for row in cells)
-    size = 1.1  # inches of a picture
+    size = 1.1  # inches of an image
     width, height = columns * size + (1.15 if names else 0.05), rows * size * (1.18 if labels else 1.03)
-    figure = Figure(figsize=(width, height), dpi=76, facecolor="white")  # small files: a page shows many pictures
+    figure = Figure(figsize=(width, height), dpi=76, facecolor="white")  # small files: a page shows many images
     axes = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
         left=1.1 / width if names else 0.005,

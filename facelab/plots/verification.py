@@ -8,7 +8,6 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator, Percent
 
 from facelab.evaluate import (
     ErrorReject,
-    Estimate,
     FoldAccuracy,
     GroupAudit,
     Scores,
@@ -22,12 +21,14 @@ from facelab.plots.style import (
     BLUE,
     CYCLE,
     GREY,
-    MARKERS,
+    LINES,
     ORANGE,
     display_name,
     new_figure,
+    overlaid_histograms,
     styled,
-)  # fmt: skip
+    whiskers,
+)
 
 
 @styled
@@ -39,9 +40,7 @@ def score_histograms(scores: Mapping[str, Scores], *, far: float = 0.01) -> Figu
     figure, axes = new_figure(1, len(scores), width=3.4 * len(scores) + 0.6, height=3.0)
     for panel, (name, pairs) in zip(axes[0], scores.items(), strict=True):
         bins = np.linspace(min(0.0, pairs.values.min()), 1, 50)
-        for kind, mask, colour in (("impostor", ~pairs.genuine, ORANGE), ("genuine", pairs.genuine, BLUE)):
-            panel.hist(pairs.values[mask], bins=bins, density=True, color=colour, alpha=0.55, label=f"{kind} pairs")
-            panel.hist(pairs.values[mask], bins=bins, density=True, color=colour, histtype="step", linewidth=1.2)
+        overlaid_histograms(panel, _by_kind(pairs), bins)
         curve = roc(pairs)
         accepted = np.flatnonzero(curve.far <= far)[-1]
         threshold = curve.threshold[accepted]
@@ -55,11 +54,15 @@ def score_histograms(scores: Mapping[str, Scores], *, far: float = 0.01) -> Figu
     return figure
 
 
+def _by_kind(pairs: Scores) -> dict[str, np.ndarray]:
+    return {"impostor pairs": pairs.values[~pairs.genuine], "genuine pairs": pairs.values[pairs.genuine]}
+
+
 @styled
 def roc_curves(scores: Mapping[str, Scores]) -> Figure:
     """Draw TAR over FAR (logarithmic) for each model. Higher is better; the useful end is on the left."""
     figure, ((panel,),) = new_figure(width=5.0, height=3.6)
-    for (name, pairs), colour, line in zip(scores.items(), CYCLE, ("-", "--", "-.", ":") * 2, strict=False):
+    for (name, pairs), colour, line in zip(scores.items(), CYCLE, LINES, strict=False):
         curve = roc(pairs)
         label = f"{display_name(name)} (AUC {auc(curve):.3f})"
         panel.step(curve.far, curve.tar, where="post", color=colour, linestyle=line, label=label)
@@ -77,7 +80,7 @@ def det_curves(scores: Mapping[str, Scores]) -> Figure:
     from scipy.special import ndtri
 
     figure, ((panel,),) = new_figure(width=4.6, height=4.2)
-    for (name, pairs), colour, line in zip(scores.items(), CYCLE, ("-", "--", "-.", ":") * 2, strict=False):
+    for (name, pairs), colour, line in zip(scores.items(), CYCLE, LINES, strict=False):
         panel.plot(*det(roc(pairs)), color=colour, linestyle=line, label=display_name(name))
     rates = np.array([0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8])
     lowest = min(1 / (~pairs.genuine).sum() for pairs in scores.values())
@@ -134,10 +137,7 @@ def group_errors(audit: GroupAudit, *, title: str = "") -> Figure:
     figure, axes = new_figure(1, 2, width=7.0, height=1.1 + 0.4 * len(audit.groups), sharey=True)
     names = [str(group.group) for group in audit.groups]
     for panel, rate, label in zip(axes[0], ("far", "frr"), ("false accept rate", "false reject rate"), strict=True):
-        for row, group in enumerate(audit.groups):
-            estimate: Estimate = getattr(group, rate)
-            panel.plot([estimate.low, estimate.high], [row, row], color=BLUE, linewidth=2)
-            panel.plot(estimate.value, row, color=BLUE, marker=MARKERS[0], markersize=6)
+        whiskers(panel, range(len(names)), [getattr(group, rate) for group in audit.groups], across=True)
         panel.set(xlabel=label, yticks=range(len(names)), yticklabels=names, xlim=(0, None))
         panel.set_ylim(len(names) - 0.5, -0.5)
         panel.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
@@ -158,8 +158,7 @@ def threshold_transfer(chosen_on: Scores, applied_to: Scores, threshold: float, 
     lowest = min(chosen_on.values.min(), applied_to.values.min())
     bins = np.linspace(min(0.0, lowest), 1, 60)
     for panel, pairs, name in zip(axes[:, 0], (chosen_on, applied_to), names, strict=True):
-        for kind, mask, colour in (("impostor", ~pairs.genuine, ORANGE), ("genuine", pairs.genuine, BLUE)):
-            panel.hist(pairs.values[mask], bins=bins, density=True, color=colour, alpha=0.5, label=f"{kind} pairs")
+        overlaid_histograms(panel, _by_kind(pairs), bins)
         far = (pairs.values[~pairs.genuine] >= threshold).mean()
         frr = (pairs.values[pairs.genuine] < threshold).mean()
         panel.axvline(threshold, color=BLACK, linestyle="--", linewidth=1, label="threshold")
@@ -175,12 +174,13 @@ def interval_widths(draws: Mapping[str, np.ndarray], *, xlabel: str) -> Figure:
     figure, ((panel,),) = new_figure(width=6.0, height=2.8)
     every = np.concatenate([values[np.isfinite(values)] for values in draws.values()])
     bins = np.linspace(every.min(), every.max(), 61)
+    groups = {}
     for (name, values), colour in zip(draws.items(), (ORANGE, BLUE), strict=False):
         middle = bootstrap_interval(float(np.nanmedian(values)), values, len(values), len(values), share=False)
-        label = f"{name}: {middle.low:.3f} to {middle.high:.3f}"
-        panel.hist(values, bins=bins, density=True, color=colour, alpha=0.5, label=label)
+        groups[f"{name}: {middle.low:.3f} to {middle.high:.3f}"] = values[np.isfinite(values)]
         for end in (middle.low, middle.high):
             panel.axvline(end, ymax=0.74, color=colour, linestyle="--", linewidth=1)
+    overlaid_histograms(panel, groups, bins)
     panel.set(xlabel=xlabel, ylabel="density of draws", yticks=[], ylim=(0, 1.35 * panel.get_ylim()[1]))
     panel.legend(fontsize=8)
     return figure

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 from matplotlib.figure import Figure
 
-from facelab.analyze import Pair
+from facelab.analyze import Failure, Pair
 from facelab.data import FaceSet, PairList, read_pairs
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
@@ -40,8 +40,8 @@ from facelab.plots import (
     cmc_curves,
     det_curves,
     error_reject_curves,
+    failure_sheet,
     fold_accuracies,
-    misidentified,
     open_set_curves,
     pair_sheet,
     roc_curves,
@@ -479,27 +479,27 @@ def _misidentified(
         return
     unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)
 
-    def nearest(probe: int, label: int) -> np.ndarray:
+    def nearest(probe: int, label: int) -> int:
         rows = gallery[chips.labels[gallery] == label]
-        return chips[int(rows[(unit[rows] @ unit[probe]).argmax()])][0]
+        return int(rows[(unit[rows] @ unit[probe]).argmax()])
 
-    rows = [
-        (
-            chips[int(probes[p])][0],
+    found = [
+        Failure(
+            int(probes[p]),
             nearest(probes[p], people[best[p]]),
-            nearest(probes[p], chips.labels[probes[p]]),
             float(scores[p, best[p]]),
+            nearest(probes[p], chips.labels[probes[p]]),
             float(own[p]),
         )
         for p in wrong
     ]
     outcome.draw(
         "failures",
-        misidentified(rows),
+        failure_sheet(chips, found),
         "Named wrongly",
         "The probes named wrongly by the largest distance in score. Below each: the nearest gallery picture of whom it "
         "was taken for, and of who it is, with the score of each template." + _credited(outcome),
-        f"{len(rows)} columns of three chips: the probe, the identity it was taken for, and its own identity.",
+        f"{len(found)} columns of three chips: the probe, the identity it was taken for, and its own identity.",
     )
 
 

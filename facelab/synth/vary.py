@@ -12,7 +12,7 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.synth.factors import SWEEPS, Factor, of_person, of_scene
-from facelab.synth.identity import Identity, sample_identity
+from facelab.synth.identity import Identity, look_alike, sample_identity, sibling
 from facelab.synth.scene import Ranges, Scene, light_direction, sample_scene
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ Part = Literal["person", "scene"]
 
 @dataclass(frozen=True)
 class Varied:
-    """Images of one factor: labels, and (size, size, 3) uint8 images."""
+    """Images that differ in one thing: what each shows, and (size, size, 3) uint8 images."""
 
     labels: list[str]
     images: list[np.ndarray]
@@ -58,6 +58,35 @@ def vary(part: Part, factors: Sequence[str] | None = None, *, seed: int = 12, si
         images = show(renderer, part, factor, factor.values, person, scene, size)
         result[name] = Varied([factor.label(value) for value in factor.values], images)
     return result
+
+
+def relatives(seeds: Sequence[int] = (3, 8, 14, 21), *, size: int = 112) -> list[Varied]:
+    """Render people, each with two siblings, two look-alikes and two strangers, all in the same scene.
+
+    Args:
+        seeds: of the people.
+        size: side of the images in pixels.
+    """
+    from facelab.synth.render import ChipFraming, renderer_for
+
+    renderer = renderer_for()
+    model, framing = renderer.model, ChipFraming(size)
+    scene = sample_scene(7, Ranges.frontal())
+    families = []
+    for seed in seeds:
+        person = sample_identity(model, seed)
+        people = [
+            ("person", person),
+            *(("sibling", sibling(model, person, thousand + seed)) for thousand in (1000, 2000)),
+            *(("look-alike", look_alike(model, person, thousand + seed)) for thousand in (3000, 4000)),
+            *(("stranger", sample_identity(model, thousand + seed)) for thousand in (5000, 6000)),
+        ]
+        images = [
+            renderer.render(renderer.body(who), [scene], size=framing.shape, framing=framing)[0].image
+            for _, who in people
+        ]
+        families.append(Varied([name for name, _ in people], images))
+    return families
 
 
 def factors_of(part: Part, renderer: "Renderer") -> dict[str, Factor]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from facelab.analyze import confused_identities, failures, hard_pairs
+from facelab.analyze import Failure, confused_identities, failures, hard_pairs, wrong_names
 from facelab.errors import FacelabError
 
 
@@ -71,3 +71,9 @@ def test_bad_input_is_named():
         hard_pairs(np.eye(3), np.arange(3), "hard")
     with pytest.raises(FacelabError, match="no genuine pair"):
         hard_pairs(np.eye(3), np.arange(3), "genuine")
+
+
+def test_the_first_wrong_name_of_each_identity():
+    labels, named = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 2, 1, 1, 0, 2])
+    assert wrong_names(named, labels, [2, 1, 0, 0]) == [Failure(1, 0, None, 2, None), Failure(4, 2, None, 1, None)]
+    assert wrong_names(labels, labels, [0, 1, 2]) == []

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from facelab.errors import FacelabError
-from facelab.evaluate import contrast, error_versus_reject, eye_distance, sharpness
+from facelab.evaluate import contrast, error_versus_reject, sharpness
 
 
 def some_faces(seed: int = 0, identities: int = 12, images: int = 5):
@@ -150,8 +150,3 @@ def test_contrast_falls_in_bad_light(photographs):
     assert (contrast(bright) < 0.5 * contrast(photographs)).all()
     with pytest.raises(FacelabError, match="float64"):
         contrast(photographs / 255)
-
-
-def test_eye_distance_is_in_pixels_of_the_photograph():
-    landmarks = np.array([[[10.0, 10], [13, 14], [0, 0], [0, 0], [0, 0]]])
-    np.testing.assert_allclose(eye_distance(np.concatenate([landmarks, 3 * landmarks])), [5, 15])

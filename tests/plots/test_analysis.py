@@ -142,9 +142,9 @@ def test_sheets_show_the_right_pictures(models, faces):
     shown = [axes.images[0].get_array() for axes in figure.axes]
     expected = [faces[getattr(f, field)][0] for field in ("probe", "wrong", "right") for f in found]
     np.testing.assert_array_equal(shown, expected)
-    check(figure, f"{len(found)} pictures")
+    check(figure, f"{len(found)} images")
     confused = [analyze.Confusion(2, 3, 5, 12)]
-    figure = plots.confusion_sheet(faces, confused, pictures=2)
+    figure = plots.confusion_sheet(faces, confused, images=2)
     np.testing.assert_array_equal(figure.axes[0].images[0].get_array(), faces[12 + 3][0])  # yaw 0 comes first
     np.testing.assert_array_equal(figure.axes[3].images[0].get_array(), faces[18 + 1][0])
     check(figure, "p2 and p3, 5 of their 12")

@@ -9,7 +9,7 @@ from facelab.errors import FacelabError
 from facelab.synth.factors import SWEEPS, of_person, of_scene
 from facelab.synth.identity import Identity, sample_identity
 from facelab.synth.scene import Scene
-from facelab.synth.vary import factors_of, plain_scene, show, sweep, vary
+from facelab.synth.vary import factors_of, plain_scene, relatives, show, sweep, vary
 
 
 def test_every_field_is_a_factor(renderer):
@@ -71,3 +71,12 @@ def test_unknown_names_are_refused():
         sweep("age")
     with pytest.raises(FacelabError, match="identities=1"):
         sweep("yaw", identities=1)
+
+
+def test_relatives_resemble_more_than_strangers() -> None:
+    """Look-alikes share colours and hair, so their images lie nearer than strangers' in the mean."""
+    families = relatives((3, 8), size=48)
+    assert families[0].labels[2:4] == ["sibling", "look-alike"]
+    images = np.array([family.images for family in families]).astype(float).reshape(2, 7, -1)
+    distance = np.abs(images - images[:, :1]).mean(axis=(0, 2))
+    assert distance[3:5].mean() < 0.6 * distance[5:7].mean()
