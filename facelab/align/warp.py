@@ -11,7 +11,7 @@ from facelab.errors import FacelabError
 Method = Literal["five-point", "eyes", "crop"]
 METHODS: tuple[str, ...] = get_args(Method)
 # Of the box's longer side, so that a face has on average the same size on a plain crop of an MTCNN box as on an
-# aligned chip: measured on ORL, by python -m facelab.study.alignment.
+# aligned chip: measured on ORL, by facelab study run alignment.
 CROP_MARGIN = 0.11
 
 

@@ -1,6 +1,6 @@
 """One verb per stage, one file per verb; no logic of its own. Heavy imports wait until a verb needs them."""
 
-from facelab.cli import align, data, detect, embed, evaluate, quickstart, synth, train
+from facelab.cli import align, data, detect, embed, evaluate, quickstart, study, synth, train
 from facelab.cli.program import Verb, app, typer_app
 
 for verb in (  # as the help lists them
@@ -14,5 +14,6 @@ for verb in (  # as the help lists them
     evaluate.evaluate,
 ):
     typer_app.command(cls=Verb)(verb)
+typer_app.add_typer(study.study, name="study")
 
 __all__ = ["app"]

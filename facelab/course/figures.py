@@ -28,7 +28,7 @@ from matplotlib.figure import Figure
 from facelab import analyze, plots
 from facelab.errors import FacelabError
 from facelab.sources import find_source
-from facelab.study.results import load_results
+from facelab.study.results import Results
 
 MODELS = ("cross_entropy", "arcface")
 
@@ -607,12 +607,12 @@ def _(data: ExampleData) -> Figure:
 
 @example("precision_recall_curves", "Precision over recall of three detectors on rendered photographs.")
 def _(data: ExampleData) -> Figure:
-    return plots.precision_recall_curves(load_results("detection")["detectors"])
+    return plots.precision_recall_curves(Results.load("detection").values["detectors"])
 
 
 @example("recall_by_group", "Recall with whiskers of three detectors, by how far the face turns away and by occluder.")
 def _(data: ExampleData) -> Figure:
-    return plots.recall_by_group(load_results("detection")["detectors"], ("yaw", "occluder"))
+    return plots.recall_by_group(Results.load("detection").values["detectors"], ("yaw", "occluder"))
 
 
 @example(
@@ -639,7 +639,7 @@ def _(data: ExampleData) -> Figure:
 
 @example("method_comparison", "TAR at FAR 1 % with whiskers for three ways to align, on two sets of faces.")
 def _(data: ExampleData) -> Figure:
-    return plots.method_comparison(load_results("alignment"))
+    return plots.method_comparison(Results.load("alignment").values)
 
 
 def page() -> Any:

@@ -1,56 +1,131 @@
-"""Detectors against truth: rendered photographs of one to four people, every box and landmark known; and ORL.
+"""Detectors against truth: rendered photographs of one to four people, every box and landmark known; and real ones.
 
-    python -m facelab.study.detection
-
-Renders 240 photographs (two minutes on two cores), runs every detector that can be made here on them, and writes
-average precision, recall by yaw, size and occluder, and landmark errors, with 95 % intervals from a bootstrap over
-photographs, to ``facelab/study/results/detection.json``. Test photographs of real people that installed packages carry
-are drawn to facelab's cache folder, with what each detector finds.
+Every detector that can be made here meets the same photographs: average precision, recall by yaw, size and occluder,
+and landmark errors, with 95 % intervals from a bootstrap over photographs. Then ORL, and the test photographs of real
+people that installed packages carry; what each detector finds on those is drawn into the folder of its run.
 """
 
 import importlib.util
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from facelab.data.images import read_image
 from facelab.data.orl import load_orl
-from facelab.detect import Detection, detectors, make_detector
+from facelab.detect import Detection, Detector, detectors, make_detector
 from facelab.detect.metrics import Matches, average_precision, match, photograph_bootstrap, precision_recall
 from facelab.errors import FacelabError
-from facelab.evaluate import bootstrap_interval, wilson
+from facelab.evaluate import Estimate, bootstrap_interval, wilson
 from facelab.files import atomic_write, facelab_home
-from facelab.plots import draw_detections
 from facelab.progress import progress_bar
-from facelab.study.results import save_results
-from facelab.synth.photographs import Photographs, load_photographs
+from facelab.study.experiment import Experiment, Job, Outcome, Run
+from facelab.study.rendered import Render, load_scenes
+from facelab.synth.photographs import PhotographRecipe, Photographs
 
-PHOTOGRAPHS, SEED = 240, 4
-IOU = 0.5
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
 YAW = (0.0, 15.0, 30.0, 45.0, 65.0)  # degrees, edges of groups of |yaw|
 HEIGHT = (20.0, 50.0, 80.0, 130.0, 500.0)  # pixels, edges of groups of the true box's height
 CURVE_POINTS = 60
 
 
-def _detect(name: str, images: Iterable[np.ndarray], total: int, *, show_progress: bool) -> list[list[Detection]]:
-    """Return what one detector finds on each image."""
-    detector, found = make_detector(name), []
-    with progress_bar(f"detect with {name}", total, show_progress=show_progress) as bar:
+class MeasureDetector(Run):
+    """Measure one detector. If its model or package is not here, that is what is found."""
+
+    detector: str
+    photographs: PhotographRecipe
+    iou: float
+    orl: int
+
+    def compute(self, job: Job) -> Outcome:
+        try:
+            detector = make_detector(self.detector, device=job.device if self.detector == "mtcnn" else None)
+        except FacelabError as error:
+            reason = str(error).split(". ")[0].replace(str(facelab_home()), "FACELAB_HOME")
+            return Outcome({"left_out": reason})
+        show = job.show_progress
+        values = measure(detector, load_scenes(self.photographs, job), iou=self.iou, show_progress=show)
+        values["orl"] = measure_orl(detector, self.orl, show_progress=show)
+        values["real"] = measure_real(detector, job.folder)
+        return Outcome(values)
+
+
+class Detectors(Experiment):
+    """Detectors on the same photographs."""
+
+    detectors: Annotated[tuple[Literal[*detectors()], ...], Field(min_length=1)]
+    photographs: PhotographRecipe
+    iou: float = Field(0.5, gt=0, le=1, description="of a box with the true one, so that the face is found")
+    orl: int = Field(400, ge=1, description="so many of ORL's photographs")
+
+    def runs(self) -> dict[str, Run]:
+        runs: dict[str, Run] = {"photographs": Render(recipe=self.photographs)}
+        for name in self.detectors:
+            runs[name] = MeasureDetector(
+                needs=("photographs",), detector=name, photographs=self.photographs, iou=self.iou, orl=self.orl
+            )
+        return runs
+
+    def values(self, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+        found = {name: outcomes[name].values for name in self.detectors}
+        return {
+            "detectors": {name: values for name, values in found.items() if "left_out" not in values},
+            "left_out": {name: values["left_out"] for name, values in found.items() if "left_out" in values},
+        }
+
+    def tables(self, values: dict[str, Any]) -> "dict[str, pd.DataFrame]":
+        import pandas as pd
+
+        rows = {
+            name: {
+                "AP": f"{Estimate(**found['ap'])}",
+                "recall": f"{Estimate(**found['recall'])}",
+                "precision": f"{found['precision']['value']:.3f}",
+                "landmark error": f"{Estimate(**found['nme'])}" if "nme" in found else "none",
+                "ORL": f"{Estimate(**found['orl']['found'])}",
+            }
+            for name, found in values["detectors"].items()
+        }
+        return {"detectors": pd.DataFrame(rows).T.rename_axis("detector")}
+
+    def figures(self, values: dict[str, Any]) -> "dict[str, Figure]":
+        from facelab.plots import precision_recall_curves, recall_by_group
+
+        found = values["detectors"]
+        if not found:
+            return {}
+        return {
+            "precision-recall": precision_recall_curves(found),
+            "recall-by-group": recall_by_group(found, tuple(next(iter(found.values()))["recall_by"])),
+        }
+
+
+def _detect(
+    detector: Detector, images: Iterable[np.ndarray], total: int, *, show_progress: bool
+) -> list[list[Detection]]:
+    """Return what a detector finds on each image."""
+    found = []
+    with progress_bar("detect faces", total, show_progress=show_progress) as bar:
         for image in images:
             found.append(detector.detect([image])[0])
             bar.update()
     return found
 
 
-def measure(name: str, photographs: Photographs, *, show_progress: bool = False) -> dict[str, Any]:
-    """Measure one detector on the photographs."""
+def measure(
+    detector: Detector, photographs: Photographs, *, iou: float = 0.5, show_progress: bool = False
+) -> dict[str, Any]:
+    """Measure a detector on the photographs; a face is found by a box that overlaps its own by ``iou``."""
     images = (photograph.image for photograph in photographs)
-    faces = _detect(name, images, len(photographs), show_progress=show_progress)
+    faces = _detect(detector, images, len(photographs), show_progress=show_progress)
     truth = [photograph.boxes for photograph in photographs]
-    matches = match(faces, truth, [photograph.landmarks for photograph in photographs], threshold=IOU)
+    matches = match(faces, truth, [photograph.landmarks for photograph in photographs], threshold=iou)
     groups = _groups(photographs)
     precision, recall, score = precision_recall(matches)
     shown = np.unique(np.linspace(0, len(score) - 1, min(len(score), CURVE_POINTS)).round().astype(int))
@@ -137,10 +212,10 @@ def _median(matches: Matches, rows: np.ndarray) -> dict[str, float]:
     return _estimate(value, matches, rows, share=False)
 
 
-def measure_orl(name: str, *, show_progress: bool = False) -> dict[str, Any]:
-    """Count on ORL's 400 photographs, each of one person: found exactly one face, several, or none."""
-    faces = load_orl()
-    found = _detect(name, (image for image, _ in faces), len(faces), show_progress=show_progress)
+def measure_orl(detector: Detector, photographs: int = 400, *, show_progress: bool = False) -> dict[str, Any]:
+    """Count on the first of ORL's 400 photographs, each of one person: found exactly one face, several, or none."""
+    faces = load_orl().select(np.arange(photographs))
+    found = _detect(detector, (image for image, _ in faces), len(faces), show_progress=show_progress)
     array = np.array([len(boxes) for boxes in found])
     return {
         "found": wilson(int((array > 0).sum()), len(array)).as_dict(),
@@ -165,34 +240,14 @@ def real_photographs() -> dict[str, np.ndarray]:
     return found
 
 
-def measure_real(name: str) -> dict[str, int]:
-    """Count the faces found on each of :func:`real_photographs`, and draw them to the cache folder."""
-    detector, counts = make_detector(name), {}
+def measure_real(detector: Detector, drawings: Path) -> dict[str, int]:
+    """Count the faces found on each of :func:`real_photographs`, and draw them to the folder ``drawings``."""
+    from facelab.plots import draw_detections
+
+    counts = {}
     for source, image in real_photographs().items():
         faces = detector.detect([image])[0]
         counts[source] = len(faces)
-        with atomic_write(facelab_home() / "detection" / f"{source.replace('/', '-')}-{name}.png") as temporary:
-            draw_detections(image, faces, title=f"{source}: {name}").savefig(temporary, format="png")
+        with atomic_write(drawings / f"{source.replace('/', '-')}.png") as temporary:
+            draw_detections(image, faces, title=source).savefig(temporary, format="png")
     return counts
-
-
-def main() -> None:
-    """Run what is missing and record the results."""
-    import torch
-
-    torch.set_num_threads(1)
-    photographs = load_photographs(PHOTOGRAPHS, seed=SEED)
-    results: dict[str, Any] = {"photographs": PHOTOGRAPHS, "seed": SEED, "iou": IOU, "detectors": {}, "left_out": {}}
-    for name in detectors():
-        try:
-            results["detectors"][name] = measure(name, photographs, show_progress=True) | {
-                "orl": measure_orl(name, show_progress=True),
-                "real": measure_real(name),
-            }
-        except FacelabError as error:  # its model is not here
-            results["left_out"][name] = str(error).split(". ")[0].replace(str(facelab_home()), "FACELAB_HOME")
-    save_results("detection", results)
-
-
-if __name__ == "__main__":
-    main()

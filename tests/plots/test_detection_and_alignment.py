@@ -13,7 +13,7 @@ from facelab.align import METHODS, align, template
 from facelab.detect import Detection
 from facelab.errors import FacelabError
 from facelab.plots import alignment, detection, faces
-from facelab.study.results import load_results
+from facelab.study.results import Results
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
 
@@ -155,7 +155,7 @@ def test_a_group_that_a_detector_lacks_is_an_error():
 
 
 def test_published_detection_results_can_be_drawn():
-    results = load_results("detection")["detectors"]
+    results = Results.load("detection").values["detectors"]
     check(detection.precision_recall_curves(results), 1)
     kinds = tuple(next(iter(results.values()))["recall_by"])
     figure = detection.recall_by_group(results, kinds)
@@ -236,6 +236,6 @@ def test_method_comparison_shows_values_intervals_and_seeds():
 
 
 def test_published_alignment_results_can_be_drawn():
-    results = load_results("alignment")
+    results = Results.load("alignment").values
     figure = alignment.method_comparison(results)
     check(figure, sum(name in results for name in alignment.SETS))

@@ -6,7 +6,6 @@ from PIL import Image
 
 from facelab.detect import Detection, make_detector, match
 from facelab.evaluate import wilson
-from facelab.files import facelab_home
 from facelab.study import detection
 
 # The six people of insightface's t1.jpg, left to right, marked by hand from forehead to chin.
@@ -22,13 +21,11 @@ SIX = np.array(
 )
 
 
-def test_faces_on_real_photographs_are_counted_and_drawn(monkeypatch, tmp_path):
-    monkeypatch.setenv("FACELAB_HOME", str(tmp_path))
-    counts = detection.measure_real("mtcnn")
+def test_faces_on_real_photographs_are_counted_and_drawn(tmp_path):
+    counts = detection.measure_real(make_detector("mtcnn"), tmp_path)
     assert counts["skimage/astronaut.png"] == 1
     for source in counts:
-        drawing = facelab_home() / "detection" / f"{source.replace('/', '-')}-mtcnn.png"
-        with Image.open(drawing) as picture:
+        with Image.open(tmp_path / f"{source.replace('/', '-')}.png") as picture:
             assert min(picture.size) > 200
 
 

@@ -1,31 +1,71 @@
-"""Published results of the studies: one JSON file for each command, shipped with the package and read by the book."""
+"""What studies found: one JSON file for each that is published, read by the book and the tests."""
 
 import json
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from facelab.errors import FacelabError
 from facelab.files import atomic_write
+from facelab.strict import Strict
+
+STORE = Path(__file__).parent
 
 
-def load_results(name: str) -> dict[str, Any]:
-    """Return the results that ``python -m facelab.study.NAME`` recorded.
+class Provenance(Strict):
+    """Where values come from.
 
-    Raises:
-        FacelabError: no results of this name are shipped.
+    Attributes:
+        command: makes them again.
+        date: when the last run ended, UTC.
+        device: in words; more than one if the runs were done on several.
+        facelab, torch: versions.
+        runs: how many; seconds: how long they took together; None where nobody kept it.
+        note: what else should be known.
     """
-    path = _path(name)
-    if not path.is_file():
-        raise FacelabError(f"no results {name!r}; make them with: python -m facelab.study.{name}")
-    return json.loads(path.read_text(encoding="utf-8"))
+
+    command: str
+    date: str
+    device: str
+    facelab: str
+    torch: str
+    runs: int | None = None
+    seconds: float | None = None
+    note: str = ""
 
 
-def save_results(name: str, values: dict[str, Any]) -> None:
-    """Write the results of a study; the file is complete or the old one."""
-    with atomic_write(_path(name)) as temporary:
-        temporary.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+class Results(Strict):
+    """The plan of a study as it was run, the values that it found, and where they come from."""
+
+    plan: dict[str, Any]
+    values: dict[str, Any]
+    provenance: Provenance
+
+    @classmethod
+    def load(cls, results: Path | str) -> Self:
+        """Read the results of a study: published ones by their name, or a JSON file.
+
+        Raises:
+            FacelabError: there is no such file, or it does not hold results.
+        """
+        known = STORE / f"{results}.json"
+        path = known if known.is_file() else Path(results)
+        try:
+            values = json.loads(path.read_bytes())
+        except OSError as error:
+            raise FacelabError(
+                f"there are no results {str(results)!r}: give a file, or one of: {', '.join(published())}."
+            ) from error
+        except ValueError as error:
+            raise FacelabError(f"{path} does not hold results ({error}); make it again.") from error
+        return cls.parse(values, path.name)
+
+    def save(self, path: Path | str) -> None:
+        """Write the results to a JSON file, whole or not at all."""
+        text = json.dumps(self.model_dump(), indent=1, ensure_ascii=False)
+        with atomic_write(path) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def _path(name: str) -> Path:
-    return Path(str(files("facelab.study.results"))) / f"{name}.json"
+def published() -> list[str]:
+    """Return the names of the studies whose results come with facelab."""
+    return sorted(path.stem for path in STORE.glob("*.json"))

@@ -1,0 +1,74 @@
+"""The plan of a study: what will be run, written down before it is."""
+
+import datetime
+import importlib
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, SerializeAsAny
+
+from facelab.errors import FacelabError
+from facelab.strict import Strict, read_toml
+from facelab.study.experiment import Experiment
+
+PLANS = Path(__file__).parent / "plans"
+
+EXPERIMENTS = {
+    "alignment": ("facelab.study.alignment", "Alignment"),
+    "detection": ("facelab.study.detection", "Detectors"),
+    "synthfaces": ("facelab.study.synthfaces", "SynthFacesCard"),
+}
+
+
+class Change(Strict):
+    """A change of a plan that had been written down."""
+
+    date: datetime.date
+    reason: str = Field(min_length=1, description="what was changed, and why")
+
+
+class Plan(Strict):
+    """A study: its name, what it asks, what kind of experiment it is with its settings, and how it was changed.
+
+    Attributes:
+        threads: of torch in every run. Their number decides the last bits of a training, so it belongs to the plan.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    title: str = Field(min_length=1)
+    experiment: str
+    threads: int = Field(1, ge=1)
+    settings: SerializeAsAny[Experiment]
+    changes: tuple[Change, ...] = ()
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], source: str = "plan") -> Self:
+        """Make a plan from nested dictionaries.
+
+        Raises:
+            FacelabError: an unknown kind of experiment or field, or a value out of its range; one line that names it.
+        """
+        kind = values.get("experiment")
+        if kind not in EXPERIMENTS:
+            raise FacelabError(f"{source}: experiment = {kind!r}: give one of {', '.join(EXPERIMENTS)}.")
+        module, name = EXPERIMENTS[kind]
+        settings = getattr(importlib.import_module(module), name).parse(
+            values.get("settings", {}), f"{source}: [settings]"
+        )
+        return super().parse({**values, "settings": settings}, source)
+
+    @classmethod
+    def load(cls, plan: Path | str) -> Self:
+        """Read a plan: one that comes with facelab, by its name, or a TOML file."""
+        known = PLANS / f"{plan}.toml"
+        path = known if known.is_file() else Path(plan)
+        return cls.parse(read_toml(path, f"Give a TOML file, or one of: {', '.join(plans())}."), path.name)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all fields as JSON can hold them."""
+        return self.model_dump(mode="json")
+
+
+def plans() -> list[str]:
+    """Return the names of the plans that come with facelab."""
+    return sorted(path.stem for path in PLANS.glob("*.toml"))
