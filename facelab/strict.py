@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facelab.errors import FacelabError
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # of a model, of a dataclass in it
+
 
 class Strict(BaseModel):
     """Settings that do not change once made, and take no field that they do not know."""
@@ -28,11 +30,14 @@ class Strict(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            first = error.errors()[0]
+            # A misspelt field is unknown and another one missing: the unknown one says more.
+            first = min(error.errors(), key=lambda one: one["type"] not in _UNKNOWN)
             source, field = source or cls.__name__.lower(), ".".join(map(str, first["loc"]))
             if first["type"] == "value_error":  # from a check of several fields; it names them
                 where = f"{source}: {field}" if field else source
                 raise FacelabError(f"{where}: {str(first['ctx']['error']).rstrip('.')}.") from error
+            if first["type"] == "missing":
+                raise FacelabError(f"{source}: {field} is missing.") from error
             raise FacelabError(f"{source}: {field} = {first['input']!r}: {first['msg'].lower()}.") from error
 
 

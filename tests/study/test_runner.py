@@ -164,13 +164,17 @@ def test_differences_name_the_field():
     ("text", "message"),
     [
         ('name = "a"\ntitle = "t"\nexperiment = "x"', r"experiment = 'x': give one of alignment, detection"),
-        ('name = "a"\ntitle = "t"\nexperiment = "detection"\n[settings]\nphotograph = 3', r"\[settings\]: photograph"),
+        ('name = "a"\ntitle = "t"\nexperiment = "detection"\n[settings]\niuo = 3', r"\[settings\]: iuo = 3"),
         ('name = "A b"\ntitle = "t"\nexperiment = "detection"\n[settings]\ndetectors = ["mtcnn"]\n'
          "photographs = { photographs = 2 }", r"name = 'A b'"),
         ('name = "a"\ntitle = "t"\nexperiment = "detection"\n[settings]\ndetectors = ["mtcn"]\n'
          "photographs = { photographs = 2 }", r"detectors.0 = 'mtcn'"),
         ('name = "a"\ntitle = "t"\nexperiment = "detection"\n[settings]\ndetectors = ["mtcnn"]\n'
          "photographs = { photographs = 2 }\n[[changes]]\ndate = 2026-11-26", r"changes.0.reason"),
+        ('name = "a"\nexperiment = "detection"\n[settings]\ndetectors = ["mtcnn"]\n'
+         "photographs = { photographs = 2 }", "plan.toml: title is missing"),
+        ('name = "a"\ntitle = "t"\nexperiment = "detection"\n[settings]\ndetectors = ["mtcnn"]\n'
+         "photographs = { photograph = 2 }", r"photographs.photograph = 2: unexpected"),
         ("name = ", "not valid TOML"),
     ],
 )  # fmt: skip
