@@ -28,6 +28,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):
+        return  # of several processes (pytest -n) the one that hears of all tests writes
     root = session.config.rootpath
     whole = {path.stem: row for path, reports in _reports.items() if (row := _row(root / path, reports))}
     _reports.clear()

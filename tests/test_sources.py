@@ -23,6 +23,8 @@ from facelab.synth.shards import Store, to_parquet
 from facelab.synth.strangers import STRANGERS
 from facelab.train import Checkpoint
 
+pytestmark = pytest.mark.slow
+
 
 def write_set(recipe: SynthRecipe, out: Path) -> Path:
     """Write a SynthFaces set of flat colours: the format, without the renderer."""

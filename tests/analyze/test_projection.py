@@ -12,7 +12,7 @@ def clusters() -> tuple[np.ndarray, np.ndarray]:
     return generator.normal(0, 1, (5, 32))[labels] + generator.normal(0, 0.2, (60, 32)), labels
 
 
-@pytest.mark.parametrize("method", ["tsne", "pca", "umap", "sphere"])
+@pytest.mark.parametrize("method", ["tsne", "pca", pytest.param("umap", marks=pytest.mark.slow), "sphere"])
 def test_clusters_stay_apart_and_the_seed_decides(method):
     embeddings, labels = clusters()
     points = project(embeddings, method=method, seed=3)

@@ -1,11 +1,14 @@
 """The toy: what it finds, on small faces that need no rendering."""
 
 import numpy as np
+import pytest
 import torch
 
 from facelab.analyze import centre_angles
 from facelab.course.toy import TOY_LOSSES, train_toy
 from facelab.train import LossRecipe
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_margin_draws_training_images_together(toy_chips):

@@ -7,6 +7,8 @@ from skimage import data
 
 from facelab.detect import MTCNN, iou
 
+pytestmark = pytest.mark.slow
+
 facenet_pytorch = pytest.importorskip("facenet_pytorch", reason="facenet-pytorch is not installed")
 THRESHOLDS = (0.6, 0.7, 0.7)
 

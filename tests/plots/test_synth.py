@@ -2,11 +2,14 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.figure import Figure
 
 from facelab.data.faceset import FaceSet
 from facelab.plots import attribute_spread, one_factor_at_a_time, people_by_scenes, relatives
 from facelab.synth.vary import Varied
+
+pytestmark = pytest.mark.slow
 
 
 def faces(count: int = 12) -> FaceSet:

@@ -17,6 +17,8 @@ from facelab.evaluate.folds import draw_pairs
 from facelab.reports.evaluation import evaluate
 from facelab.train import Checkpoint, Recipe, fit
 
+pytestmark = pytest.mark.slow
+
 FEW = 12  # identities in each of the two folders of chips
 
 

@@ -8,6 +8,8 @@ from facelab.detect import Detection, make_detector, match
 from facelab.evaluate import wilson
 from facelab.study import detection
 
+pytestmark = pytest.mark.slow
+
 # The six people of insightface's t1.jpg, left to right, marked by hand from forehead to chin.
 SIX = np.array(
     [

@@ -3,6 +3,8 @@ import pytest
 
 from facelab.cli import app
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments):
     with pytest.raises(SystemExit) as stopped:

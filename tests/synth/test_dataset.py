@@ -15,6 +15,8 @@ from facelab.synth import recipe as recipes
 from facelab.synth.recipe import choose
 from facelab.synth.shards import Store, check_shard, to_parquet
 
+pytestmark = pytest.mark.slow
+
 
 def contents(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.glob("shard-*"))}

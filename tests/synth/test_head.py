@@ -6,6 +6,8 @@ from facelab.errors import FacelabError
 from facelab.synth import camera, head
 from facelab.synth.identity import look_alike, sample_identity, sibling
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def model():

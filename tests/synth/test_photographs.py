@@ -5,6 +5,8 @@ from facelab.errors import FacelabError
 from facelab.synth.dataset import make
 from facelab.synth.photographs import PhotographRecipe, load_photographs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory):

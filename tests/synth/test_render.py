@@ -8,6 +8,8 @@ from facelab.synth import camera, kernels, resident
 from facelab.synth.render import ChipFraming
 from facelab.synth.scene import OCCLUDERS, Ranges, sample_scene
 
+pytestmark = pytest.mark.slow
+
 
 def scene(number: int, **changes):
     plain = sample_scene(np.random.SeedSequence([8, number]), Ranges(occluders=0, profile=0))

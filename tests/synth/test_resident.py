@@ -13,6 +13,8 @@ from facelab.synth.recipe import SynthRecipe, render_identity
 from facelab.synth.render import ChipFraming, Renderer
 from facelab.synth.scene import Ranges, sample_scene
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def on_device(renderer):

@@ -11,6 +11,8 @@ from facelab.synth.identity import Identity, sample_identity
 from facelab.synth.scene import Scene
 from facelab.synth.vary import factors_of, plain_scene, relatives, show, sweep, vary
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_field_is_a_factor(renderer):
     """All but the seeds, which draw details, and the jitter, which moves a crop and no chip."""

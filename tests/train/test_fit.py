@@ -28,6 +28,8 @@ from facelab.train.health import check_epoch
 from facelab.train.schedule import set_schedule
 from facelab.train.state import _optimizer, cache_path
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe.parse(
     {"size": 32, "embedding_dim": 8, "epochs": 4, "batch_size": 5, "learning_rate": 0.02, "dropout": 0.2}
     | {"loss": {"name": "arcface", "scale": 8, "margin": 0.2, "margin_warmup": 0.5}}

@@ -17,6 +17,8 @@ from facelab.train import Checkpoint, Recipe, fit
 from facelab.train.batches import epoch_order
 from facelab.train.parallel import share_batch_norm
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).with_name("two_processes.py")
 _spec = importlib.util.spec_from_file_location("two_processes", SCRIPT)
 two = importlib.util.module_from_spec(_spec)
