@@ -1,4 +1,4 @@
-"""Where it goes wrong: confused identities, hard pairs, failures, with the rows to look the pictures up."""
+"""Where it goes wrong: confused identities, hard pairs, failures, with the rows to look the images up."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -25,7 +25,7 @@ def hard_pairs(
 ) -> list[Pair]:
     """Return the hardest genuine pairs (lowest cosine) or the easiest impostor pairs (highest cosine), worst first.
 
-    Every image appears at most once: else one bad picture would fill the list.
+    Every image appears at most once: else one bad image would fill the list.
 
     Args:
         embeddings: shape (n, d).

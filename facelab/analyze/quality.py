@@ -1,4 +1,4 @@
-"""Does the length of an embedding say how good the picture is?"""
+"""Does the length of an embedding say how good the image is?"""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def rank_correlation(
 
     .. math:: \rho = \operatorname{corr}(\operatorname{rank}(a), \operatorname{rank}(b))
 
-    Use it for the length of embeddings before normalisation against a known quality of the picture, such as blur or
+    Use it for the length of embeddings before normalisation against a known quality of the image, such as blur or
     yaw. Networks trained with losses that read the length (MagFace, AdaFace) are meant to have such a relation. Ties
     get their mean rank. Draws in which a side is constant say nothing and are left out.
 

@@ -21,7 +21,7 @@ def occlusion_map(
     .. math:: S(p) = \operatorname{mean}_{Q \ni p} \left( \cos(x, r) - \cos(x_{\setminus Q}, r) \right)
 
     over all squares Q that contain p, each filled with the chip's mean colour. Positive: the place speaks for the
-    reference; negative: covering it helps. The picture with a square is one that no camera takes, and the network may
+    reference; negative: covering it helps. The image with a square is one that no camera takes, and the network may
     react to the square itself. Source: M. D. Zeiler, R. Fergus, "Visualizing and understanding convolutional networks",
     ECCV 2014, section 4.2.
 

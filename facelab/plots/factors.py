@@ -125,7 +125,7 @@ def response_curves(models: Mapping[str, Mapping[str, Response]]) -> Figure:
 
 @styled
 def sweep_sheet(sweeps: Sequence["Sweep"], *, person: int = 0) -> Figure:
-    """Show the pictures of one person with one factor moving, one factor per row.
+    """Show the images of one person with one factor moving, one factor per row.
 
     Args:
         sweeps: from :func:`facelab.synth.vary.sweep`.
@@ -149,7 +149,7 @@ def sweep_sheet(sweeps: Sequence["Sweep"], *, person: int = 0) -> Figure:
 def occlusion_maps(chips: np.ndarray, maps: Mapping[str, Sequence[np.ndarray]]) -> Figure:
     """Show chips and, below, where covering them moves the embedding: dark is where it moves most.
 
-    Every map has its own scale, because some pictures move ten times as far as others; its largest value stands below.
+    Every map has its own scale, because some images move ten times as far as others; its largest value stands below.
 
     Args:
         chips: shape (n, height, width, 3), uint8.

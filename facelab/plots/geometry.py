@@ -129,7 +129,7 @@ def hub_histograms(counts: Mapping[str, np.ndarray]) -> Figure:
 def length_against_quality(
     lengths: Mapping[str, np.ndarray], quality: np.ndarray, correlations: Mapping[str, Estimate], *, label: str
 ) -> Figure:
-    """Draw the lengths of embeddings before normalisation against a known quality of the picture.
+    """Draw the lengths of embeddings before normalisation against a known quality of the image.
 
     Args:
         lengths: for each model, shape (n,).

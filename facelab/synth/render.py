@@ -112,10 +112,10 @@ class Renderer:
         self.resident = wp.get_device(device).is_cuda if resident is None else resident
         self.batch = 64 if self.resident else 8  # pictures per launch
         self._neck = camera.neck_weight(model.template).astype(np.float32)
-        # Whose places are told: the dense landmarks, then what the face box surrounds.
+        # What the truth is about: the dense landmarks, then what the face box surrounds.
         t = model.template
         face = np.flatnonzero((t[:, 1] > 6.15) & (t[:, 1] < 8.1) & (t[:, 2] > 0.55))
-        self._told = np.concatenate([camera.dense_vertices(model), face]).astype(np.int32)
+        self._truth_vertices = np.concatenate([camera.dense_vertices(model), face]).astype(np.int32)
         triangles = model.triangles
         first, incident = _adjacency(triangles, len(model.template))
         first_n, neighbours = _neighbours(triangles, len(model.template))
@@ -137,7 +137,7 @@ class Renderer:
         if self.resident:
             self._actions = self._array(model.actions, wp.vec3)
             self._head_share = self._array(self._neck, float)
-            self._told_on_device = self._array(self._told, wp.int32)
+            self._truth_vertices_on_device = self._array(self._truth_vertices, wp.int32)
 
     def _array(self, values: np.ndarray | Sequence, dtype: type) -> wp.array:
         return wp.array(values, dtype=dtype, device=self.device)
@@ -200,14 +200,14 @@ class Renderer:
         axis."""
         return Placed(self.model, self._neck, body, scene, where)
 
-    def truth(self, body: Body, placed: Placed, told: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    def truth(self, body: Body, placed: Placed, places: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Landmarks and the points of the face box in camera space: five (5, 3), dense (N, 3), face (M, 3).
 
         Args:
-            told: (N + M, 3) the places of these vertices, if they were computed on the device.
+            places: (N + M, 3) of these vertices, if they were computed on the device.
         """
-        told = placed.vertices[self._told] if told is None else told
-        dense, face = np.split(told, [len(camera.DENSE_NAMES)])
+        places = placed.vertices[self._truth_vertices] if places is None else places
+        dense, face = np.split(places, [len(camera.DENSE_NAMES)])
         eyes = (
             body.eyes + body.eye_radii[:, None] * [0, 0, 1]
         ) @ placed.turn.T + placed.translation  # fronts of the eyeballs
@@ -231,8 +231,8 @@ class Renderer:
         """
         placed = [self.place(body, scene) for scene in scenes]
         if self.resident:
-            posed, told = self._pose(body, scenes, placed)
-            truths = [self.truth(body, p, points) for p, points in zip(placed, told, strict=True)]
+            posed, places = self._pose(body, scenes, placed)
+            truths = [self.truth(body, p, points) for p, points in zip(placed, places, strict=True)]
             backdrops = self._backdrops(scenes, size)
         else:
             posed = None
@@ -303,7 +303,7 @@ class Renderer:
     def _pose(
         self, body: Body, scenes: Sequence[Scene], placed: Sequence[Placed]
     ) -> tuple[tuple[wp.array, wp.array], np.ndarray]:
-        """What :class:`Placed` computes, on the device: vertices and offsets (B, V), and the told vertices
+        """What :class:`Placed` computes, on the device: vertices and offsets (B, V), and those of the truth
         (B, N + M, 3)."""
         strengths = np.stack([self.model.strengths(scene.actions) for scene in scenes])
         turns = np.stack([np.stack([p.turn, p.shoulders]) for p in placed])
@@ -315,9 +315,9 @@ class Renderer:
             *(self._array(turns, wp.mat33), self._array(np.stack([p.translation for p in placed]), wp.vec3)),
             *(wp.vec3(*map(float, camera.NECK)), offsets, positions),
         )
-        told = self._empty((len(scenes), len(self._told)))
-        self._launch(resident.gather, told.shape, positions, self._told_on_device, told)
-        return (positions, offsets), told.numpy()
+        places = self._empty((len(scenes), len(self._truth_vertices)))
+        self._launch(resident.gather, places.shape, positions, self._truth_vertices_on_device, places)
+        return (positions, offsets), places.numpy()
 
     def _backdrops(self, scenes: Sequence[Scene], size: tuple[int, int]) -> wp.array:
         """What :func:`background.paint` gives, enlarged on the device: (B, H, W)."""
