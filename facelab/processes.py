@@ -6,7 +6,7 @@ Alone, every function here gives back what it was given; so code that uses them 
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -80,7 +80,7 @@ def from_first(make: Callable[[], T]) -> T:
     """Return what ``make`` gives in process 0; only there it is called."""
     if count() == 1:
         return make()
-    values = [make() if rank() == 0 else None]
+    values: list[Any] = [make() if rank() == 0 else None]
     dist.broadcast_object_list(values)
     return values[0]
 

@@ -25,7 +25,7 @@ class _Rich:
 
 
 @contextmanager
-def progress_bar(description: str, total: float, *, show_progress: bool = True, completed: float = 0) -> Iterator[Bar]:
+def progress_bar(description: str, total: float, *, show_progress: bool = True, completed: int = 0) -> Iterator[Bar]:
     """Show a bar with rate, elapsed time and time left on standard error while the block runs.
 
     Args:

@@ -49,9 +49,12 @@ def align_files(
             chip would overwrite a photograph.
     """
     errors: list[FacelabError] = []
+    found: Detector | list[list[Detection]]
     if isinstance(detector, Path):
-        rows, detector, errors = _stored(faces, detector)
+        rows, found, errors = _stored(faces, detector)
         faces = faces.select(rows)
+    else:
+        found = detector
     names = [PurePath(file).with_suffix(".png") for file in faces.files]
     twice = Counter(names)  # a.jpg and a.png of one identity keep their full names
     names = [
@@ -62,9 +65,9 @@ def align_files(
         if taken := next((out / name for name in names if (out / name).resolve() in photographs), None):
             raise FacelabError(f"the chip would overwrite the photograph {taken}; choose another folder than {out}.")
     named = FaceSet(faces.name, faces.images, faces.table.assign(chip=[name.as_posix() for name in names]))
-    chips, report = make_chips(named, detector, size=size, method=method, missing=missing, show_progress=show_progress)
-    for (chip, _), name in zip(chips, chips.table["chip"], strict=True):
-        write_image(out / name, chip)
+    chips, report = make_chips(named, found, size=size, method=method, missing=missing, show_progress=show_progress)
+    for row, name in enumerate(chips.table["chip"]):
+        write_image(out / name, chips[row][0])
     with atomic_write(out / "chips.csv") as path:
         chips.table.to_csv(path, index=False)
     return report, errors

@@ -97,16 +97,16 @@ def variance_partition(
     np.add.at(means, codes, x)
     means /= counts[:, None]
     fold = np.random.default_rng(seed).permutation(len(identities)) % folds
-    by_level: dict[str, dict[str, np.ndarray]] = {"within": {}, "between": {}}
-    for name, features in blocks.items():
-        features = np.asarray(features, dtype=np.float64)
-        if features.ndim != 2 or len(features) != len(x) or not np.isfinite(features).all():
-            raise FacelabError(f"block {name!r} has shape {features.shape}: expected ({len(x)}, p), all finite.")
-        centres = np.zeros((len(identities), features.shape[1]))
-        np.add.at(centres, codes, features)
+    by_level: dict[Literal["within", "between"], dict[str, np.ndarray]] = {"within": {}, "between": {}}
+    for name, given in blocks.items():
+        block = np.asarray(given, dtype=np.float64)
+        if block.ndim != 2 or len(block) != len(x) or not np.isfinite(block).all():
+            raise FacelabError(f"block {name!r} has shape {block.shape}: expected ({len(x)}, p), all finite.")
+        centres = np.zeros((len(identities), block.shape[1]))
+        np.add.at(centres, codes, block)
         centres /= counts[:, None]
-        inside = features - centres[codes]
-        if np.abs(inside).max(initial=0) < 1e-9 * max(1.0, np.abs(features).max(initial=0)):
+        inside = block - centres[codes]
+        if np.abs(inside).max(initial=0) < 1e-9 * max(1.0, np.abs(block).max(initial=0)):
             by_level["between"][name] = centres
         else:
             by_level["within"][name] = inside

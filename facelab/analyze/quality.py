@@ -38,7 +38,7 @@ def rank_correlation(
             drawn = np.concatenate([np.tile(rows[k], count[k]) for k in np.flatnonzero(count)])
             if np.ptp(a[drawn]) and np.ptp(b[drawn]):
                 draws.append(_spearman(a[drawn], b[drawn]))
-    return bootstrap_interval(_spearman(a, b), draws, len(a), len(identities), share=False)
+    return bootstrap_interval(_spearman(a, b), np.array(draws), len(a), len(identities), share=False)
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:

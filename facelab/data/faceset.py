@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,15 @@ from facelab.data.images import read_image, to_rgb8
 from facelab.errors import FacelabError, ImageError
 
 
-class ImageFiles(Sequence):
+class Images(Protocol):
+    """Images by position, RGB uint8 (height, width, 3): an array, a list, or what decodes each when it is asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+
+class ImageFiles:
     """Picture files as a sequence of RGB arrays, each decoded when it is asked for.
 
     Args:
@@ -28,7 +37,7 @@ class ImageFiles(Sequence):
         return read_image(Path(self.folder, self.paths[index]))
 
 
-class EncodedImages(Sequence):
+class EncodedImages:
     """Encoded images (the bytes of JPEG or PNG files) as a sequence of RGB arrays, each decoded when it is asked for.
 
     Args:
@@ -81,7 +90,7 @@ class FaceSet:
         FaceSet('orl', 10 images, 1 identities)
     """
 
-    def __init__(self, name: str, images: Sequence[np.ndarray], table: pd.DataFrame):
+    def __init__(self, name: str, images: Images, table: pd.DataFrame):
         if "identity" not in table.columns:
             raise FacelabError(f"FaceSet {name!r}: the table has no column 'identity', only {list(table.columns)}.")
         if table["identity"].isna().any():

@@ -126,7 +126,7 @@ def _load(
             else:
                 good.append(row)
                 sizes.append(found)
-    files, paths = ([each[row] for row in good] for each in (files, paths))
+    files, paths = [files[row] for row in good], [paths[row] for row in good]
     height, width = np.array(sizes, np.int32).reshape(-1, 2).T
     identity = [file.partition("/")[0] if "/" in file else "" for file in files]
     table = pd.DataFrame({"identity": identity, "file": files, "height": height, "width": width})

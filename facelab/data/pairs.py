@@ -57,7 +57,8 @@ def read_pairs(path: Path | str, faces: FaceSet) -> PairList:
         (number,) = folds or [1]
     except (IndexError, ValueError) as error:
         raise FacelabError(f"{path} line 1: expected the number of folds and of pairs, such as '10 300'.") from error
-    first, second = [], []
+    first: list[int] = []
+    second: list[int] = []
     for at, line in enumerate(lines[1:], start=2):
         words = line.split("\t") if "\t" in line else line.split()
         if not line.strip():

@@ -63,7 +63,10 @@ class CenterFace(SingleImageDetector):
         # y, x of the shrunk image -> x, y of the photograph; edges of pixels -> centres
         boxes = np.concatenate([corner[:, ::-1] * scale, (corner + size)[:, ::-1] * scale], axis=1) - 0.5
         landmarks = landmarks[:, :, ::-1] * scale - 0.5
-        keep = [int(i) for i in cv2.dnn.NMSBoxes(_as_corner_and_size(boxes), scores.tolist(), self.threshold, OVERLAP)]
+        keep = [
+            int(i)
+            for i in cv2.dnn.NMSBoxes(_as_corner_and_size(boxes), scores.tolist(), float(self.threshold or 0), OVERLAP)
+        ]
         keep = [i for i in keep if (boxes[i, 2:] - boxes[i, :2]).min() >= self.min_face]
         return [
             Detection(boxes[i].astype(np.float32), float(min(scores[i], 1)), landmarks[i].astype(np.float32))

@@ -93,7 +93,8 @@ def match(
     """
     if len(detections) != len(boxes) or (landmarks is not None and len(landmarks) != len(boxes)):
         raise FacelabError(f"detections of {len(detections)} photographs, truth of {len(boxes)}: give one of each.")
-    photograph, score, hit, face_photograph, found, error = [], [], [], [], [], []
+    score: list[float] = []
+    photograph, hit, face_photograph, found, error = [], [], [], [], []
     for number, (faces, truth) in enumerate(zip(detections, boxes, strict=True)):
         truth = np.asarray(truth, np.float64).reshape(-1, 4)
         taken, errors = np.full(len(truth), -1), np.full((len(truth), 5), np.nan)

@@ -60,7 +60,8 @@ class MTCNN:
         self.device = resolve_device(device)
         # The layout of decoded pictures, and twice as fast on a CPU.
         self.pnet, self.rnet, self.onet = (
-            load_pretrained(net).to(self.device, memory_format=torch.channels_last) for net in (PNet(), RNet(), ONet())
+            load_pretrained(net).to(self.device).to(memory_format=torch.channels_last)
+            for net in (PNet(), RNet(), ONet())
         )
 
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
@@ -134,7 +135,10 @@ class MTCNN:
 
     def _propose(self, areas: Sequence["_Areas"]) -> tuple[Tensor, Tensor]:
         """P-Net over the pyramid. Returns square boxes (n, 4) and each one's owner: the position of its image (n,)."""
-        boxes, scores, offsets, owners = [], [], [], []
+        boxes: list[Tensor] = []
+        scores: list[Tensor] = []
+        offsets: list[Tensor] = []
+        owners: list[Tensor] = []
         for scale in self.pyramid(*areas[0].image.shape[:2]):
             of_level = []
             for probability, offset, first in self._strips(self._level(areas, scale)):

@@ -98,8 +98,9 @@ def bootstrap_interval(value: float, draws: np.ndarray, n: int, identities: int,
         sample = min(identities, n)
         return replace(wilson(whole * sample, sample), n=n)
     # Infinite draws (a ratio to nothing) stand in their place: no interpolation between them and others.
-    below, above = ("linear", "linear") if np.isfinite(draws).all() else ("lower", "higher")
-    low, high = np.quantile(draws, 0.025, method=below), np.quantile(draws, 0.975, method=above)
+    finite = bool(np.isfinite(draws).all())
+    low = np.quantile(draws, 0.025, method="linear" if finite else "lower")
+    high = np.quantile(draws, 0.975, method="linear" if finite else "higher")
     return Estimate(float(value), float(min(low, value)), float(max(high, value)), n)
 
 

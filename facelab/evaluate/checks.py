@@ -67,7 +67,7 @@ def check_values(labels: np.ndarray, **values: np.ndarray) -> tuple[np.ndarray, 
     """
     labels = np.asarray(labels)
     arrays = {name: np.asarray(array, dtype=np.float64) for name, array in values.items()}
-    check_each(labels, **arrays)
+    check_each(labels, of="images", **arrays)
     if not len(labels):
         raise FacelabError("no images: there is nothing to measure.")
     for name, array in arrays.items():

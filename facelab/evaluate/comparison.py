@@ -49,14 +49,14 @@ class Comparison:
         value, low, high = d.value * factor, d.low * factor, d.high * factor
         if self.shown and value < 0:
             value, low, high = -value, -high, -low
-        low, value, high = (f"{x:.{digits}f}".replace("-", "−") for x in (low, value, high))
+        below, middle, above = (f"{x:.{digits}f}".replace("-", "−") for x in (low, value, high))
         if self.shown:
-            start = f"{first} is {'higher' if d.value > 0 else 'lower'} by {value}{unit}"
+            start = f"{first} is {'higher' if d.value > 0 else 'lower'} by {middle}{unit}"
         else:
-            start = f"no difference shown, {first} minus {second} is {value}{unit}"
+            start = f"no difference shown, {first} minus {second} is {middle}{unit}"
         number = _NUMBERS[self.seeds] if self.seeds < len(_NUMBERS) else str(self.seeds)
         seeds = "one seed only, so other trainings may differ more" if self.seeds == 1 else f"{number} seeds"
-        return f"{start}, 95 % interval {low} to {high}, {seeds}"
+        return f"{start}, 95 % interval {below} to {above}, {seeds}"
 
 
 def compare_by_identity(first: np.ndarray, second: np.ndarray) -> Comparison:

@@ -88,8 +88,8 @@ def roc(scores: Scores, weights: np.ndarray | None = None) -> Roc:
         with np.errstate(invalid="ignore"):  # a bootstrap replicate may have no such pair: NaN
             rate = accepted / accepted[..., -1:]
         rates.append(np.concatenate([np.zeros((*rate.shape[:-1], 1)), rate], axis=-1))
-    accepted_genuine = int(np.count_nonzero(genuine))
-    return Roc(np.append(np.inf, values[last]), *rates, accepted_genuine, len(scores) - accepted_genuine)
+    (far, tar), number = rates, int(np.count_nonzero(genuine))
+    return Roc(np.append(np.inf, values[last]), far, tar, number, len(scores) - number)
 
 
 def auc(curve: Roc) -> np.ndarray:

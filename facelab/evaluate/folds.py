@@ -88,7 +88,7 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
             pairs.
     """
     values, genuine = scores.values, scores.genuine
-    if np.isscalar(folds):
+    if not isinstance(folds, np.ndarray) and np.isscalar(folds):
         folds = consecutive_folds(len(scores), int(folds))
     folds = np.asarray(folds)
     check_each(values, of="pairs", folds=folds)
@@ -165,5 +165,5 @@ def draw_pairs(
         for i, j in kinds:
             chosen = generator.choice(len(i), number, replace=False)
             parts.append((i[chosen], j[chosen], np.full(number, fold)))
-    first, second, fold = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return first, second, fold
+    first, second, of = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return first, second, of

@@ -161,7 +161,7 @@ def error_versus_reject(
     gain, gains = (np.where(np.isfinite(values), values, np.nan) for values in (gain, gains))
     people = len(np.unique(owner))
 
-    def estimate(value: float, drawn: np.ndarray, *, share: bool) -> Estimate:
+    def estimate(value: np.ndarray, drawn: np.ndarray, *, share: bool) -> Estimate:
         return bootstrap_interval(float(value), drawn, len(i), people, share=share)
 
     rates = [estimate(*rate, share=True) for rate in zip(frr, draws.T, strict=True)]

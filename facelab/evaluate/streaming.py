@@ -50,7 +50,7 @@ def streamed_roc(
     while start < n:  # some rows of one identity at a time
         stop = min(ends[start], start + max(1, block_pairs // (ends[start] - start)))
         block = embeddings[start:stop] @ embeddings[start : ends[start]].T
-        block = block[np.triu_indices(*block.shape[:1], k=1, m=block.shape[1])]
+        block = block[np.triu_indices(len(block), k=1, m=block.shape[1])]
         genuine[filled : filled + len(block)] = block
         filled += len(block)
         start = stop

@@ -60,7 +60,7 @@ def make_templates(
             cancel out.
     """
     embeddings, labels = check_embeddings(embeddings, labels)
-    check_each(labels, templates=templates, **({} if media is None else {"media": media}))
+    check_each(labels, of="images", templates=templates, **({} if media is None else {"media": media}))
     ids, first, template = np.unique(templates, return_index=True, return_inverse=True)
     mixed = labels != labels[first][template]
     if mixed.any():

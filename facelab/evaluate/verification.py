@@ -51,18 +51,18 @@ def verification_of_pairs(
         ``auc``, ``eer`` (n: all pairs) and ``tar_at_far_0.01`` and so on (n: genuine pairs). A FAR that is too low for
         the number of impostor pairs gives NaN, with a warning.
     """
-    point = roc(scores)
-    measurable = [far for far in fars if false_accepts_allowed(far, point.impostor_pairs)]
+    point, genuine_pairs = roc(scores), int(np.count_nonzero(scores.genuine))
+    measurable = [far for far in fars if false_accepts_allowed(far, len(scores) - genuine_pairs)]
 
     def measure(curve: Roc) -> dict[str, np.ndarray]:
         values = {"auc": auc(curve), "eer": eer(curve)}
         return values | {f"tar_at_far_{far:g}": tar_at_far(curve, far) for far in measurable}
 
     draws = [measure(curve) for curve in bootstrap_curves(scores, replicates, np.random.default_rng(seed))]
-    estimates = {f"tar_at_far_{far:g}": Estimate(np.nan, np.nan, np.nan, point.genuine_pairs) for far in fars}
+    estimates = {f"tar_at_far_{far:g}": Estimate(np.nan, np.nan, np.nan, genuine_pairs) for far in fars}
     identities = len(np.union1d(scores.first, scores.second))
     for name, value in measure(point).items():
-        n = point.genuine_pairs if name.startswith("tar") else len(scores)
+        n = genuine_pairs if name.startswith("tar") else len(scores)
         drawn = np.concatenate([draw[name] for draw in draws])
         estimates[name] = bootstrap_interval(float(value), drawn, n, identities, share=True)
     return {name: estimates[name] for name in ("auc", "eer", *(f"tar_at_far_{far:g}" for far in fars))}

@@ -37,6 +37,9 @@ class AdaFace(MarginLoss):
         FacelabError: an argument out of its range.
     """
 
+    mean_length: Tensor
+    std_length: Tensor
+
     def __init__(
         self,
         num_identities: int,

@@ -21,7 +21,8 @@ def arcface_target(cos_theta: Tensor, margin: float | Tensor) -> Tensor:
     :math:`\cos θ + |m| \sin |m|` holds before it.
     """
     cos_theta = cos_theta.clamp(-1, 1)
-    cos_m, sin_m = (margin.cos(), margin.sin()) if isinstance(margin, Tensor) else (math.cos(margin), math.sin(margin))
+    cos_m: float | Tensor = margin.cos() if isinstance(margin, Tensor) else math.cos(margin)
+    sin_m: float | Tensor = margin.sin() if isinstance(margin, Tensor) else math.sin(margin)
     floor = 16 * torch.finfo(cos_theta.dtype).eps
     sin_theta = ((1 - cos_theta) * (1 + cos_theta)).clamp(min=floor).sqrt()
     inside = cos_theta * cos_m - sin_theta * sin_m  # cos(θ + m) by the addition theorem, without acos

@@ -33,6 +33,8 @@ class CurricularFace(MarginLoss):
         FacelabError: an argument out of its range.
     """
 
+    t: Tensor
+
     def __init__(
         self,
         num_identities: int,

@@ -1,5 +1,8 @@
 """Partial FC: more identities than one machine's memory holds."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -62,12 +65,12 @@ class PartialFC(Loss):
         self.own_rows(whole).copy_(part.detach())
         return processes.total(whole)
 
-    def state_dict(self, *args, **kwargs) -> dict[str, Tensor]:
+    def state_dict(self, *args, **kwargs) -> dict[str, Tensor]:  # type: ignore[override]
         """Return the state of the whole loss, as it would be with one process; all processes must ask."""
         state = self.margin_loss.state_dict(*args, **kwargs)
         return {**state, "centres": self.all_rows(state["centres"])}
 
-    def load_state_dict(self, state: dict[str, Tensor], *args, **kwargs):
+    def load_state_dict(self, state: Mapping[str, Any], *args, **kwargs):
         """Take this process's part of the state of a whole loss."""
         return self.margin_loss.load_state_dict({**state, "centres": self.own_rows(state["centres"])}, *args, **kwargs)
 
@@ -76,7 +79,7 @@ class PartialFC(Loss):
 
         It is the same number in all processes, to the last bit: else their networks would drift apart.
         """
-        own = self.centres.grad.norm().square()
+        own = self.centres.grad.norm().square()  # type: ignore[union-attr]
         return processes.largest((norm.square() - own + processes.total(own)).clamp(min=0).sqrt())
 
     def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:

@@ -43,6 +43,8 @@ class SphereFace(MarginLoss):
         FacelabError: a margin or annealing out of its range.
     """
 
+    iteration: Tensor
+
     def __init__(
         self,
         num_identities: int,

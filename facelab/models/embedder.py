@@ -30,7 +30,7 @@ class Embedder:
 
     def __init__(self, network: nn.Module, *, size: int, device: str | torch.device = "auto", batch_size: int = 128):
         self.device = resolve_device(device)
-        self.network = network.to(self.device, memory_format=torch.channels_last).eval()
+        self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()
         self.size, self.batch_size = size, batch_size
 
     @torch.inference_mode()

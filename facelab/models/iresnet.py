@@ -19,7 +19,7 @@ class _Block(nn.Module):
         self.prelu = nn.PReLU(after)
         self.conv2 = nn.Conv2d(after, after, 3, stride, padding=1, bias=False)
         self.bn3 = nn.BatchNorm2d(after)
-        self.downsample = nn.Identity()
+        self.downsample: nn.Module = nn.Identity()
         if stride != 1:
             shortcut = nn.Conv2d(before, after, 1, stride, bias=False)
             self.downsample = nn.Sequential(shortcut, nn.BatchNorm2d(after))
@@ -38,6 +38,11 @@ class IResNet(nn.Module):
         size: width and height of the input, in pixels.
         dropout: the probability that a feature is dropped in training.
     """
+
+    layer1: nn.Sequential
+    layer2: nn.Sequential
+    layer3: nn.Sequential
+    layer4: nn.Sequential
 
     def __init__(self, blocks: tuple[int, int, int, int], embedding_dim: int, *, size: int, dropout: float):
         super().__init__()
