@@ -1,12 +1,21 @@
 """The study of detectors on photographs of real people."""
 
+import tomllib
+
 import numpy as np
 import pytest
 from PIL import Image
+from plans import DETECTION
 
 from facelab.detect import Detection, make_detector, match
 from facelab.evaluate import wilson
 from facelab.study import detection
+from facelab.study.experiment import Job, Outcome
+from facelab.study.plan import Plan
+from facelab.study.report import make_report
+from facelab.study.runner import run_plan
+from facelab.synth.photographs import load_photographs
+from facelab.synth.recipe import folder_of
 
 pytestmark = pytest.mark.slow
 
@@ -52,3 +61,45 @@ def test_faces_that_are_always_found_are_as_sure_as_their_photographs_are_many()
     sure, some = (detection._share(matches, found, rows) for rows in (in_pairs, ~in_pairs))
     assert sure == {**wilson(3, 3).as_dict(), "n": 6}
     assert (some["value"], some["low"], some["high"], some["n"]) == (0.5, 0, 1, 4)
+
+
+class KnowsTheTruth:
+    """A detector that is told what is on each photograph, and finds it moved by a tenth of the eyes' distance."""
+
+    def __init__(self, photographs):
+        self.photographs = iter(photographs)
+
+    def detect(self, images):
+        photograph = next(self.photographs)
+        np.testing.assert_array_equal(images[0], photograph.image)
+        eyes = np.linalg.norm(photograph.landmarks[:, 0] - photograph.landmarks[:, 1], axis=1)
+        moved = photograph.landmarks + 0.1 * eyes[:, None, None] * np.array([0.6, 0.8])
+        return [[Detection(box, 0.9, points) for box, points in zip(photograph.boxes, moved, strict=True)]]
+
+
+def test_the_study_on_a_few_photographs(tmp_path):
+    plan = Plan.parse(tomllib.loads(DETECTION))
+    folder = run_plan(plan, tmp_path, device="cpu")
+    values = make_report(folder).values
+    assert list(values["detectors"]) == ["mtcnn", "cascade"]
+    assert values["detectors"]["mtcnn"]["orl"]["found"]["n"] == 3
+    assert list((tmp_path / "runs" / "mtcnn").glob("skimage-astronaut.png"))
+
+    photographs = load_photographs(folder_of(folder.outcome("photographs").values["folder"]))
+    perfect = detection.measure(KnowsTheTruth(photographs), photographs)
+    faces = sum(len(photograph.boxes) for photograph in photographs)
+    assert perfect["faces"] == perfect["detections"] == values["detectors"]["mtcnn"]["faces"] == faces
+    assert perfect["ap"]["value"] == perfect["recall"]["value"] == perfect["precision"]["value"] == 1
+    assert perfect["nme"]["value"] == pytest.approx(0.1, rel=1e-4)
+    np.testing.assert_allclose(perfect["error_by_landmark"], 0.1, rtol=1e-3)
+    assert sum(share["n"] for share in perfect["recall_by"]["occluder"].values()) == faces
+
+
+def test_a_detector_whose_model_is_not_here_is_left_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("FACELAB_HOME", str(tmp_path))
+    plan = Plan.parse(tomllib.loads(DETECTION.replace("cascade", "yunet")))
+    job = Job("cpu", 1, tmp_path, tmp_path, {}, False)
+    found = plan.settings.runs()["yunet"].compute(job)
+    assert found.values["left_out"].startswith("YuNet's model is not at FACELAB_HOME/")
+    values = plan.settings.values({"mtcnn": Outcome({"ap": 1}), "yunet": found})
+    assert (list(values["detectors"]), list(values["left_out"])) == (["mtcnn"], ["yunet"])

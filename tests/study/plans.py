@@ -1,0 +1,51 @@
+"""Plans of seconds of the studies that come with facelab."""
+
+ALIGNMENT = """
+name = "tiny-alignment"
+title = "Alignment, a few people"
+experiment = "alignment"
+
+[settings]
+seeds = [0, 1]
+replicates = 100
+training.recipe = { size = 32, embedding_dim = 16, epochs = 1, batch_size = 10, learning_rate = 0.02 }
+
+[settings.faces.orl]
+photographs.identities = 5
+strangers = 3
+epochs = 1
+"""
+RENDERED = """
+[settings.faces.mini]
+photographs.rendered = { identities = 4, images = 3, seed = 7, margin = 56, ranges = { yaw = 0.1, occluders = 0.0 } }
+strangers = 2
+epochs = 1
+"""
+SYNTHFACES = """
+name = "tiny-synthfaces"
+title = "The card, a few people"
+experiment = "synthfaces"
+
+[settings]
+detection = { identities = 2, images = 2, seed = 77, margin = 56, ranges = { yaw = 0.1, profile = 0, occluders = 0 } }
+closed_set = { identities = 6, images = 3, held_out = 3, ranges = { yaw = 0.1, profile = 0.0, occluders = 0.0 } }
+train_images = 2
+carry_over = { identities = 3, images = 2, seed = 900 }
+orl_identities = 4
+training.recipe = { size = 32, epochs = 1, batch_size = 4, learning_rate = 0.02 }
+
+[settings.ablation.plain]
+title = "no augmentation"
+faces = { identities = 3, images = 2, seed = 900 }
+augment = false
+"""
+DETECTION = """
+name = "tiny-detection"
+title = "Detectors, a few photographs"
+experiment = "detection"
+
+[settings]
+detectors = ["mtcnn", "cascade"]
+photographs = { photographs = 3, seed = 4, width = 320, height = 240, most = 2, largest = 120.0 }
+orl = 3
+"""
