@@ -248,6 +248,6 @@ def measure_real(detector: Detector, drawings: Path) -> dict[str, int]:
     for source, image in real_photographs().items():
         faces = detector.detect([image])[0]
         counts[source] = len(faces)
-        with atomic_write(drawings / f"{source.replace('/', '-')}.png") as temporary:
+        with atomic_write(drawings / f"{Path(source).stem}.png") as temporary:
             draw_detections(image, faces, title=source).savefig(temporary, format="png")
     return counts

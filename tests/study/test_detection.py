@@ -1,6 +1,7 @@
 """The study of detectors on photographs of real people."""
 
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_faces_on_real_photographs_are_counted_and_drawn(tmp_path):
     counts = detection.measure_real(make_detector("mtcnn"), tmp_path)
     assert counts["skimage/astronaut.png"] == 1
     for source in counts:
-        with Image.open(tmp_path / f"{source.replace('/', '-')}.png") as picture:
+        with Image.open(tmp_path / f"{Path(source).stem}.png") as picture:
             assert min(picture.size) > 200
 
 
@@ -83,7 +84,7 @@ def test_the_study_on_a_few_photographs(tmp_path):
     values = make_report(folder).values
     assert list(values["detectors"]) == ["mtcnn", "cascade"]
     assert values["detectors"]["mtcnn"]["orl"]["found"]["n"] == 3
-    assert list((tmp_path / "runs" / "mtcnn").glob("skimage-astronaut.png"))
+    assert (tmp_path / "runs" / "mtcnn" / "astronaut.png").is_file()
 
     photographs = load_photographs(folder_of(folder.outcome("photographs").values["folder"]))
     perfect = detection.measure(KnowsTheTruth(photographs), photographs)
