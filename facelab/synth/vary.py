@@ -55,7 +55,7 @@ def vary(part: Part, factors: Sequence[str] | None = None, *, seed: int = 12, si
     result = {}
     for name in factors or known:
         factor = known[name]
-        images = show(renderer, part, factor, factor.values, person, scene, size)
+        images = render_factor(renderer, part, factor, factor.values, person, scene, size)
         result[name] = Varied([factor.label(value) for value in factor.values], images)
     return result
 
@@ -94,7 +94,7 @@ def factors_of(part: Part, renderer: "Renderer") -> dict[str, Factor]:
     return of_person(renderer.model) if part == "person" else of_scene()
 
 
-def show(
+def render_factor(
     renderer: "Renderer", part: Part, factor: Factor, values: Sequence[Any], person: Identity, scene: Scene, size: int
 ) -> list[np.ndarray]:
     """Render a factor at some values, framed as it asks for: (size, size, 3) uint8 each."""

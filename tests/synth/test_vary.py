@@ -9,7 +9,7 @@ from facelab.errors import FacelabError
 from facelab.synth.factors import SWEEPS, of_person, of_scene
 from facelab.synth.identity import Identity, sample_identity
 from facelab.synth.scene import Scene
-from facelab.synth.vary import factors_of, plain_scene, relatives, show, sweep, vary
+from facelab.synth.vary import factors_of, plain_scene, relatives, render_factor, sweep, vary
 
 pytestmark = pytest.mark.slow
 
@@ -31,7 +31,7 @@ def test_every_factor_can_be_seen(renderer, part):
     changed = {}
     for name, factor in factors_of(part, renderer).items():
         ends = factor.values[0], factor.values[-1]
-        first, last = (image.astype(int) for image in show(renderer, part, factor, ends, person, scene, size))
+        first, last = (image.astype(int) for image in render_factor(renderer, part, factor, ends, person, scene, size))
         difference = np.abs(first - last).mean(axis=2)
         changed[name] = difference.reshape(size // 8, 8, size // 8, 8).mean(axis=(1, 3)).max()
     assert {name: change for name, change in changed.items() if change < 5} == {}
