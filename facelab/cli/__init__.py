@@ -1,6 +1,6 @@
 """One verb per stage, one file per verb; no logic of its own. Heavy imports wait until a verb needs them."""
 
-from facelab.cli import align, data, detect, embed, evaluate, quickstart, study, synth, train
+from facelab.cli import align, compare, data, detect, embed, evaluate, quickstart, study, synth, train
 from facelab.cli.program import Verb, app, typer_app
 
 for verb in (  # as the help lists them
@@ -11,6 +11,7 @@ for verb in (  # as the help lists them
     synth.synth,
     train.train,
     embed.embed,
+    compare.compare,
     evaluate.evaluate,
 ):
     typer_app.command(cls=Verb)(verb)

@@ -31,6 +31,7 @@ from facelab.plots.style import caption
 from facelab.plots.synth import attribute_spread, one_factor_at_a_time, people_by_scenes, relatives, rendered_truth
 from facelab.plots.training import angle_curves, loss_steps, training_curves
 from facelab.plots.verification import (
+    compared_pair,
     det_curves,
     error_reject_curves,
     fold_accuracies,
@@ -51,6 +52,7 @@ __all__ = [
     "clustering_curves",
     "cmc_curves",
     "collapse_curves",
+    "compared_pair",
     "confusion_sheet",
     "decision_boundaries",
     "det_curves",

@@ -23,9 +23,11 @@ from facelab.plots.style import (
     GREY,
     LINES,
     ORANGE,
+    PINK,
     display_name,
     new_figure,
     overlaid_histograms,
+    show_image,
     styled,
     whiskers,
 )
@@ -56,6 +58,44 @@ def score_histograms(scores: Mapping[str, Scores], *, far: float = 0.01) -> Figu
 
 def _by_kind(pairs: Scores) -> dict[str, np.ndarray]:
     return {"impostor pairs": pairs.values[~pairs.genuine], "genuine pairs": pairs.values[pairs.genuine]}
+
+
+@styled
+def compared_pair(
+    chips: Sequence[np.ndarray],
+    names: Sequence[str],
+    score: float,
+    threshold: float,
+    pairs: Scores | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw two chips, and below them their cosine beside the threshold and, if given, the scores of known pairs.
+
+    Args:
+        chips: two, RGB uint8.
+        names: written above them.
+        score: the cosine of the two.
+        threshold: from which cosine on a pair counts as genuine.
+        pairs: on which the threshold was chosen; each histogram has area 1.
+        title: of the figure.
+    """
+    figure = Figure(figsize=(4.8, 4.4), dpi=110, layout="constrained", facecolor="white")
+    grid = figure.add_gridspec(2, 2, height_ratios=[2, 1.1])
+    for column, (chip, name) in enumerate(zip(chips, names, strict=True)):
+        show_image(figure.add_subplot(grid[0, column]), chip, name)
+    panel = figure.add_subplot(grid[1, :])
+    low = min(-0.2, score - 0.05, *([] if pairs is None else [pairs.values.min()]))
+    if pairs is not None:
+        bins = np.linspace(low, 1, 60)
+        groups = {"impostor pairs": pairs.values[~pairs.genuine], "genuine pairs": pairs.values[pairs.genuine]}
+        overlaid_histograms(panel, groups, bins)
+    panel.axvline(threshold, color=BLACK, linestyle="--", linewidth=1, label=f"threshold {threshold:.3f}")
+    panel.axvline(score, color=PINK, linewidth=2.5, label=f"these two {score:.3f}")
+    panel.set(xlabel="cosine similarity", yticks=[], xlim=(low, 1.02))
+    panel.grid(axis="y", visible=False)
+    panel.legend(fontsize=7, loc="upper left")
+    figure.suptitle(title, fontsize=11)
+    return figure
 
 
 @styled

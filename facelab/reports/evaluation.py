@@ -48,6 +48,7 @@ from facelab.plots import (
     score_histograms,
 )
 from facelab.reports.report import Section, write_report
+from facelab.reports.threshold import Threshold, read_threshold
 from facelab.sources import Images, open_chips
 from facelab.train import Checkpoint
 
@@ -141,7 +142,7 @@ def evaluate(
         raise FacelabError(f"--pairs is for the protocol 10fold, not for {protocol}.")
     if threshold_from is not None and protocol != "verification":
         raise FacelabError(f"--threshold-from is for the protocol verification, not for {protocol}.")
-    threshold = None if threshold_from is None else _read_threshold(Path(threshold_from), far)
+    threshold = None if threshold_from is None else read_threshold(Path(threshold_from))
     state = Checkpoint.load(checkpoint)
     torch_device = resolve_device(device)
     opened = open_chips(
@@ -227,28 +228,13 @@ def evaluate(
     return outcome
 
 
-def _read_threshold(path: Path, far: float) -> tuple[float, float | None, str]:
-    """Return the threshold, the FAR that it was chosen for (None if not said), and the set it was chosen on."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FacelabError(f"cannot read a threshold from {path}: {error}.") from error
-    point = values.get("operating_point", values) if isinstance(values, dict) else {}
-    threshold = point.get("threshold")
-    if not isinstance(threshold, int | float) or isinstance(threshold, bool):
-        raise FacelabError(
-            f'{path} holds no threshold: expected a results.json of a verification, or {{"threshold": 0.35}}.'
-        )
-    return float(threshold), point.get("asked"), values.get("data", {}).get("name", "another set")
-
-
 def _verification(
     outcome: Evaluation,
     chips: FaceSet,
     raw: np.ndarray,
     pictures: FaceSet,
     far: float,
-    given: tuple[float, float | None, str] | None,
+    given: Threshold | None,
     replicates: int,
     seed: int,
 ) -> None:
@@ -302,13 +288,13 @@ def _operating_point(
     outcome: Evaluation,
     scores: Scores,
     far: float,
-    given: tuple[float, float | None, str] | None,
+    given: Threshold | None,
     replicates: int,
     seed: int,
 ) -> float | None:
     """Report one threshold, chosen here or given; return it, or None if none can be chosen."""
     if given is not None:
-        threshold, asked, where = given
+        threshold, asked, where = given.value, given.asked, given.where
         rates = errors_at(scores, threshold, replicates=replicates, seed=seed)
         drift = (
             f" That is {rates[0].value / asked:.2g} times the FAR of {asked:g} that was asked for there."
@@ -352,7 +338,7 @@ def _operating_point(
         "asked": asked,
         "far": _finite(rates[0].as_dict()),
         "frr": _finite(rates[1].as_dict()),
-    } | ({"chosen_on": given[2]} if given is not None else {})
+    } | ({"chosen_on": given.where} if given is not None else {})
     return threshold
 
 

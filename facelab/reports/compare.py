@@ -1,0 +1,295 @@
+"""Two photographs, one network: are they of one person, and how sure is that?"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from facelab.align import align_batch, template
+from facelab.align.warp import Method
+from facelab.data import FaceSet, read_image
+from facelab.detect import Detector, largest, make_detector
+from facelab.errors import FacelabError
+from facelab.evaluate import Scores, calibrate, errors_at, operating_point, pair_scores
+from facelab.files import facelab_home
+from facelab.models import Embedder
+from facelab.models.files import embed_faces, write_embeddings
+from facelab.plots import compared_pair
+from facelab.reports.threshold import Threshold, read_threshold
+from facelab.sources import Images, find_source, open_chips
+from facelab.synth.recipe import GENERATOR
+from facelab.train import Checkpoint, Recipe
+
+CALIBRATE_ON = ("strangers", "orl")  # the first one whose people the network has not seen
+MOST_IMAGES = 3000  # 4.5 million pairs
+_ALIGNED = 0.05  # of the side of a picture: landmarks that lie so near to the template's, on average, are aligned
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of the two pictures.
+
+    Attributes:
+        path: of its file.
+        chip: what the network saw of it, RGB uint8, (size, size, 3).
+        faces: how many were found; the largest one is on the chip. None where the picture was taken as a chip.
+    """
+
+    path: Path
+    chip: np.ndarray
+    faces: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The outcome of :func:`compare`.
+
+    Attributes:
+        first, second: the two pictures.
+        score: the cosine of their embeddings.
+        threshold: from which cosine on they count as one person.
+        pairs: the scores that it was calibrated on; None where it was given.
+        notes: what a reader of the decision must know, one sentence each.
+    """
+
+    first: Side
+    second: Side
+    score: float
+    threshold: Threshold
+    pairs: Scores | None
+    notes: tuple[str, ...]
+
+    @property
+    def same(self) -> bool:
+        """Whether the decision is: one person."""
+        return self.score >= self.threshold.value
+
+    @property
+    def likelihood_ratio(self) -> float | None:
+        """How many times as likely this score is for two pictures of one person as for two people, among the pairs of
+        the calibration; see :class:`facelab.evaluate.Calibration`. None where that cannot be said.
+
+        It is kept within what so few people can show: at most one over the number of pairs of two of them.
+        """
+        if self.pairs is None:
+            return None
+        try:
+            ratio = float(np.exp(calibrate(self.pairs).log_likelihood_ratio(self.score)))
+        except FacelabError:  # the scores of the two kinds do not overlap
+            return None
+        people = len(np.union1d(self.pairs.first, self.pairs.second))
+        return float(np.clip(ratio, 1 / people, people * (people - 1) / 2))
+
+    def decision(self) -> str:
+        """Return the decision in one line."""
+        sign, words = ("≥", "the same person") if self.same else ("<", "different people")
+        return f"{words}: cosine {self.score:.3f} {sign} threshold {self.threshold.value:.3f}"
+
+    def sentences(self) -> list[str]:
+        """Return how sure that is: where the threshold is from and what it does there, the score among the pairs of the
+        calibration, and the notes."""
+        said = [_origin(self.threshold)]
+        if self.pairs is not None:
+            above = self.pairs.values >= self.score
+            parts = []
+            for kind, mask in (("two people", ~self.pairs.genuine), ("one person", self.pairs.genuine)):
+                parts.append(f"{above[mask].mean():.2%} of {int(mask.sum()):,} pairs of {kind}")
+            said.append(f"A cosine of {self.score:.3f} or more is reached there by {' and by '.join(parts)}.")
+            if (ratio := self.likelihood_ratio) is not None:
+                likely, other = ("one person", "two people") if ratio >= 1 else ("two people", "one person")
+                said.append(
+                    f"Such a score is about {max(ratio, 1 / ratio):.2g} times as likely for {likely} as for {other}, "
+                    "among those faces; how likely one person was before is not in it."
+                )
+                if (ratio >= 1) != self.same:
+                    said.append("It is a close call: the likelihood points the other way than the threshold.")
+        return [*said, *self.notes]
+
+    def picture(self) -> Figure:
+        """Draw the two chips, and the score among those of the calibration."""
+        names = (self.first.path.name, self.second.path.name)
+        return compared_pair(
+            (self.first.chip, self.second.chip), names, self.score, self.threshold.value, self.pairs, self.decision()
+        )
+
+
+def compare(
+    checkpoint: Path | str,
+    first: Path | str,
+    second: Path | str,
+    *,
+    detector: str = "mtcnn",
+    method: Method = "five-point",
+    images: Images = "auto",
+    threshold_from: Path | str | None = None,
+    calibrate_on: str | None = None,
+    far: float = 0.01,
+    device: str = "auto",
+    show_progress: bool = False,
+) -> Comparison:
+    """Compare two photographs: detect, align, embed, cosine, threshold.
+
+    The threshold is the lowest one that keeps FAR at ``far`` on all pairs of a set of strangers. Their embeddings are
+    kept in facelab's cache, under the content of the checkpoint, so that only the first call is slow. Another camera,
+    other people, other light: the same threshold then has another FAR.
+
+    Args:
+        checkpoint: a file that a training saved.
+        first, second: picture files. Of several faces the largest is taken.
+        detector: a name of :func:`facelab.detect.detectors`.
+        method: how to align, see :func:`facelab.align.chip_matrices`.
+        images: ``auto``: a picture on which a face is found where alignment would bring it is a chip already, and taken
+            as it is. ``chips``: both are. ``photographs``: both are aligned, whatever they are.
+        threshold_from: a ``results.json`` of ``facelab evaluate``, or a JSON file with a number ``threshold``.
+        calibrate_on: a name or path for :func:`facelab.sources.open_chips`; people whose names the network was trained
+            on are left out. If not given, the first of :data:`CALIBRATE_ON` of whom enough are left.
+        far: false accept rate at which the threshold is chosen.
+        device: see :func:`facelab.device.resolve_device`.
+        show_progress: show progress bars.
+
+    Raises:
+        FacelabError: the checkpoint or a picture cannot be read, there is no face on it, the threshold is another
+            network's, or too few strangers are left for the FAR asked.
+    """
+    state = Checkpoint.load(checkpoint)
+    given = None if threshold_from is None else _given(Path(threshold_from), state)
+    finder = make_detector(detector, device=device)
+    sides = [_side(Path(path), finder, method, images) for path in (first, second)]
+    embedder = state.embedder(device)
+    pair = FaceSet("the two pictures", [side.chip for side in sides], pd.DataFrame({"identity": ["first", "second"]}))
+    score = float(pair_scores(embed_faces(embedder, pair).astype(np.float64), np.arange(2)).values[0])
+    notes = [note for side in sides for note in _notes(side)]
+    if sides[0].path.read_bytes() == sides[1].path.read_bytes():
+        notes.append("Both files hold the same picture: the cosine is 1 whoever is on it, and tells nothing.")
+    if not state.complete:
+        notes.append(f"The training of this network is not complete: step {state.step} of {state.total_steps}.")
+    pairs = None
+    if given is None:
+        given, pairs = _calibrated(
+            Path(checkpoint), state, embedder, finder, method, calibrate_on, far, device, show_progress
+        )
+        notes.append(
+            "The rates hold for those pictures. With other cameras, light, ages and people they may be quite others: "
+            "calibrate on your own pictures (--calibrate-on FOLDER)."
+        )
+    return Comparison(*sides, score, given, pairs, tuple(notes))
+
+
+def _side(path: Path, finder: Detector, method: Method, images: Images) -> Side:
+    image = read_image(path)
+    if images == "chips":
+        return Side(path, image, None)
+    found = finder.detect([image])[0]
+    face = largest(found)
+    if face is None:
+        raise FacelabError(
+            f"no face found in {path}. Try another photograph or --detector; if it is an aligned chip already, say "
+            "--images chips."
+        )
+    if face.landmarks is None and method != "crop":
+        raise FacelabError(f"this detector finds no landmarks, which method {method!r} needs; take --method crop.")
+    if images == "auto" and face.landmarks is not None and image.shape[0] == image.shape[1]:
+        size = len(image)
+        if np.linalg.norm(face.landmarks - template(size), axis=1).mean() < _ALIGNED * size:
+            return Side(path, image, None)
+    points = None if face.landmarks is None else face.landmarks[None]
+    (chip,) = align_batch([image], points, method=method, boxes=face.box[None])
+    return Side(path, chip, len(found))
+
+
+def _notes(side: Side) -> list[str]:
+    if side.faces is None:
+        return [f"{side.path.name} was taken as an aligned chip, as it is."]
+    if side.faces > 1:
+        return [f"{side.path.name} shows {side.faces} faces; the largest was taken."]
+    return []
+
+
+def _given(path: Path, state: Checkpoint) -> Threshold:
+    threshold = read_threshold(path)
+    if threshold.recipe is not None and Recipe.parse(dict(threshold.recipe), source=str(path)) != state.recipe:
+        raise FacelabError(
+            f"the threshold in {path} was chosen for a network of another recipe, whose scores mean something else; "
+            "evaluate this one: facelab evaluate CHECKPOINT --data SOURCE."
+        )
+    return threshold
+
+
+def _origin(threshold: Threshold) -> str:
+    asked = "" if threshold.asked is None else f" for a false accept rate (FAR) of {threshold.asked:.2%} at most"
+    said = f"The threshold was chosen{asked} on {threshold.where}."
+    if threshold.far is not None:
+        said += f" There it lets {_rate(threshold.far)} of the pairs of two people through"
+        said += "." if threshold.frr is None else f", and refuses {_rate(threshold.frr)} of the pairs of one person."
+    return said
+
+
+def _rate(rate) -> str:
+    return f"{rate.value:.2%} (95 % interval {rate.low:.2%} to {rate.high:.2%})"
+
+
+def _calibrated(
+    checkpoint: Path,
+    state: Checkpoint,
+    embedder: Embedder,
+    finder: Detector,
+    method: Method,
+    calibrate_on: str | None,
+    far: float,
+    device: str,
+    show_progress: bool,
+) -> tuple[Threshold, Scores]:
+    """Choose the threshold on the strangers among a source's people; return it and the scores of their pairs."""
+    for name in (calibrate_on,) if calibrate_on else CALIBRATE_ON:
+        source = find_source(name)
+        arrays = _embedded(checkpoint, embedder, name, finder, method, device, show_progress)
+        seen = np.isin(arrays["identities"], state.identities)
+        strangers = (arrays["labels"] >= 0) & ~np.append(seen, True)[arrays["labels"]]
+        embeddings, labels = arrays["embeddings"][strangers].astype(np.float64), arrays["labels"][strangers]
+        scores = pair_scores(embeddings, labels) if len(labels) > 1 else Scores(*np.zeros((3, 0)))
+        if scores.genuine.any() and far * np.count_nonzero(~scores.genuine) >= 1:
+            break
+    else:
+        raise FacelabError(
+            f"{name} has {int((~seen).sum())} identities whose names the network was not trained on: too few pairs to "
+            f"show a FAR of {far:g}. Give other people (--calibrate-on FOLDER), or a higher --far."
+        )
+    point = operating_point(scores, far)
+    if not np.isfinite(point.threshold):
+        raise FacelabError(
+            f"no threshold keeps FAR at {far:g} on {name}: too many of its pairs have the highest score."
+        )
+    where = f"{len(labels):,} pictures of {len(np.unique(labels))} people ({name}: {source.title}"
+    where += f"; {int(seen.sum())} others have names that the network was trained on)" if seen.any() else ")"
+    return Threshold(point.threshold, far, where, *errors_at(scores, point.threshold)), scores
+
+
+def _embedded(
+    checkpoint: Path,
+    embedder: Embedder,
+    name: str,
+    finder: Detector,
+    method: Method,
+    device: str,
+    show_progress: bool,
+) -> dict[str, np.ndarray]:
+    """Return the arrays of :func:`facelab.models.files.write_embeddings` of a source, from the cache if it has them."""
+    source = find_source(name)
+    key = [name, GENERATOR, *((type(finder).__name__, method) if source.holds in ("photographs", "either") else ())]
+    if source.fits:  # a path: the files are part of the key
+        files = [Path(name)] if Path(name).is_file() else sorted(Path(name).rglob("*"))
+        key += [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
+    digest = hashlib.sha256(checkpoint.read_bytes() + repr(key).encode()).hexdigest()
+    path = facelab_home() / "calibration" / f"{digest[:16]}.npz"
+    if not path.is_file():
+        chips = open_chips(name, detector=finder, method=method, device=device, show_progress=show_progress).faces
+        if len(chips) > MOST_IMAGES:  # of identities drawn at random
+            order = np.random.default_rng(0).permutation(len(chips.identities))
+            reached = np.cumsum(np.bincount(chips.labels)[order])
+            chips = chips.select(np.isin(chips.labels, order[: max(2, np.searchsorted(reached, MOST_IMAGES, "right"))]))
+        write_embeddings(path, embed_faces(embedder, chips, show_progress=show_progress), chips)
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)

@@ -1,0 +1,53 @@
+"""A threshold, and what is known of it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from facelab.errors import FacelabError
+from facelab.evaluate import Estimate
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A cosine from which on a pair counts as one identity.
+
+    Attributes:
+        value: the cosine.
+        asked: the FAR that it was chosen for; None if not said.
+        where: the set that it was chosen on.
+        far, frr: what it does there, with 95 % intervals; None if not said.
+        recipe: of the network whose scores it cuts; None if not said.
+    """
+
+    value: float
+    asked: float | None
+    where: str
+    far: Estimate | None = None
+    frr: Estimate | None = None
+    recipe: Mapping[str, Any] | None = None
+
+
+def read_threshold(path: Path) -> Threshold:
+    """Read the threshold of a ``results.json`` of ``facelab evaluate``, or of a JSON file with a number ``threshold``.
+
+    Raises:
+        FacelabError: the file cannot be read or holds no threshold.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise FacelabError(f"cannot read a threshold from {path}: {error}.") from error
+    point = values.get("operating_point", values) if isinstance(values, dict) else {}
+    threshold = point.get("threshold")
+    if not isinstance(threshold, int | float) or isinstance(threshold, bool):
+        raise FacelabError(
+            f'{path} holds no threshold: expected a results.json of a verification, or {{"threshold": 0.35}}.'
+        )
+    rates = []
+    for rate in (point.get("far"), point.get("frr")):
+        rates.append(Estimate(**rate) if isinstance(rate, dict) and None not in rate.values() else None)
+    where = values.get("data", {}).get("name", "another set")
+    return Threshold(float(threshold), point.get("asked"), where, *rates, values.get("recipe"))
