@@ -141,6 +141,7 @@ def run(*arguments: Any) -> int:
 QUICK = ["--set", "size=32", "--set", "epochs=1", "--set", "batch_size=6", "--device", "cpu"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["strangers", "a folder that facelab synth made"])
 def test_train_and_evaluate_take_the_same_names(name, given, tmp_path):
     what = given.get(name, name)

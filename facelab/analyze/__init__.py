@@ -23,7 +23,16 @@ from facelab.analyze.geometry import (
 from facelab.analyze.hubness import hubness, k_occurrence
 from facelab.analyze.intervals import ratio_by_identity
 from facelab.analyze.probes import Probe, linear_probe
-from facelab.analyze.problems import Confusion, Failure, Pair, confused_identities, failures, hard_pairs, wrong_names
+from facelab.analyze.problems import (
+    Confusion,
+    Failure,
+    Pair,
+    confused_identities,
+    failures,
+    hard_pairs,
+    worst_pairs,
+    wrong_names,
+)
 from facelab.analyze.projection import Trust, project, trust
 from facelab.analyze.quality import rank_correlation
 from facelab.analyze.response import Response, response, responses
@@ -73,5 +82,6 @@ __all__ = [
     "trust",
     "uniformity",
     "variance_partition",
+    "worst_pairs",
     "wrong_names",
 ]

@@ -1,5 +1,6 @@
 """Where it goes wrong: confused identities, hard pairs, failures, with the rows to look the images up."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,7 +9,10 @@ import numpy as np
 from facelab.analyze.geometry import centre_angles
 from facelab.errors import FacelabError
 from facelab.evaluate.checks import check_embeddings
-from facelab.evaluate.scores import pair_scores
+from facelab.evaluate.identification import identity_scores
+from facelab.evaluate.scores import pair_blocks
+
+_KEPT = 10_000  # worst pairs that are held while all are looked through
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,9 @@ def hard_pairs(
 ) -> list[Pair]:
     """Return the hardest genuine pairs (lowest cosine) or the easiest impostor pairs (highest cosine), worst first.
 
-    Every image appears at most once: else one bad image would fill the list.
+    Every image appears at most once: else one bad image would fill the list. Exact, and in bounded memory: of the
+    pairs of all images the worst are kept, block by block. Where one image fills what was kept, all are looked
+    through again without the images found so far.
 
     Args:
         embeddings: shape (n, d).
@@ -38,22 +44,65 @@ def hard_pairs(
     """
     if kind not in ("genuine", "impostor") or top < 1:
         raise FacelabError(f"kind={kind!r}, top={top}: choose 'genuine' or 'impostor', and top of 1 or more.")
-    scores = pair_scores(embeddings, labels)
-    i, j = np.triu_indices(len(labels), k=1)
-    chosen = np.flatnonzero(scores.genuine == (kind == "genuine"))
-    if not len(chosen):
+    x, labels = check_embeddings(embeddings, labels)
+    pairs: list[Pair] = []
+    while len(pairs) < top:
+        left = np.setdiff1d(np.arange(len(x)), [image for pair in pairs for image in (pair.first, pair.second)])
+        first, second, scores = _hardest(x[left], labels[left], kind)
+        badness = -scores if kind == "genuine" else scores
+        pairs += worst_pairs(badness, left[first], left[second], scores, top=top - len(pairs))
+        if len(scores) < _KEPT:
+            break  # that was all
+    if not pairs:
         raise FacelabError(f"there is no {kind} pair among {len(labels)} images.")
-    order = chosen[np.argsort(scores.values[chosen] * (1 if kind == "genuine" else -1), kind="stable")]
+    return pairs
+
+
+def worst_pairs(
+    badness: np.ndarray, first: np.ndarray, second: np.ndarray, scores: np.ndarray, *, top: int = 8
+) -> list[Pair]:
+    """Return the pairs of highest badness, worst first, from a list of pairs; every image appears at most once.
+
+    Args:
+        badness, first, second, scores: of each pair, shape (p,): what to rank by, its two rows, its cosine.
+        top: at most so many.
+    """
     pairs: list[Pair] = []
     used: set[int] = set()
-    for p in order:
-        first, second = int(i[p]), int(j[p])
-        if first not in used and second not in used:
-            used |= {first, second}
-            pairs.append(Pair(first, second, float(scores.values[p])))
-            if len(pairs) == top:
-                break
+    for p in np.argsort(-badness, kind="stable"):
+        if len(pairs) == top:
+            break
+        images = {int(first[p]), int(second[p])}
+        if not images & used:
+            used |= images
+            pairs.append(Pair(int(first[p]), int(second[p]), float(scores[p])))
     return pairs
+
+
+def _hardest(x: np.ndarray, labels: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows and score of the hardest pairs of a kind, at most _KEPT, in the order of the rows."""
+    kept = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
+    sign = 1 if kind == "genuine" else -1
+    for block in _genuine_blocks(x, labels) if kind == "genuine" else _impostor_blocks(x, labels):
+        kept = tuple(np.concatenate(parts) for parts in zip(kept, block, strict=True))
+        if len(kept[2]) > _KEPT:
+            hardest = np.argpartition(sign * kept[2], _KEPT)[:_KEPT]
+            kept = tuple(part[hardest] for part in kept)
+    order = np.lexsort((kept[1], kept[0]))
+    return kept[0][order], kept[1][order], kept[2][order]
+
+
+def _impostor_blocks(x: np.ndarray, labels: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    for block in pair_blocks(x):
+        impostor = labels[block[0]] != labels[block[1]]
+        yield tuple(part[impostor] for part in block)
+
+
+def _genuine_blocks(x: np.ndarray, labels: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+    order = np.argsort(labels, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(labels[order])) + 1):
+        for first, second, scores in pair_blocks(x[rows]):
+            yield rows[first], rows[second], scores
 
 
 @dataclass(frozen=True)
@@ -106,16 +155,23 @@ class Failure:
     right_score: float | None
 
 
-def failures(embeddings: np.ndarray, labels: np.ndarray, *, top: int | None = None) -> list[Failure]:
+def failures(
+    embeddings: np.ndarray, labels: np.ndarray, *, gallery: np.ndarray | None = None, top: int | None = None
+) -> list[Failure]:
     """Return the images whose nearest other image shows somebody else, the most wrong (largest difference) first.
 
     Args:
         embeddings: shape (n, d).
         labels: identity of each, shape (n,). Images without another one of their identity cannot be found, so they are
             not counted as failures.
+        gallery: which images are enrolled, shape (n,), bool. Then the other images of these identities are searched
+            among the templates (see :func:`facelab.evaluate.identity_scores`): the scores of a failure are those of
+            two templates, and its rows the nearest gallery image of each of the two identities.
         top: at most so many.
     """
     x, labels = check_embeddings(embeddings, labels)
+    if gallery is not None:
+        return _failed_searches(embeddings, x, labels, np.asarray(gallery, dtype=bool), top)
     cosines = x @ x.T
     np.fill_diagonal(cosines, -np.inf)
     same = labels[:, None] == labels
@@ -126,6 +182,33 @@ def failures(embeddings: np.ndarray, labels: np.ndarray, *, top: int | None = No
     failed = np.flatnonzero((wrong_score > right_score) & np.isfinite(right_score))
     failed = failed[np.argsort((right_score - wrong_score)[failed], kind="stable")][:top]
     return [Failure(int(i), int(wrong[i]), float(wrong_score[i]), int(right[i]), float(right_score[i])) for i in failed]
+
+
+def _failed_searches(
+    embeddings: np.ndarray, x: np.ndarray, labels: np.ndarray, gallery: np.ndarray, top: int | None
+) -> list[Failure]:
+    probes, enrolled = np.flatnonzero(np.isin(labels, labels[gallery]) & ~gallery), np.flatnonzero(gallery)
+    people, scores = identity_scores(embeddings[gallery], labels[gallery], embeddings[probes])
+    best, own = scores.argmax(axis=1), np.searchsorted(people, labels[probes])
+    rows = np.arange(len(probes))
+    wrong_score, right_score = scores[rows, best], scores[rows, own]
+    failed = np.flatnonzero(best != own)
+    failed = failed[np.argsort((right_score - wrong_score)[failed], kind="stable")][:top]
+
+    def nearest(probe: int, identity: int) -> int:
+        images = enrolled[labels[enrolled] == people[identity]]
+        return int(images[(x[images] @ x[probe]).argmax()])
+
+    return [
+        Failure(
+            int(probes[p]),
+            nearest(probes[p], best[p]),
+            float(wrong_score[p]),
+            nearest(probes[p], own[p]),
+            float(right_score[p]),
+        )
+        for p in failed
+    ]
 
 
 def wrong_names(named: np.ndarray, labels: np.ndarray, gallery_labels: np.ndarray) -> list[Failure]:

@@ -30,24 +30,25 @@ def evaluate(
     threshold_from: Annotated[
         Path | None, typer.Option(help="verification: use the threshold of another run's results.json.")
     ] = None,
-    far: Annotated[float, typer.Option(help="verification: false accept rate at which a threshold is chosen.")] = 0.01,
+    far: Annotated[
+        float | None,
+        typer.Option(help="verification: false accept rate at which a threshold is chosen; by default 0.01."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of whatever is drawn at random.")] = 0,
     replicates: Annotated[int, typer.Option(min=1, help="Draws of identities for the intervals.")] = 1000,
     device: Device = "auto",
 ) -> None:
     """Measure a trained network, with intervals and pictures of its failures."""
     from facelab.reports.evaluation import evaluate as run
+    from facelab.reports.evaluation import make_protocol
 
     outcome = run(
         checkpoint,
         data,
-        protocol=protocol,
+        make_protocol(protocol, pairs=pairs, threshold_from=threshold_from, far=far),
         report=report,
         images=images,
         strangers_only=strangers_only,
-        pairs=pairs,
-        threshold_from=threshold_from,
-        far=far,
         seed=seed,
         replicates=replicates,
         device=device,

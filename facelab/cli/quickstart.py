@@ -17,7 +17,7 @@ def quickstart(
 ) -> None:
     """Run the whole chain on real photographs (about 3 minutes on two cores)."""
     from facelab.reports import run_quickstart
-    from facelab.reports.report import COLUMNS, table_rows
+    from facelab.reports.page import COLUMNS, table_rows
 
     outcome = run_quickstart(out, seed=seed, device=device, fresh=fresh, show_progress=True)
     console.print(f"\nMTCNN: {outcome.chips}.")

@@ -15,6 +15,7 @@ from facelab.errors import FacelabError, ImageError
 from facelab.progress import progress_bar
 
 _CHUNK = 64  # files that a thread takes at a time
+_MANY = 2000  # files: so many or more take seconds, so that a bar is shown
 
 
 def find_images(folder: Path | str) -> list[Path]:
@@ -59,7 +60,7 @@ def load_folder(folder: Path | str, *, show_progress: bool = False) -> tuple[Fac
 
     Args:
         folder: of the sub-folders.
-        show_progress: show a bar.
+        show_progress: show a bar where there are many files.
 
     Returns:
         The FaceSet of the good files, and one :class:`ImageError` for each bad one.
@@ -118,7 +119,8 @@ def _load(
 ) -> tuple[FaceSet, list[ImageError]]:
     """Decode each file once; return the FaceSet of the good ones, and an error for each bad one."""
     good, sizes, bad = [], [], []
-    with ThreadPool() as pool, progress_bar(f"read {name}", len(files), show_progress=show_progress) as bar:
+    shown = show_progress and len(paths) >= _MANY
+    with ThreadPool() as pool, progress_bar(f"read {name}", len(files), show_progress=shown) as bar:
         for row, found in enumerate(pool.imap(partial(_size, folder), paths, _CHUNK)):
             bar.update()
             if isinstance(found, ImageError):

@@ -20,7 +20,7 @@ from facelab.evaluate.identification import (
     ranks,
 )
 from facelab.evaluate.quality import ErrorReject, contrast, error_versus_reject, sharpness
-from facelab.evaluate.scores import Scores, listed_scores, pair_scores
+from facelab.evaluate.scores import Scores, listed_scores, pair_blocks, pair_scores
 from facelab.evaluate.streaming import streamed_roc
 from facelab.evaluate.templates import Templates, make_templates
 from facelab.evaluate.thresholds import (
@@ -84,6 +84,7 @@ __all__ = [
     "nearest_centroid",
     "open_set",
     "operating_point",
+    "pair_blocks",
     "pair_scores",
     "ranks",
     "roc",

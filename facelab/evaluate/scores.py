@@ -1,11 +1,12 @@
 """Similarity scores of pairs of images, and who is on them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.checks import check_embeddings
+from facelab.evaluate.checks import check_embeddings, unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +50,31 @@ def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> Scores:
     embeddings, labels = check_embeddings(embeddings, labels)
     i, j = np.triu_indices(len(embeddings), k=1)
     return Scores((embeddings @ embeddings.T)[i, j], labels[i], labels[j])
+
+
+def pair_blocks(
+    embeddings: np.ndarray, *, block_pairs: int = 4_000_000
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield the pairs of :func:`pair_scores`, in its order, some rows at a time: for more pairs than fit into memory.
+
+    Args:
+        embeddings: shape (n, d).
+        block_pairs: how many scores are computed at once; memory is some 50 bytes for each.
+
+    Yields:
+        (first, second, scores) of a block: two rows and their cosine similarity, shape (p,) each.
+
+    Raises:
+        FacelabError: see :func:`facelab.evaluate.checks.unit`.
+    """
+    embeddings, start = unit(embeddings), 0
+    while start < len(embeddings):
+        others = len(embeddings) - start
+        stop = min(len(embeddings), start + max(1, block_pairs // others))
+        block = embeddings[start:stop] @ embeddings[start:].T
+        i, j = np.triu_indices(stop - start, k=1, m=others)
+        yield start + i, start + j, block[i, j]
+        start = stop
 
 
 def listed_scores(embeddings: np.ndarray, labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> Scores:

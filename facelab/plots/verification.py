@@ -10,6 +10,7 @@ from facelab.evaluate import (
     ErrorReject,
     FoldAccuracy,
     GroupAudit,
+    Roc,
     Scores,
     auc,
     bootstrap_interval,
@@ -60,6 +61,10 @@ def _by_kind(pairs: Scores) -> dict[str, np.ndarray]:
     return {"impostor pairs": pairs.values[~pairs.genuine], "genuine pairs": pairs.values[pairs.genuine]}
 
 
+def _rocs(scores: Mapping[str, Scores | Roc]) -> dict[str, Roc]:
+    return {name: pairs if isinstance(pairs, Roc) else roc(pairs) for name, pairs in scores.items()}
+
+
 @styled
 def compared_pair(
     chips: Sequence[np.ndarray],
@@ -99,14 +104,14 @@ def compared_pair(
 
 
 @styled
-def roc_curves(scores: Mapping[str, Scores]) -> Figure:
+def roc_curves(scores: Mapping[str, Scores | Roc]) -> Figure:
     """Draw TAR over FAR (logarithmic) for each model. Higher is better; the useful end is on the left."""
     figure, ((panel,),) = new_figure(width=5.0, height=3.6)
-    for (name, pairs), colour, line in zip(scores.items(), CYCLE, LINES, strict=False):
-        curve = roc(pairs)
+    curves = _rocs(scores)
+    for (name, curve), colour, line in zip(curves.items(), CYCLE, LINES, strict=False):
         label = f"{display_name(name)} (AUC {auc(curve):.3f})"
         panel.step(curve.far, curve.tar, where="post", color=colour, linestyle=line, label=label)
-    lowest = min(1 / (~pairs.genuine).sum() for pairs in scores.values())
+    lowest = min(1 / curve.impostor_pairs for curve in curves.values())
     panel.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.02), xlabel="false accept rate (FAR)")
     panel.set_ylabel("true accept rate (TAR)")
     panel.legend(loc="best")
@@ -114,16 +119,17 @@ def roc_curves(scores: Mapping[str, Scores]) -> Figure:
 
 
 @styled
-def det_curves(scores: Mapping[str, Scores]) -> Figure:
+def det_curves(scores: Mapping[str, Scores | Roc]) -> Figure:
     """Draw FRR over FAR on normal-deviate axes for each model: two normal distributions give a straight line. Lower is
     better."""
     from scipy.special import ndtri
 
     figure, ((panel,),) = new_figure(width=4.6, height=4.2)
-    for (name, pairs), colour, line in zip(scores.items(), CYCLE, LINES, strict=False):
-        panel.plot(*det(roc(pairs)), color=colour, linestyle=line, label=display_name(name))
+    curves = _rocs(scores)
+    for (name, curve), colour, line in zip(curves.items(), CYCLE, LINES, strict=False):
+        panel.plot(*det(curve), color=colour, linestyle=line, label=display_name(name))
     rates = np.array([0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8])
-    lowest = min(1 / (~pairs.genuine).sum() for pairs in scores.values())
+    lowest = min(1 / curve.impostor_pairs for curve in curves.values())
     panel.set_xlim(ndtri(max(lowest, 1e-4)), ndtri(0.85))
     panel.set_ylim(ndtri(0.002), ndtri(0.95))
     for axis in (panel.xaxis, panel.yaxis):

@@ -21,7 +21,7 @@ from facelab.evaluate import Estimate, closed_set_accuracy, leave_one_out_rank1,
 from facelab.files import atomic_write
 from facelab.plots import photographs_and_chips, projection_map, roc_curves, score_histograms, training_curves
 from facelab.plots.style import display_name
-from facelab.reports.report import COLUMNS, Section, table_rows, write_report
+from facelab.reports.page import COLUMNS, Section, table_rows, write_page
 from facelab.sources import find_source
 from facelab.train import Recipe, fit
 
@@ -141,7 +141,7 @@ def run_quickstart(
     results = _results(outcome, seed, str(torch_device), histories, facts)
     with atomic_write(folder / "results.json") as path:
         path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    write_report(
+    write_page(
         folder / "report.html",
         "facelab quickstart",
         _sections(outcome, seed, facts, histories, rank1),

@@ -3,7 +3,17 @@ import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from facelab.errors import FacelabError
-from facelab.evaluate import Scores, auc, eer, identity_bootstrap, pair_scores, roc, tar_at_far, verification
+from facelab.evaluate import (
+    Scores,
+    auc,
+    eer,
+    identity_bootstrap,
+    pair_blocks,
+    pair_scores,
+    roc,
+    tar_at_far,
+    verification,
+)
 
 
 def random_scores(n: int = 400, ties: bool = False, seed: int = 0) -> Scores:
@@ -173,3 +183,13 @@ def test_counts():
 def test_bad_embeddings_are_named(change, message):
     with pytest.raises(FacelabError, match=message):
         verification(*change(*random_embeddings()), replicates=2)
+
+
+@pytest.mark.parametrize("block_pairs", [1, 57, 10_000])
+def test_blocks_hold_all_pairs_in_order(block_pairs):
+    embeddings, labels = random_embeddings()
+    plain, blocks = pair_scores(embeddings, labels), list(pair_blocks(embeddings, block_pairs=block_pairs))
+    first, second, values = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+    np.testing.assert_array_equal(np.stack([first, second]), np.triu_indices(40, k=1))
+    np.testing.assert_allclose(values, plain.values, rtol=0, atol=1e-14)
+    assert all(len(part[0]) <= max(block_pairs, 40) for part in blocks)

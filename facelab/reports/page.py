@@ -1,4 +1,4 @@
-"""A report as one HTML file that can be mailed: figures are inside."""
+"""One HTML file that can be mailed: figures are inside."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -46,8 +46,8 @@ def table_rows(estimates: Mapping[str, Mapping[str, Estimate]]) -> list[list[str
     return [[display_name(name), *(f"{values[key]:.3f}" for key in COLUMNS)] for name, values in estimates.items()]
 
 
-def write_report(path: Path, title: str, sections: Sequence[Section], *, lead: str, credit: str = "") -> None:
-    """Write a report to ``path``; figures are read from their files and put inside the page.
+def write_page(path: Path, title: str, sections: Sequence[Section], *, lead: str, credit: str = "") -> None:
+    """Write a page to ``path``; figures are read from their files and put inside the page.
 
     Args:
         path: of the HTML file.
@@ -58,7 +58,7 @@ def write_report(path: Path, title: str, sections: Sequence[Section], *, lead: s
     """
     from jinja2 import Environment
 
-    template = files("facelab.reports").joinpath("report.html.j2").read_text(encoding="utf-8")
+    template = files("facelab.reports").joinpath("page.html.j2").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
     html = page.render(
         title=title,
