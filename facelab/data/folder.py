@@ -15,7 +15,7 @@ from facelab.errors import FacelabError, ImageError
 from facelab.progress import progress_bar
 
 _CHUNK = 64  # files that a thread takes at a time
-_MANY = 2000  # files: so many or more take seconds, so that a bar is shown
+_MANY = 2000  # files: a bar is shown for so many or more, which take seconds
 
 
 def find_images(folder: Path | str) -> list[Path]:
