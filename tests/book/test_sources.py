@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 WITHOUT_A_NUMBER = {"huang2007lfw", "buolamwini2018gendershades", "harvey2021exposing", "gdpr2016", "aiact2024"}
 BIBLIOGRAPHY = pybtex.parse_file(ROOT / "book/references.bib").entries
 TEXTS = [
-    *sorted((ROOT / "book").glob("*.md")),
+    *sorted((ROOT / "book").rglob("*.md")),
     *sorted((ROOT / "book").glob("*.ipynb")),
     *sorted((ROOT / "notebooks").glob("*.ipynb")),
 ]
@@ -57,8 +57,13 @@ def test_entry_is_complete(key: str) -> None:
 
 
 def test_every_notebook_and_page_is_in_the_table_of_contents() -> None:
+    def pages(entries: list[dict]) -> set[str]:
+        return {entry["file"] for entry in entries} | {
+            page for entry in entries for page in pages(entry.get("sections", []))
+        }
+
     toc = yaml.safe_load((ROOT / "book/_toc.yml").read_text("utf8"))
-    listed = {toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])}
+    listed = {toc["root"]}.union(*(pages(part["chapters"]) for part in toc["parts"]))
     assert listed == {str(path.relative_to(ROOT).with_suffix("")) for path in TEXTS}
 
 
