@@ -30,8 +30,8 @@ from facelab.study.training import Training
 from facelab.synth.recipe import SynthRecipe
 
 if TYPE_CHECKING:
+    import matplotlib.figure
     import pandas as pd
-    from matplotlib.figure import Figure
 
 PAIRS = [("five-point", "crop"), ("five-point", "eyes"), ("eyes", "crop")]
 MAIN = "tar_at_far_0.01"  # the main measure, chosen before the run
@@ -144,7 +144,7 @@ class Alignment(Experiment):
             "comparisons": pd.DataFrame(compared).T.rename_axis(["set", "measure", "pair"]),
         }
 
-    def figures(self, values: dict[str, Any]) -> "dict[str, Figure]":
+    def figures(self, values: dict[str, Any]) -> "dict[str, matplotlib.figure.Figure]":
         from facelab.plots import method_comparison
 
         return {"methods": method_comparison(values)}

@@ -27,8 +27,8 @@ from facelab.study.rendered import Render, load_scenes
 from facelab.synth.photographs import PhotographRecipe, Photographs
 
 if TYPE_CHECKING:
+    import matplotlib.figure
     import pandas as pd
-    from matplotlib.figure import Figure
 
 YAW = (0.0, 15.0, 30.0, 45.0, 65.0)  # degrees, edges of groups of |yaw|
 HEIGHT = (20.0, 50.0, 80.0, 130.0, 500.0)  # pixels, edges of groups of the true box's height
@@ -94,7 +94,7 @@ class Detectors(Experiment):
         }
         return {"detectors": pd.DataFrame(rows).T.rename_axis("detector")}
 
-    def figures(self, values: dict[str, Any]) -> "dict[str, Figure]":
+    def figures(self, values: dict[str, Any]) -> "dict[str, matplotlib.figure.Figure]":
         from facelab.plots import precision_recall_curves, recall_by_group
 
         found = values["detectors"]

@@ -10,8 +10,8 @@ import numpy as np
 from facelab.strict import Strict
 
 if TYPE_CHECKING:
+    import matplotlib.figure
     import pandas as pd
-    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +76,7 @@ class Experiment(Strict):
         """Return the tables of a report by name, from the values."""
         return {}
 
-    def figures(self, values: dict[str, Any]) -> "dict[str, Figure]":
+    def figures(self, values: dict[str, Any]) -> "dict[str, matplotlib.figure.Figure]":
         """Return the figures of a report by name, from the values."""
         return {}
 

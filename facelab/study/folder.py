@@ -1,4 +1,4 @@
-"""The runs of a plan in a folder: one small JSON file for each, with its arrays beside it.
+"""The runs of a plan in a folder: one small JSON file for each, with its arrays beside it::
 
 runs/NAME.json    settings, values, seconds, device, versions, date of the run NAME
 runs/NAME.npz     its arrays, if it has any

@@ -2,10 +2,11 @@
 
 import datetime
 import importlib
+import re
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, field_validator
 
 from facelab.errors import FacelabError
 from facelab.strict import Strict, read_toml
@@ -34,12 +35,19 @@ class Plan(Strict):
         threads: of torch in every run. Their number decides the last bits of a training, so it belongs to the plan.
     """
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]*$")
+    name: str
     title: str = Field(min_length=1)
     experiment: str
     threads: int = Field(1, ge=1)
-    settings: SerializeAsAny[Experiment]
+    settings: Experiment
     changes: tuple[Change, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+            raise FacelabError(f"{name!r} is to name files: small letters, digits and hyphens")
+        return name
 
     @classmethod
     def parse(cls, values: dict[str, Any], source: str = "plan") -> Self:
@@ -66,7 +74,7 @@ class Plan(Strict):
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as JSON can hold them."""
-        return self.model_dump(mode="json")
+        return self.model_dump(mode="json", serialize_as_any=True)
 
 
 def plans() -> list[str]:

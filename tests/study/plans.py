@@ -17,8 +17,8 @@ epochs = 1
 """
 RENDERED = """
 [settings.faces.mini]
-photographs.rendered = { identities = 4, images = 3, seed = 7, margin = 56, ranges = { yaw = 0.1, occluders = 0.0 } }
-strangers = 2
+photographs.rendered = { identities = 6, images = 5, seed = 7, margin = 56, ranges = { yaw = 0.1, occluders = 0 } }
+strangers = 4
 epochs = 1
 """
 SYNTHFACES = """
@@ -28,7 +28,7 @@ experiment = "synthfaces"
 
 [settings]
 detection = { identities = 2, images = 2, seed = 77, margin = 56, ranges = { yaw = 0.1, profile = 0, occluders = 0 } }
-closed_set = { identities = 6, images = 3, held_out = 3, ranges = { yaw = 0.1, profile = 0.0, occluders = 0.0 } }
+closed_set = { identities = 9, images = 3, held_out = 6, ranges = { yaw = 0.1, profile = 0, occluders = 0 } }
 train_images = 2
 carry_over = { identities = 3, images = 2, seed = 900 }
 orl_identities = 4

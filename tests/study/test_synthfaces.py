@@ -34,7 +34,7 @@ def test_the_card_is_made_of_what_the_runs_found(done, tmp_path):
     assert f"found {found['easy_found']} of {found['easy_faces']} faces" in text
     assert f"{values['carry_over']['lbp']['auc']['value']:.3f} [" in text
     assert "| SynthFaces, no augmentation |" in text
-    assert "Quantiles over the 6 people and 18 pictures" in text
+    assert "Quantiles over the 9 people and 27 pictures" in text
 
 
 def test_counts_are_those_of_the_plan(done):
@@ -43,7 +43,7 @@ def test_counts_are_those_of_the_plan(done):
     assert 0 < values["detection"]["easy_error_median"] < 0.2  # of the distance between the eyes
     closed = values["closed_set"]
     assert (closed["identities"], closed["train_pictures"], closed["accuracy"]["n"]) == (3, 6, 3)
-    assert closed["strangers"]["auc"]["n"] == 9 * 8 / 2
+    assert closed["strangers"]["auc"]["n"] == 18 * 17 / 2
     assert done.outcome("orl-chips").arrays["chips"].shape == (40, 32, 32)
     assert values["carry_over"]["pixels"]["auc"]["n"] == 40 * 39 / 2
     with_and_without = values["carry_over"]["synthfaces"], values["ablation"]["no augmentation"]
