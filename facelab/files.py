@@ -67,6 +67,8 @@ def _umask() -> int:
 
 def facelab_home() -> Path:
     """Return the folder for data that facelab makes itself: ``$FACELAB_HOME``, or the user's cache folder."""
-    import platformdirs
+    if home := os.environ.get("FACELAB_HOME"):
+        return Path(home)
+    import platformdirs  # a machine that is told where may lack it
 
-    return Path(os.environ.get("FACELAB_HOME") or platformdirs.user_cache_path("facelab"))
+    return platformdirs.user_cache_path("facelab")

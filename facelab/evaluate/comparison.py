@@ -128,8 +128,26 @@ def compare_scores(
             raise FacelabError("the scores are not of the same pairs; compare models on one list of pairs.")
     points = np.array([float(measure(roc(scores))) for scores in everyone])
     draws = np.array([_draws(scores, measure, replicates, seed) for scores in everyone])
+    seeds, identities = len(first), len(np.union1d(first[0].first, first[0].second))
+    return compare_draws(points[:seeds], points[seeds:], draws[:seeds], draws[seeds:], identities)
+
+
+def compare_draws(
+    first: np.ndarray, second: np.ndarray, first_draws: np.ndarray, second_draws: np.ndarray, identities: int
+) -> Comparison:
+    """Compare two models whose measure has been taken already, on the data and on each draw of identities.
+
+    Args:
+        first, second: the measure of each model for each seed, shape (seeds,).
+        first_draws, second_draws: the measure on each draw of identities, shape (seeds, r); draw k is the same
+            everywhere.
+        identities: how many were drawn from.
+
+    Raises:
+        FacelabError: a measure that is not finite, or hardly any draw that is.
+    """
     seeds = len(first)
-    difference, drawn = points[:seeds] - points[seeds:], draws[:seeds] - draws[seeds:]
+    difference, drawn = np.asarray(first) - np.asarray(second), np.asarray(first_draws) - np.asarray(second_draws)
     check_finite("the measure of seed", difference)
     drawn = drawn[:, np.isfinite(drawn).all(axis=0)]  # a draw may lack genuine pairs
     if drawn.shape[1] < 2:
@@ -137,7 +155,6 @@ def compare_scores(
     v_seed = difference.var(ddof=1) / seeds if seeds > 1 else 0.0
     v_identity = drawn.mean(axis=0).var(ddof=1)
     v_both = max(0.0, (drawn.var(axis=1, ddof=1).mean() - v_identity) / (seeds - 1)) if seeds > 1 else 0.0
-    identities = len(np.union1d(first[0].first, first[0].second))
     return _comparison(float(difference.mean()), v_seed, v_identity, v_both, seeds, identities)
 
 

@@ -6,7 +6,7 @@ from facelab.data.faceset import FaceSet
 from facelab.models import Embedder
 from facelab.strict import Strict
 from facelab.study.experiment import Job
-from facelab.train import Recipe, fit
+from facelab.train import Checkpoint, Recipe, fit
 
 
 class Training(Strict):
@@ -21,7 +21,11 @@ class Training(Strict):
 
     def embedder(self, faces: FaceSet, job: Job) -> Embedder:
         """Train on these faces; return what the network embeds. A run that was stopped goes on in its training."""
-        state = fit(
+        return self.fit(faces, job).embedder(job.device)
+
+    def fit(self, faces: FaceSet, job: Job) -> Checkpoint:
+        """Train on these faces; as :meth:`embedder`."""
+        return fit(
             self.recipe,
             faces,
             device=job.device,
@@ -29,4 +33,3 @@ class Training(Strict):
             checkpoint=job.scratch / "training.pt",
             show_progress=job.show_progress,
         )
-        return state.embedder(job.device)
