@@ -15,10 +15,10 @@ from facelab.study.experiment import Experiment
 PLANS = Path(__file__).parent / "plans"
 
 EXPERIMENTS = {
-    "ablations": ("facelab.study.ablations", "Ablations"),
     "alignment": ("facelab.study.alignment", "Alignment"),
     "detection": ("facelab.study.detection", "Detectors"),
     "losses": ("facelab.study.losses", "Losses"),
+    "ablations": ("facelab.study.ablations", "Ablations"),
     "synthfaces": ("facelab.study.synthfaces", "SynthFacesCard"),
 }
 
