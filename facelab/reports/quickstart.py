@@ -30,7 +30,7 @@ TRAIN_IMAGES = 7  # of 10 per identity
 
 # The same network, data, order and budget; only the loss differs. Scale 16 and margin 0.3: with 30 identities and 210
 # images, the usual scale 64 and margin 0.5 do not get going in so few steps (30 epochs of 7).
-_SHARED: dict[str, Any] = {"size": 64, "embedding_dim": 128, "epochs": 30, "batch_size": 30, "learning_rate": 0.05}
+SHARED: dict[str, Any] = {"size": 64, "embedding_dim": 128, "epochs": 30, "batch_size": 30, "learning_rate": 0.05}
 LOSSES: dict[str, dict[str, Any]] = {
     "cross_entropy": {"name": "cross_entropy"},
     "arcface": {"name": "arcface", "scale": 16.0, "margin": 0.3},
@@ -56,7 +56,7 @@ class Quickstart:
 
 def quickstart_recipe(loss: str, seed: int) -> Recipe:
     """Return the recipe of the quickstart for ``"cross_entropy"`` or ``"arcface"``."""
-    return Recipe.parse({**_SHARED, "loss": LOSSES[loss], "seed": seed})
+    return Recipe.parse({**SHARED, "loss": LOSSES[loss], "seed": seed})
 
 
 def run_quickstart(

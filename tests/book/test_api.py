@@ -8,6 +8,8 @@ import pytest
 
 import facelab
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 ROOMS = sorted(p.name for p in Path(facelab.__file__).parent.iterdir() if (p / "__init__.py").exists())
 ROOMS.remove("cli")  # facelab --help is its reference

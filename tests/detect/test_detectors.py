@@ -232,6 +232,7 @@ def test_command_writes_boxes_of_a_detector_without_landmarks(tmp_path):
     assert face["landmarks"] is None
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_on_50_megapixels():
     """In a process of its own: what detection adds to the decoded picture and its first pyramid level."""
     code = (

@@ -41,6 +41,7 @@ def new_recipe(monkeypatch):
     return module.Recipe
 
 
+@pytest.mark.slow
 def test_a_loss_that_has_a_row_can_be_named_trained_and_shown(new_recipe, toy_chips):
     values = {"size": 32, "embedding_dim": 8, "epochs": 12, "batch_size": 12, "learning_rate": 0.05, "augment": False}
     chosen = new_recipe.parse({**values, "loss": {"name": "smooth", "smoothing": 0.2}})

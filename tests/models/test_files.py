@@ -13,6 +13,8 @@ from facelab.models import files
 from facelab.models.files import embed_faces
 from facelab.train import Checkpoint, Recipe, fit
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):

@@ -17,6 +17,8 @@ from facelab.evaluate import errors_at, operating_point, pair_scores
 from facelab.reports.compare import compare
 from facelab.train import Checkpoint, Recipe, fit
 
+pytestmark = pytest.mark.slow
+
 FACE = data.astronaut()[20:220, 130:330]
 PEOPLE, EACH = 12, 3  # of the set that thresholds are chosen on: 594 impostor pairs
 

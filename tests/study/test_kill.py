@@ -15,6 +15,8 @@ from facelab.study.plan import Plan
 from facelab.study.report import make_report
 from facelab.study.runner import run_plan
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory) -> Path:

@@ -20,6 +20,8 @@ from facelab.study.plan import Plan
 from facelab.study.report import make_report
 from facelab.study.runner import run_plan
 
+pytestmark = pytest.mark.slow
+
 TOML = """
 name = "tiny"
 title = "Two losses, tiny"

@@ -14,6 +14,8 @@ from facelab.study.plan import Plan
 from facelab.study.report import make_report
 from facelab.study.runner import run_plan, seconds_left
 
+pytestmark = pytest.mark.slow
+
 SEEDS = range(4)
 
 

@@ -15,6 +15,8 @@ from facelab.study.runner import run_plan
 from facelab.synth.dataset import load_synthfaces
 from facelab.synth.recipe import folder_of
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory):

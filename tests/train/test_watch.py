@@ -23,6 +23,7 @@ def test_watch_collects_the_steps_and_normalises_for_angles():
         assert watch.history[1] == neural_collapse(v, labels.numpy(), w)
 
 
+@pytest.mark.slow
 def test_watch_during_a_training(toy_chips):
     recipe = Recipe.parse({"size": 32, "embedding_dim": 8, "epochs": 3, "batch_size": 6})
     watch = EmbeddingWatch(neural_collapse, every=2)
