@@ -31,10 +31,12 @@ def test_killed_and_gone_on_with_gives_the_same_table(plan, tmp_path):
     out = tmp_path / "killed"
     command = [sys.executable, "-m", "facelab", "study", "run", str(plan), "--out", str(out), "--jobs", "2"]
     process = subprocess.Popen([*command, "--device", "cpu"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    until(lambda: len(list(out.glob("runs/orl-*-*.json"))) >= 1)  # in the middle of the trainings
-    children = [int(n) for n in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        until(lambda: len(list(out.glob("runs/orl-*-*.json"))) >= 1)  # in the middle of the trainings
+        children = [int(n) for n in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
     until(lambda: not any(alive(child) for child in children))  # nothing works on where nobody waits for it
     assert len(children) >= 2
 
@@ -47,7 +49,7 @@ def test_killed_and_gone_on_with_gives_the_same_table(plan, tmp_path):
     assert not any((out / "scratch").iterdir())
 
 
-def until(condition, seconds: float = 300) -> None:
+def until(condition, seconds: float = 1800) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
