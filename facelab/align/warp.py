@@ -9,7 +9,7 @@ from facelab.align.similarity import TEMPLATE_SIZE, similarity, template
 from facelab.errors import FacelabError
 
 Method = Literal["five-point", "eyes", "crop"]
-METHODS: tuple[str, ...] = get_args(Method)
+METHODS: tuple[Method, ...] = get_args(Method)
 # Of the box's longer side, so that a face has on average the same size on a plain crop of an MTCNN box as on an
 # aligned chip: measured on ORL, by facelab study run alignment.
 CROP_MARGIN = 0.11

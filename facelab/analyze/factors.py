@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -97,7 +97,7 @@ def variance_partition(
     np.add.at(means, codes, x)
     means /= counts[:, None]
     fold = np.random.default_rng(seed).permutation(len(identities)) % folds
-    by_level: dict[Literal["within", "between"], dict[str, np.ndarray]] = {"within": {}, "between": {}}
+    by_level: dict[Any, dict[str, np.ndarray]] = {"within": {}, "between": {}}
     for name, given in blocks.items():
         block = np.asarray(given, dtype=np.float64)
         if block.ndim != 2 or len(block) != len(x) or not np.isfinite(block).all():

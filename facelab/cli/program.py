@@ -34,10 +34,11 @@ class Verb(TyperCommand):
     def format_help(self, *arguments: Any) -> None:
         for parameter in self.params:
             for name, place in NAMES.items():
-                if f"{{{name}}}" in (parameter.help or ""):
+                said = getattr(parameter, "help", None) or ""
+                if f"{{{name}}}" in said:
                     module, function = place.split(":")
                     known = ", ".join(getattr(importlib.import_module(module), function)())
-                    parameter.help = parameter.help.replace(f"{{{name}}}", known)
+                    setattr(parameter, "help", said.replace(f"{{{name}}}", known))  # noqa: B010
         super().format_help(*arguments)
 
 
@@ -70,7 +71,7 @@ def app(arguments: Sequence[str] | None = None) -> None:
 
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = say
+            warnings.showwarning = say  # type: ignore[assignment]
             typer_app(arguments)
     except FacelabError as error:
         message = escape(str(error))

@@ -45,7 +45,15 @@ def synth(
     settings = {name: value for name, value in context.params.items() if name in SynthRecipe.__dataclass_fields__}
     recipe, name = choose(preset, photographs=photographs, **settings)
     where = out or name
-    report = make(recipe, where, workers=workers, device=device, backend=backend, address=address, show_progress=True)
+    report = make(
+        recipe,
+        where,
+        workers=workers,
+        device=device,
+        backend=backend,  # type: ignore[arg-type] # make says which there are
+        address=address,
+        show_progress=True,
+    )
     console.print(f"{report}: {where}", soft_wrap=True)
     if preview is not None:
         console.print(f"contact sheet: {write_preview(where, preview)}", soft_wrap=True)

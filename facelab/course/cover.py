@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -69,7 +70,7 @@ def logo_figure() -> Figure:
     axes.add_patch(FancyBboxPatch((0.08, 0.08), 0.84, 0.84, boxstyle=tile, fc="#0072b2", ec="none"))
     axes.add_patch(Ellipse((0.5, 0.51), 0.54, 0.7, fc="#ffffff", ec="none"))
     points = 0.5 + (LANDMARKS - LANDMARKS.mean(0)) * 0.98
-    axes.scatter(*points.T, s=34, color=["#0072b2", "#0072b2", "#b85000", "#007a5a", "#007a5a"])
+    axes.scatter(points[:, 0], points[:, 1], s=34, color=["#0072b2", "#0072b2", "#b85000", "#007a5a", "#007a5a"])
     return figure
 
 
@@ -94,7 +95,13 @@ def _head(axes: Axes, centre: tuple[float, float], size: float, tilt: float, ink
     if marks:
         rotation = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
         points = (LANDMARKS - LANDMARKS.mean(0)) * size * 0.98 @ rotation.T + centre
-        axes.scatter(*points.T, s=520 * size**2, color=[ink.blue, ink.blue, ink.orange, ink.green, ink.green], zorder=3)
+        axes.scatter(
+            points[:, 0],
+            points[:, 1],
+            s=520 * size**2,
+            color=[ink.blue, ink.blue, ink.orange, ink.green, ink.green],
+            zorder=3,
+        )
 
 
 def _detect(axes: Axes, ink: Ink) -> None:
@@ -133,7 +140,8 @@ def _embed(axes: Axes, ink: Ink) -> None:
     for name, angle in CLUSTERS.items():
         colour, (x, y) = getattr(ink, name), _on_circle(angle)
         axes.plot([0.5, x], [0.51, y], color=colour, lw=1.6, ls=(0, (3, 2)))
-        axes.scatter(*_on_circle(angle + spread), s=62, color=colour, zorder=3)
+        x, y = _on_circle(angle + spread)
+        axes.scatter(x, y, s=62, color=colour, zorder=3)
 
 
 def _match(axes: Axes, ink: Ink) -> None:
@@ -141,7 +149,7 @@ def _match(axes: Axes, ink: Ink) -> None:
     probe, genuine, impostor = 1.05, 0.38, 2.5
     middle = -np.degrees(probe)
     axes.add_patch(Wedge((0.5, 0.51), 0.39, middle - 45, middle + 45, fc=ink.blue, alpha=0.16, ec="none"))
-    arrow = {"arrowstyle": "-|>", "mutation_scale": 17, "shrinkA": 0, "shrinkB": 0, "lw": 2.2}
+    arrow: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 17, "shrinkA": 0, "shrinkB": 0, "lw": 2.2}
     for angle, colour in [(probe, ink.line), (genuine, ink.blue), (impostor, ink.orange)]:
         axes.add_patch(FancyArrowPatch((0.5, 0.51), tuple(_on_circle(angle)), color=colour, **arrow))
     axes.text(0.685, 0.355, r"$\theta$", color=ink.blue, fontsize=18, ha="center", va="center")
@@ -158,7 +166,7 @@ def _arrow_between(figure: Figure, left: Axes, right: Axes, ink: Ink) -> None:
     a, b = left.get_position(), right.get_position()
     y = a.y0 + 0.61 * a.height
     middle, half = (a.x1 + b.x0) / 2, 0.009 * 12 / figure.get_figwidth()
-    style = {"arrowstyle": "-|>", "mutation_scale": 22, "lw": 2.2, "color": ink.line}
+    style: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 22, "lw": 2.2, "color": ink.line}
     figure.patches.append(
         FancyArrowPatch((middle - half, y), (middle + half, y), transform=figure.transFigure, **style)
     )

@@ -147,7 +147,7 @@ def example(
 def figure_functions() -> dict[str, Callable[..., Figure]]:
     """Return every public function that returns a figure, by name: the book's own, then those of ``facelab.plots``."""
     names = ["course.cover", "course.review", *(f"plots.{info.name}" for info in pkgutil.iter_modules(plots.__path__))]
-    found = {}
+    found: dict[str, Callable[..., Figure]] = {}
     for module in (importlib.import_module(f"facelab.{name}") for name in names):
         for name, function in inspect.getmembers(module, inspect.isfunction):
             returns = inspect.signature(function).return_annotation
@@ -554,7 +554,8 @@ def _(data: ExampleData) -> Figure:
 
 @example("threshold_transfer", "Two pairs of histograms; one threshold cuts both sets, at very different error rates.")
 def _(data: ExampleData) -> Figure:
-    return plots.threshold_transfer(*data.scores.values(), data.threshold, list(data.scores))
+    first, second = data.scores.values()
+    return plots.threshold_transfer(first, second, data.threshold, list(data.scores))
 
 
 @example("interval_widths", "Two histograms of AUC: narrow when pairs are drawn again, wide when people are.")

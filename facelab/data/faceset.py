@@ -19,7 +19,7 @@ class Images(Protocol):
     def __getitem__(self, index: int, /) -> np.ndarray: ...
 
 
-class ImageFiles:
+class ImageFiles(Sequence[np.ndarray]):
     """Picture files as a sequence of RGB arrays, each decoded when it is asked for.
 
     Args:
@@ -33,11 +33,11 @@ class ImageFiles:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, index: int) -> np.ndarray:
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         return read_image(Path(self.folder, self.paths[index]))
 
 
-class EncodedImages:
+class EncodedImages(Sequence[np.ndarray]):
     """Encoded images (the bytes of JPEG or PNG files) as a sequence of RGB arrays, each decoded when it is asked for.
 
     Args:
@@ -51,7 +51,7 @@ class EncodedImages:
     def __len__(self) -> int:
         return len(self.data)
 
-    def __getitem__(self, index: int) -> np.ndarray:
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         import cv2
 
         data = np.frombuffer(self.data[index], np.uint8)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,10 +60,11 @@ class MTCNN:
         self.min_face, self.max_faces, self.thresholds, self.factor = min_face, max_faces, thresholds, factor
         self.device = resolve_device(device)
         # The layout of decoded pictures, and twice as fast on a CPU.
-        self.pnet, self.rnet, self.onet = (
+        nets: list[Any] = [
             load_pretrained(net).to(self.device).to(memory_format=torch.channels_last)
             for net in (PNet(), RNet(), ONet())
-        )
+        ]
+        self.pnet, self.rnet, self.onet = nets
 
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
         """Return the faces of each image, best score first.
@@ -245,11 +247,11 @@ class _Areas:
         if self.sums is None:
             small = cv2.resize(self.image[y0:y1, x0:x1], (width, height), interpolation=cv2.INTER_AREA)
             return small
-        (top, bottom), (left, right) = _bins(y1 - y0, height), _bins(x1 - x0, width)
+        (upper, lower), (first, last) = _bins(y1 - y0, height), _bins(x1 - x0, width)
         sums = self.sums[y0 : y1 + 1, x0 : x1 + 1]
-        strips = sums[bottom] - sums[top]
-        means = (strips.take(right, axis=1) - strips.take(left, axis=1)).astype(np.float32)
-        means /= ((bottom - top)[:, None] * (right - left)).astype(np.float32)[:, :, None]
+        strips = sums[lower] - sums[upper]
+        means = (strips.take(last, axis=1) - strips.take(first, axis=1)).astype(np.float32)
+        means /= ((lower - upper)[:, None] * (last - first)).astype(np.float32)[:, :, None]
         return means
 
 

@@ -88,9 +88,9 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
             pairs.
     """
     values, genuine = scores.values, scores.genuine
-    if not isinstance(folds, np.ndarray) and np.isscalar(folds):
-        folds = consecutive_folds(len(scores), int(folds))
     folds = np.asarray(folds)
+    if folds.ndim == 0:
+        folds = consecutive_folds(len(scores), int(folds))
     check_each(values, of="pairs", folds=folds)
     names = np.unique(folds)
     if len(names) < 2:

@@ -26,7 +26,8 @@ def arcface_target(cos_theta: Tensor, margin: float | Tensor) -> Tensor:
     floor = 16 * torch.finfo(cos_theta.dtype).eps
     sin_theta = ((1 - cos_theta) * (1 + cos_theta)).clamp(min=floor).sqrt()
     inside = cos_theta * cos_m - sin_theta * sin_m  # cos(θ + m) by the addition theorem, without acos
-    beyond = cos_theta - margin * abs(sin_m)
+    drop: float | Tensor = margin * abs(sin_m)  # type: ignore[operator]
+    beyond = cos_theta - drop
     if isinstance(margin, Tensor):
         return torch.where(torch.where(margin >= 0, cos_theta >= -cos_m, cos_theta <= cos_m), inside, beyond)
     return torch.where(cos_theta >= -cos_m if margin >= 0 else cos_theta <= cos_m, inside, beyond)

@@ -70,7 +70,7 @@ class PartialFC(Loss):
         state = self.margin_loss.state_dict(*args, **kwargs)
         return {**state, "centres": self.all_rows(state["centres"])}
 
-    def load_state_dict(self, state: Mapping[str, Any], *args, **kwargs):
+    def load_state_dict(self, state: Mapping[str, Any], *args, **kwargs):  # type: ignore[override]
         """Take this process's part of the state of a whole loss."""
         return self.margin_loss.load_state_dict({**state, "centres": self.own_rows(state["centres"])}, *args, **kwargs)
 

@@ -22,7 +22,7 @@ def clustering_curves(scores: Mapping[str, Mapping[float, ClusteringScores]]) ->
         style = {"color": colour, "marker": marker, "markersize": 4, "label": display_name(name)}
         left.plot(thresholds, [rows[t].f for t in thresholds], **style)
         right.plot(thresholds, [rows[t].clusters for t in thresholds], **style)
-        best = max(thresholds, key=lambda t, rows=rows: rows[t].f)
+        best = max(thresholds, key=lambda t, rows=rows: rows[t].f)  # type: ignore[misc]
         found = rows[best]
         said.append(f"{display_name(name)}: best F {found.f:.2f} at cosine {best:.2f}, with {found.clusters} clusters")
     right.axhline(found.identities, color=BLACK, linestyle="--", linewidth=1, label="identities in truth")

@@ -17,7 +17,8 @@ def _mark(axes: Axes, box: np.ndarray, landmarks: np.ndarray | None, *, dots: fl
     corner, size = box[:2], box[2:] - box[:2]
     axes.add_patch(Rectangle(tuple(corner), *size, fill=False, edgecolor=SKY, linewidth=1.5))
     if landmarks is not None:
-        axes.scatter(*np.asarray(landmarks).T, s=dots, c=YELLOW, edgecolors="black", linewidths=0.5, zorder=3)
+        x, y = np.asarray(landmarks).T
+        axes.scatter(x, y, s=dots, c=YELLOW, edgecolors="black", linewidths=0.5, zorder=3)
 
 
 @styled

@@ -72,7 +72,7 @@ def probe_scores(probes: Mapping[str, Mapping[str, Probe]]) -> Figure:
     said = []
     for k, (model, rows) in enumerate(probes.items()):
         _rows(panel, [rows[n].score for n in names], k, len(probes), display_name(model))
-        best = max(names, key=lambda n, rows=rows: rows[n].score.value)
+        best = max(names, key=lambda n, rows=rows: rows[n].score.value)  # type: ignore[misc]
         e = rows[best].score
         said.append(f"{display_name(model)}: {best} best, R² {e.value:.2f} [{e.low:.2f}, {e.high:.2f}]")
     panel.set(xlabel="R² on identities not seen by the probe", yticks=range(len(names)), xlim=(None, 1))
@@ -112,7 +112,8 @@ def response_curves(models: Mapping[str, Mapping[str, Response]]) -> Figure:
             panel.axhline(np.degrees(r.between), color=CYCLE[k], linestyle="--", linewidth=1)
             panel.set_xlabel(r.unit, fontsize=8)
             panel.set_title(name)
-        most = max(factors, key=lambda n, rows=rows: max(e.value for e in rows[n].moved) / rows[n].between)
+        reach = {n: max(e.value for e in rows[n].moved) / rows[n].between for n in factors}
+        most = max(reach, key=lambda n, reach=reach: reach[n])  # type: ignore[misc]
         largest = max(e.value for e in rows[most].moved)
         said.append(
             f"{display_name(model)}: {most} moves most, by {np.degrees(largest):.0f}° of the "

@@ -59,7 +59,7 @@ def failure_sheet(probes: FaceSet, failures: Sequence[Failure], gallery: FaceSet
             show_image(panel, image, "" if score is None else f"{score:.2f}")
     for panel, name in zip(axes[:, 0], ("probe", "taken for", "is"), strict=True):
         panel.text(-0.1, 0.5, name, ha="right", va="center", fontsize=8, transform=panel.transAxes)
-    gaps = [f.wrong_score - f.right_score for f in failures if f.wrong_score is not None]
+    gaps = [f.wrong_score - (f.right_score or 0) for f in failures if f.wrong_score is not None]
     higher = f"; the wrong score is higher by {min(gaps):.2f} to {max(gaps):.2f}" if gaps else ""
     return with_caption(figure, f"{len(failures)} images that are taken for somebody else{higher}.")
 

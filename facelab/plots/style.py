@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import numpy as np
 from matplotlib import rc_context
@@ -43,7 +43,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
     @functools.wraps(draw)
     def with_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
-        with rc_context(_RC):
+        with rc_context(_RC):  # type: ignore[arg-type]
             return draw(*args, **kwargs)
 
     return with_style
@@ -71,7 +71,12 @@ def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
 
 
 def whiskers(
-    panel: Axes, at: ArrayLike, estimates: Sequence[Estimate | Mapping[str, float]], *, across: bool = False, **style
+    panel: Axes,
+    at: ArrayLike,
+    estimates: Sequence[Estimate | Mapping[str, float]],
+    *,
+    across: bool = False,
+    **style: Any,
 ) -> None:
     """Draw values with their intervals.
 
@@ -84,16 +89,15 @@ def whiskers(
     rows = [e if isinstance(e, Mapping) else e.as_dict() for e in estimates]
     value, low, high = (np.array([row[end] for row in rows], float) for end in ("value", "low", "high"))
     reach = np.maximum([value - low, high - value], 0)
-    style = {"fmt": "o", "color": BLUE, "markersize": 5, "capsize": 3, "linewidth": 1.4} | style
+    usual: dict[str, Any] = {"fmt": "o", "color": BLUE, "markersize": 5, "capsize": 3, "linewidth": 1.4}
+    style = usual | style
     if across:
         panel.errorbar(value, at, xerr=reach, **style)
     else:
         panel.errorbar(at, value, yerr=reach, **style)
 
 
-def overlaid_histograms(
-    panel: Axes, groups: Mapping[str, np.ndarray], bins: np.ndarray, *, shares: bool = False
-) -> None:
+def overlaid_histograms(panel: Axes, groups: Mapping[str, np.ndarray], bins: Any, *, shares: bool = False) -> None:
     """Draw two or more histograms over one another, the first behind: filled, with an outline.
 
     Args:
@@ -102,7 +106,7 @@ def overlaid_histograms(
         shares: heights are shares of a group's values; else each histogram has area 1.
     """
     for (label, values), colour in zip(groups.items(), (ORANGE, BLUE, GREEN), strict=False):
-        how = {"weights": np.full(len(values), 1 / len(values))} if shares else {"density": True}
+        how: dict[str, Any] = {"weights": np.full(len(values), 1 / len(values))} if shares else {"density": True}
         panel.hist(values, bins=bins, color=colour, alpha=0.5, label=label, **how)
         panel.hist(values, bins=bins, color=colour, histtype="step", linewidth=1.2, **how)
 
@@ -118,7 +122,7 @@ def display_name(model: str) -> str:
 
 def with_caption(figure: Figure, caption: str) -> Figure:
     """Give a figure the sentence that says what was measured; :func:`caption` returns it."""
-    figure.facelab_caption = caption
+    figure.facelab_caption = caption  # type: ignore[attr-defined]
     return figure
 
 

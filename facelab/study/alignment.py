@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import matplotlib.figure
     import pandas as pd
 
-PAIRS = [("five-point", "crop"), ("five-point", "eyes"), ("eyes", "crop")]
+PAIRS: list[tuple[Method, Method]] = [("five-point", "crop"), ("five-point", "eyes"), ("eyes", "crop")]
 MAIN = "tar_at_far_0.01"  # the main measure, chosen before the run
 MEASURES: dict[str, Callable[[Roc], np.ndarray]] = {MAIN: functools.partial(tar_at_far, far=0.01), "auc": auc}
 
@@ -149,7 +149,7 @@ class Alignment(Experiment):
 
         return {"methods": method_comparison(values)}
 
-    def _measured(self, name: str, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+    def _measured(self, name: Any, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
         """Measure one set of faces: each way, the pairwise comparisons, and training one way, testing another."""
         runs = {method: [outcomes[f"{name}-{method}-{seed}"] for seed in self.seeds] for method in METHODS}
         labels = runs[METHODS[0]][0].arrays["labels"]

@@ -59,7 +59,7 @@ class MeasureDetector(Run):
 class Detectors(Experiment):
     """Detectors on the same photographs."""
 
-    detectors: Annotated[tuple[Literal[*detectors()], ...], Field(min_length=1)]
+    detectors: Annotated[tuple[Literal[*detectors()], ...], Field(min_length=1)]  # type: ignore[valid-type]
     photographs: PhotographRecipe
     iou: float = Field(0.5, gt=0, le=1, description="of a box with the true one, so that the face is found")
     orl: int = Field(400, ge=1, description="so many of ORL's photographs")
@@ -215,7 +215,7 @@ def _median(matches: Matches, rows: np.ndarray) -> dict[str, float]:
 def measure_orl(detector: Detector, photographs: int = 400, *, show_progress: bool = False) -> dict[str, Any]:
     """Count on the first of ORL's 400 photographs, each of one person: found exactly one face, several, or none."""
     faces = load_orl().select(np.arange(photographs))
-    found = _detect(detector, (image for image, _ in faces), len(faces), show_progress=show_progress)
+    found = _detect(detector, (faces[i][0] for i in range(len(faces))), len(faces), show_progress=show_progress)
     array = np.array([len(boxes) for boxes in found])
     return {
         "found": wilson(int((array > 0).sum()), len(array)).as_dict(),

@@ -57,6 +57,12 @@ class State:
     record: Record | None = None
     note: str = ""
 
+    @property
+    def done(self) -> Record:
+        """The record of a run that is done."""
+        assert self.record is not None
+        return self.record
+
 
 class StudyFolder:
     """Where the runs of a plan lie.
@@ -110,10 +116,11 @@ class StudyFolder:
             raise FacelabError(
                 f"{self.path}: the run {name} is {state.name}; go on with: facelab study run {self.plan.name}"
             )
-        if state.record.arrays is None:
-            return Outcome(state.record.values)
+        values = state.done.values or {}
+        if state.done.arrays is None:
+            return Outcome(values)
         with np.load(self._file(name, ".npz")) as arrays:
-            return Outcome(state.record.values, dict(arrays))
+            return Outcome(values, dict(arrays))
 
     def own_folder(self, name: str) -> Path:
         """Return the folder for what a run keeps beside its outcome; it may not exist."""
@@ -124,7 +131,7 @@ class StudyFolder:
         digest = None
         if outcome.arrays:
             with atomic_write(self._file(name, ".npz")) as temporary:
-                np.savez_compressed(temporary, **outcome.arrays)
+                np.savez_compressed(temporary, **outcome.arrays)  # type: ignore[arg-type]
                 digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
         self._write(name, values=outcome.values, arrays=digest, seconds=seconds, device=device)
 
@@ -172,7 +179,7 @@ def differences(old: Any, new: Any, field: str = "") -> Iterator[tuple[str, Any,
 
 def _check(runs: dict[str, Run]) -> None:
     """Check names and order, which are the experiment's."""
-    seen = set()
+    seen: set[str] = set()
     for name, run in runs.items():
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9-]*", name) or not seen.issuperset(run.needs):
             raise ValueError(f"run {name!r} needs {run.needs}: a name for a file, and the runs that it needs before it")

@@ -22,7 +22,7 @@ def make_report(folder: StudyFolder) -> Results:
             f"{folder.path}: {len(missing)} of {len(states)} runs are not done (such as {missing[0]}); "
             f"go on with: facelab study run {plan.name}"
         )
-    records = [state.record for state in states.values()]
+    records = [state.done for state in states.values()]
     values = plan.settings.values({name: folder.outcome(name) for name in states})
 
     def all_of(field: str) -> str:

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from multiprocessing import connection
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -78,7 +79,7 @@ def _seconds(folder: StudyFolder, states: dict[str, State]) -> dict[type[Run], l
     seen: dict[type[Run], list[float]] = {}
     for name, state in states.items():
         if state.name == "done":
-            seen.setdefault(type(folder.runs[name]), []).append(state.record.seconds)
+            seen.setdefault(type(folder.runs[name]), []).append(state.done.seconds)
     return seen
 
 
@@ -112,7 +113,7 @@ class _Queue:
             self._tell(f"{name} failed: {error.splitlines()[-1]}")
             return
         self._done.add(name)
-        seconds = self._folder.state(name).record.seconds
+        seconds = self._folder.state(name).done.seconds
         self._seconds.setdefault(type(self._folder.runs[name]), []).append(seconds)
         self._tell(f"{name}: {seconds:.0f} s ({len(self._done)} of {len(self._folder.runs)} done)")
 
@@ -139,7 +140,7 @@ def _do(folder: StudyFolder, name: str, device: str, workers: int, show_progress
         error = str(failure)
     except Exception:  # whatever it is, it belongs to this run; the others go on
         error = traceback.format_exc()
-    kept = {"seconds": round(time.monotonic() - start, 3), "device": _in_words(device)}
+    kept: dict[str, Any] = {"seconds": round(time.monotonic() - start, 3), "device": _in_words(device)}
     if error is None:
         folder.write(name, outcome, **kept)
         shutil.rmtree(scratch, ignore_errors=True)
@@ -224,5 +225,5 @@ def _work(pipe: connection.Connection, plan: Plan, out: Path, device: str, worke
 
 
 def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()
+    multiprocessing.parent_process().join()  # type: ignore[union-attr]
     os._exit(1)

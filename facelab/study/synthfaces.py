@@ -81,7 +81,7 @@ class Balance(Run):
         for frame, names in ((people, of_people), (table, of_scenes)):
             for name in names:
                 result[name] = frame[name].quantile([0.05, 0.25, 0.5, 0.75, 0.95]).round(3).tolist()
-        for frame, names in ((people, ("hair_style", "beard")), (table, ("expression", "occluder"))):
+        for frame, names in ((people, ["hair_style", "beard"]), (table, ["expression", "occluder"])):
             for name in names:
                 result[name] = frame[name].value_counts(normalize=True).round(3).to_dict()
         largest = people[["african", "asian", "caucasian"]].idxmax(axis=1)
@@ -332,7 +332,8 @@ def _groups(column: pd.Series) -> list[tuple[str, np.ndarray]]:
 def _grey(faces: FaceSet) -> FaceSet:
     import cv2
 
-    images = np.stack([cv2.cvtColor(cv2.cvtColor(x, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB) for x in faces.images])
+    grey = [cv2.cvtColor(faces.images[i], cv2.COLOR_RGB2GRAY) for i in range(len(faces.images))]
+    images = np.stack([cv2.cvtColor(image, cv2.COLOR_GRAY2RGB) for image in grey])
     return FaceSet(faces.name, images, faces.table)
 
 

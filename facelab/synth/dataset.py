@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -153,7 +153,7 @@ def _cluster(backend: str, address: str | None) -> Iterator[None]:
         if backend == "dask":
             from dask.distributed import Client
 
-            client = Client(address)
+            client: Any = Client(address)
         else:
             import ray
             from ray.util.joblib import register_ray
@@ -193,13 +193,11 @@ def load_synthfaces(
     Raises:
         FacelabError: there is no such preset or folder, or a shard is missing or damaged; the message names it.
     """
-    title = str(name)
+    title, out = str(name), name
     if title in PRESETS:
         recipe, out = PRESETS[title], folder_of(title)
         if make_missing:
             make(recipe, out, workers=workers or min(os.cpu_count() or 1, 8), show_progress=show_progress)
-    else:
-        out = name
     table = read_shards(
         out, "chips", lambda settings: SynthRecipe(**settings | {"ranges": Ranges(**settings["ranges"])})
     )

@@ -109,7 +109,8 @@ def of_person(model: "HeadModel") -> dict[str, Factor]:
         "brown": (0.075, 0.035, 0.016),
         "dark": (0.035, 0.018, 0.011),
     }
-    light, bare = {"melanin": 0.25}, {"beard": "none"}
+    light: dict[str, Any] = {"melanin": 0.25}
+    bare: dict[str, Any] = {"beard": "none"}
     steps = np.linspace(-1, 1, STEPS)
     return {
         "bone structure": _each(steps, "{:+.1f}".format, lambda t: {"axes": axes(t)}),
@@ -155,7 +156,7 @@ def of_person(model: "HeadModel") -> dict[str, Factor]:
 
 def of_scene() -> dict[str, Factor]:
     """Return the factors of a scene by name."""
-    lit = {"key_strength": 3.0, "key_softness": 0.1, "fill_strength": 0.0}
+    lit: dict[str, Any] = {"key_strength": 3.0, "key_softness": 0.1, "fill_strength": 0.0}
     aside = lit | {"key_direction": light_direction(-0.8, 0.45)}
 
     def degrees(value: float) -> str:

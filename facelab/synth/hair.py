@@ -112,7 +112,9 @@ class Skull:
         np.maximum.at(grid, (row.astype(int) % self.ROWS, column.astype(int) % self.COLUMNS), radius.astype(np.float32))
         known = (grid > 0).astype(np.float32)
         wide, wide_known = np.hstack([grid] * 3), np.hstack([known] * 3)
-        filled = cv2.GaussianBlur(wide, (0, 0), 1.5) / np.maximum(cv2.GaussianBlur(wide_known, (0, 0), 1.5), 1e-3)
+        filled: np.ndarray = cv2.GaussianBlur(wide, (0, 0), 1.5) / np.maximum(
+            cv2.GaussianBlur(wide_known, (0, 0), 1.5), 1e-3
+        )
         filled = np.where(wide_known > 0, wide, filled)
         filled = cv2.GaussianBlur(filled, (0, 0), 0.7)[:, self.COLUMNS : 2 * self.COLUMNS]
         filled[: self.ROWS // 6] = np.maximum(filled[: self.ROWS // 6], 0.9 * filled[self.ROWS // 6])

@@ -18,6 +18,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -148,7 +149,7 @@ def load_head(show_progress: bool = False) -> HeadModel:
         pass
     model = _build(show_progress)
     with atomic_write(path) as temporary:
-        arrays = {name: np.asarray(value) for name, value in vars(model).items()}
+        arrays: dict[str, Any] = {name: np.asarray(value) for name, value in vars(model).items()}
         np.savez(temporary, **arrays)
     return model
 
@@ -282,7 +283,7 @@ def _read_target(path: Path, vertices: int) -> np.ndarray:
 def _sample_mask(path: Path, uv: np.ndarray) -> np.ndarray:
     import cv2
 
-    image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    image: Any = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     rows = np.clip(((1 - uv[:, 1]) * image.shape[0]).astype(int), 0, image.shape[0] - 1)
     columns = np.clip((uv[:, 0] * image.shape[1]).astype(int), 0, image.shape[1] - 1)
     return image[rows, columns].astype(np.float32) / 255

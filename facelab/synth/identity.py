@@ -286,7 +286,7 @@ def _hair(rng: np.random.Generator, male: bool, age: float, curl: float, african
     }
 
 
-def sibling(model: HeadModel, person: Identity, seed: int, *, share: float = 0.5) -> Identity:
+def sibling(model: HeadModel, person: Identity, seed: int | np.random.SeedSequence, *, share: float = 0.5) -> Identity:
     """Draw a sibling: of the deviations in shape, pigment and features ``share`` is common, the rest the sibling's own.
 
     With share 0.5 the correlation of every shape axis between the two is about 0.5, as between full siblings for
@@ -314,7 +314,9 @@ def sibling(model: HeadModel, person: Identity, seed: int, *, share: float = 0.5
     )
 
 
-def look_alike(model: HeadModel, person: Identity, seed: int, *, likeness: float = 0.85) -> Identity:
+def look_alike(
+    model: HeadModel, person: Identity, seed: int | np.random.SeedSequence, *, likeness: float = 0.85
+) -> Identity:
     """Draw a hard impostor: another bone structure close to ``person``'s, with the same sex, age, colours and hair
     style."""
     other = sample_identity(model, seed)

@@ -47,7 +47,9 @@ def join(soups: list[Soup]) -> Soup:
     start = np.cumsum([0, *(len(s.positions) for s in soups)])
     triangles = np.concatenate([s.triangles + offset for s, offset in zip(soups, start, strict=False)])
     return Soup(
-        *(np.concatenate([getattr(s, n) for s in soups]) for n in ("positions", "normals", "colours")),
+        np.concatenate([s.positions for s in soups]),
+        np.concatenate([s.normals for s in soups]),
+        np.concatenate([s.colours for s in soups]),
         triangles,
         np.concatenate([s.alphas for s in soups]),
     )
@@ -140,9 +142,8 @@ def torso(model: HeadModel, vertices: np.ndarray, cloth: np.ndarray, length: flo
     start = 4 * np.arange(len(rim))[:, None]
     triangles = np.concatenate([start + np.array([0, 1, 2]), start + np.array([0, 2, 3])]).astype(np.int32)
     colours = np.broadcast_to([*cloth, 0.05], (len(positions), 4))
-    return Soup(
-        *(a.astype(np.float32) for a in (positions, normals, colours)), triangles, np.ones(len(triangles), np.float32)
-    )
+    positions, normals, colours = (a.astype(np.float32) for a in (positions, normals, colours))
+    return Soup(positions, normals, colours, triangles, np.ones(len(triangles), np.float32))
 
 
 def _glasses(model: HeadModel, body: Body, scene: Scene, expressed: np.ndarray, rng: np.random.Generator) -> Soup:

@@ -87,7 +87,7 @@ def render_photograph(renderer: "Renderer", recipe: PhotographRecipe, number: in
     slots = rng.permutation(count)
     first = sample_scene(np.random.SeedSequence([recipe.seed, 3, number]), recipe.ranges)
     image = background.paint(first, (height, width), coarse=int(rng.choice([96, 192, 320])))
-    people = []
+    people: list[dict[str, Any]] = []
     for k in range(count):
         scene = sample_scene(np.random.SeedSequence([recipe.seed, 4, number, k]), recipe.ranges)
         scene = dataclasses.replace(scene, **{name: getattr(first, name) for name in SHARED})
@@ -182,7 +182,7 @@ class Photographs(Sequence):
     def __len__(self) -> int:
         return len(self.table)
 
-    def __getitem__(self, index: int) -> Photograph:
+    def __getitem__(self, index: int) -> Photograph:  # type: ignore[override]
         row = self.table.iloc[index]
         n = int(row["faces"])
         return Photograph(

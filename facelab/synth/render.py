@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import warp as wp
@@ -81,7 +82,7 @@ def check_device(device: str) -> None:
     Raises:
         FacelabError: this machine has no such device.
     """
-    wp.config.quiet = True
+    wp.config.quiet = True  # type: ignore[attr-defined]
     with _silent_driver_search():
         wp.init()
     try:
@@ -139,7 +140,7 @@ class Renderer:
             self._head_share = self._array(self._neck, float)
             self._truth_vertices_on_device = self._array(self._truth_vertices, wp.int32)
 
-    def _array(self, values: np.ndarray | Sequence, dtype: type) -> wp.array:
+    def _array(self, values: Any, dtype: type) -> wp.array:
         return wp.array(values, dtype=dtype, device=self.device)
 
     def _vectors(self, values: np.ndarray | wp.array) -> wp.array:
@@ -233,14 +234,15 @@ class Renderer:
         if self.resident:
             posed, places = self._pose(body, scenes, placed)
             truths = [self.truth(body, p, points) for p, points in zip(placed, places, strict=True)]
-            backdrops = self._backdrops(scenes, size)
+            backdrops: Any = self._backdrops(scenes, size)
         else:
             posed = None
             truths = [self.truth(body, p) for p in placed]
             backdrops = np.stack([background.paint(scene, size) for scene in scenes])
         matrices = [framing.matrix(scene, truth) for scene, truth in zip(scenes, truths, strict=True)]
-        image, *rest = self._draw(body, scenes, placed, matrices, backdrops, supersampling, posed=posed)
-        return self._pictures(self.expose(image, scenes), *rest, truths, matrices, supersampling)
+        image, coverage, kinds, keys = self._draw(body, scenes, placed, matrices, backdrops, supersampling, posed=posed)
+        images = self.expose(image, scenes)
+        return self._pictures(images, coverage, kinds, keys, truths, matrices, supersampling)
 
     def expose(self, linear: np.ndarray | wp.array, scenes: Sequence[Scene]) -> Sequence[np.ndarray]:
         """Pass linear light (B, H, W, 3), or vec3 (B, H, W) on the device, through the sensor of each scene:
@@ -268,8 +270,8 @@ class Renderer:
             matrices: (2, 3) each, from (x/d, -y/d, 1) to pixels.
             extra: more triangles in camera space for each picture, such as a torso.
         """
-        image, *rest = self._draw(body, scenes, placed, matrices, backdrops, supersampling, extra)
-        return self._pictures(image.numpy(), *rest, truths, matrices, supersampling)
+        image, coverage, kinds, keys = self._draw(body, scenes, placed, matrices, backdrops, supersampling, extra)
+        return self._pictures(image.numpy(), coverage, kinds, keys, truths, matrices, supersampling)
 
     def _pictures(
         self,
@@ -382,8 +384,8 @@ class Renderer:
         if extra is not None:
             soups = [occluders.join([soup, more]) for soup, more in zip(soups, extra, strict=True)]
         if posed is None:
-            vertices, offsets = np.stack([p.vertices for p in placed]), np.stack([p.offsets for p in placed])
-            posed = self._array(vertices, wp.vec3), self._array(offsets, wp.vec3)
+            stacks = np.stack([p.vertices for p in placed]), np.stack([p.offsets for p in placed])
+            posed = self._array(stacks[0], wp.vec3), self._array(stacks[1], wp.vec3)
         positions, offsets = posed
         views = self._array(
             [

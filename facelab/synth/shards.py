@@ -73,7 +73,8 @@ COLUMNS = {
 class ShardRecipe(Protocol):
     """What can be made: chips (:class:`~facelab.synth.recipe.SynthRecipe`) or photographs."""
 
-    shards: int
+    @property
+    def shards(self) -> int: ...
 
     def to_json(self) -> dict[str, Any]: ...
 
@@ -212,7 +213,7 @@ def read_shards(out: str | Path, kind: str, parse: Callable[[dict[str, Any]], Sh
             raise FacelabError(
                 f"SynthFaces: {shard_name(index)} in {out} is {state}; run the same facelab synth command again."
             )
-        tables.append(pd.read_parquet(io.BytesIO(store.read(shard_name(index)))))
+        tables.append(pd.read_parquet(io.BytesIO(store.read(shard_name(index)) or b"")))
     return pd.concat(tables, ignore_index=True)
 
 

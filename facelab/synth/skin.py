@@ -194,7 +194,7 @@ def paint_skin(model: HeadModel, person: Identity) -> np.ndarray:
         m += region * shadow * (0.8 + 0.45 * np.abs(rng.normal(size=a.x.shape)))
     elif person.femaleness < 0.5:
         m += beard_region(a)[2] * 0.06 * person.eumelanin
-    albedo = reflectance(np.maximum(m, 0.02), np.maximum(h, 0.02)).astype(np.float32)
+    albedo: np.ndarray = reflectance(np.maximum(m, 0.02), np.maximum(h, 0.02)).astype(np.float32)
     albedo = albedo * (1 - 0.10 * _blob(a, 0.31, 7.325, 0.14, 0.02)[..., None] * (0.5 + person.lashes))
     hair = hair_colour(person.eumelanin, person.pheomelanin, person.grey)
     if person.hair_style != "none":

@@ -143,7 +143,14 @@ def _rendered(
 
 def plain_scene(seed: int) -> Scene:
     """Return a frontal, neutral scene with a clean sensor, from which factors are moved."""
-    changes = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, "gaze": np.zeros(2), "actions": {}, "jitter": np.zeros(4)}
+    changes: dict[str, Any] = {
+        "yaw": 0.0,
+        "pitch": 0.0,
+        "roll": 0.0,
+        "gaze": np.zeros(2),
+        "actions": {},
+        "jitter": np.zeros(4),
+    }
     changes |= {"noise": 0.004, "blur": 0.3, "motion": 0.0, "resolution": 1.0, "jpeg": 95, "occluder": "none"}
     return replace(sample_scene(seed, Ranges.frontal()), **changes)
 
@@ -195,7 +202,14 @@ def sweep(factor: str, *, identities: int = 6, seed: int = 0, size: int = 64) ->
     change = factors_of(steps.part, renderer)[steps.factor].change
     values = np.array(sorted(steps.values))
     images = np.empty((identities, len(values), size, size, 3), np.uint8)
-    plain = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, "gaze": np.zeros(2), "actions": {}, "expression": "neutral"}
+    plain: dict[str, Any] = {
+        "yaw": 0.0,
+        "pitch": 0.0,
+        "roll": 0.0,
+        "gaze": np.zeros(2),
+        "actions": {},
+        "expression": "neutral",
+    }
     plain |= {"strength": 0.0, "exposure": 0.0, "blur": 0.3, "motion": 0.0, "resolution": 1.0, "distance": 10.0}
     plain["key_direction"] = light_direction(0.0, 0.5)
     for p in range(identities):

@@ -1,7 +1,7 @@
 """Which images make up each batch: a function of seed and step, so that a training can stop and go on anywhere."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import torch
@@ -63,11 +63,12 @@ def load_batches(
     the parts, one after the other, are the batch.
     """
     orders = _orders(recipe, faces.labels, step)
+    batches: Iterable[tuple[Tensor, Tensor]]
     if isinstance(faces.images, np.ndarray):
         batches = _picked(faces, orders, device if _gigabytes(faces) <= memory_gb else torch.device("cpu"))
     else:
         rows = (batch.tolist() for order in orders for batch in order)
-        batches = DataLoader(faces, batch_sampler=rows, num_workers=workers)
+        batches = DataLoader(faces, batch_sampler=rows, num_workers=workers)  # type: ignore[arg-type]
     return ((send(chips, device), send(labels, device)) for chips, labels in batches)
 
 

@@ -46,6 +46,11 @@ def share_batch_norm(module: nn.Module) -> nn.Module:
 class _SharedBatchNorm(_BatchNorm):
     """Batch normalisation whose mean and variance are those of the images of all processes."""
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+    momentum: float
+
     def _check_input_dim(self, x: Tensor) -> None:
         pass
 

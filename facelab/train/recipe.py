@@ -20,7 +20,7 @@ PRESETS = Path(__file__).parent / "presets"
 
 
 class _Named(Strict):
-    name: Literal[*LOSSES] = "cross_entropy"
+    name: Literal[*LOSSES] = "cross_entropy"  # type: ignore[valid-type]
     margin: float | None = Field(None, ge=0)
     scale: float | None = Field(None, gt=0)
 
@@ -34,7 +34,7 @@ def _arguments() -> dict[str, Any]:
     return {name: (of_any, None) for name, of_any in types.items() if name not in ("margin", "scale", "detach_margin")}
 
 
-class LossRecipe(create_model("_Arguments", __base__=_Named, __module__=__name__, **_arguments())):
+class LossRecipe(create_model("_Arguments", __base__=_Named, __module__=__name__, **_arguments())):  # type: ignore[misc]
     """Which loss, and its arguments: those of its class in :mod:`facelab.losses`, with the same defaults.
 
     An argument that the loss does not take is an error when given, and None otherwise.
@@ -89,9 +89,9 @@ class LossRecipe(create_model("_Arguments", __base__=_Named, __module__=__name__
     def build(self, num_identities: int, embedding_dim: int) -> Loss:
         """Return the loss; its initial centres follow the global random state."""
         loss = self._build(num_identities, embedding_dim)
-        return loss if self.centre_sampling is None else PartialFC(loss, rate=self.centre_sampling)
+        return PartialFC(loss, rate=self.centre_sampling) if self.centre_sampling else loss
 
-    def _build(self, *sizes: int) -> Loss:
+    def _build(self, *sizes: int) -> Any:
         row = LOSSES[self.name]
         return row.build(*sizes, **{argument: getattr(self, argument) for argument in row.arguments})
 
@@ -123,7 +123,7 @@ class Recipe(Strict):
     """
 
     loss: LossRecipe = LossRecipe()
-    backbone: Literal[*BACKBONES] = "resnet34"
+    backbone: Literal[*BACKBONES] = "resnet34"  # type: ignore[valid-type]
     embedding_dim: int = Field(512, ge=2)
     dropout: float = Field(0.0, ge=0, lt=1)
     pretrained: bool | Literal["if-available"] = Field(False, description="start from ImageNet weights (one download)")
@@ -166,7 +166,7 @@ class Recipe(Strict):
     @property
     def identities_per_batch(self) -> int:
         """P, if ``images_per_identity`` is given."""
-        return self.batch_size // self.images_per_identity
+        return self.batch_size // (self.images_per_identity or 1)
 
     @classmethod
     def from_toml(cls, path: Path | str, settings: Sequence[str] = ()) -> "Recipe":
@@ -198,7 +198,7 @@ class Recipe(Strict):
         """Return the untrained network; its initial weights follow the global random state."""
         if self.pretrained == "if-available":
             raise FacelabError("pretrained = 'if-available': fit decides it; give true or false to build a network.")
-        options = {"size": self.size, "dropout": self.dropout, "pretrained": self.pretrained}
+        options: dict[str, Any] = {"size": self.size, "dropout": self.dropout, "pretrained": self.pretrained}
         return make_backbone(self.backbone, self.embedding_dim, **options)
 
     def build_loss(self, num_identities: int) -> Loss:

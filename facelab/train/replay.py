@@ -1,6 +1,7 @@
 """A network's kernels recorded once as a CUDA graph, and then started all together."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ def _record(network: nn.Module, images: Tensor) -> Callable[[Tensor], Tensor]:
         torch.random.fork_rng(devices=[images.device]),
         torch.autocast("cuda", dtype, enabled=enabled, cache_enabled=False),
     ):
-        recorded = torch.cuda.make_graphed_callables(network, (images,))
+        recorded: Any = torch.cuda.make_graphed_callables(network, (images,))
     for buffer, before in buffers:
         buffer.copy_(before)
     return recorded

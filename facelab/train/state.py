@@ -37,7 +37,7 @@ class Training:
     def __init__(self, state: Checkpoint, device: torch.device):
         recipe = state.recipe
         torch.manual_seed(recipe.seed)
-        self._plain = recipe.build_network().to(device, memory_format=torch.channels_last).train()
+        self._plain = recipe.build_network().to(device).to(memory_format=torch.channels_last).train()
         self.loss = recipe.build_loss(len(state.identities)).to(device).train()
         self.optimizer = _optimizer(recipe, self._plain, self.loss)
         if state.step:
@@ -46,7 +46,8 @@ class Training:
             self.optimizer.load_state_dict(_each_centre(state.optimizer, self.loss.own_rows))
         self.loss.trusts_labels = device.type == "cuda"
         self.network = distributed(self._plain, device)
-        self._unread, self._read_every = [], READ.get(device.type, 1)
+        self._unread: list[Any] = []
+        self._read_every = READ.get(device.type, 1)
         self._average = None
         if recipe.weight_average:
             update = get_ema_multi_avg_fn(recipe.weight_average)
