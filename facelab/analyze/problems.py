@@ -81,7 +81,7 @@ def worst_pairs(
 
 def _hardest(x: np.ndarray, labels: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return rows and score of the hardest pairs of a kind, at most _KEPT, in the order of the rows."""
-    kept = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
+    kept: tuple[np.ndarray, ...] = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
     sign = 1 if kind == "genuine" else -1
     for block in _genuine_blocks(x, labels) if kind == "genuine" else _impostor_blocks(x, labels):
         kept = tuple(np.concatenate(parts) for parts in zip(kept, block, strict=True))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from facelab.evaluate.checks import check_threshold
 from facelab.evaluate.curve import ROUNDING, check_pairs, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
+
+Rate = TypeVar("Rate", float, Estimate)
 
 
 @dataclass(frozen=True)
@@ -244,7 +247,7 @@ def _draws_at(scores: Scores, thresholds: np.ndarray, generator: np.random.Gener
     return np.where(unknown, np.nan, far), np.where(unknown, np.nan, 1 - frr)
 
 
-def false_matches_per_day(far: float | Estimate, searches: float, gallery: int = 1) -> float | Estimate:
+def false_matches_per_day(far: Rate, searches: float, gallery: int = 1) -> Rate:
     r"""Return how many false matches a day to expect: FAR · searches a day · comparisons per search.
 
     Each search compares one stranger with ``gallery`` references (1 for verification). An interval of FAR becomes an
@@ -264,7 +267,7 @@ def false_matches_per_day(far: float | Estimate, searches: float, gallery: int =
         raise FacelabError(f"far={value}: a rate lies in [0, 1].")
     times = searches * gallery
     if isinstance(far, Estimate):
-        return Estimate(far.value * times, far.low * times, far.high * times, far.n)
+        return Estimate(far.value * times, far.low * times, far.high * times, far.n)  # type: ignore[return-value]
     return far * times
 
 

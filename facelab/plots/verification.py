@@ -111,7 +111,7 @@ def roc_curves(scores: Mapping[str, Scores | Roc]) -> Figure:
     for (name, curve), colour, line in zip(curves.items(), CYCLE, LINES, strict=False):
         label = f"{display_name(name)} (AUC {auc(curve):.3f})"
         panel.step(curve.far, curve.tar, where="post", color=colour, linestyle=line, label=label)
-    lowest = min(1 / curve.impostor_pairs for curve in curves.values())
+    lowest = min(1 / (curve.impostor_pairs or 1) for curve in curves.values())
     panel.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.02), xlabel="false accept rate (FAR)")
     panel.set_ylabel("true accept rate (TAR)")
     panel.legend(loc="best")
@@ -129,7 +129,7 @@ def det_curves(scores: Mapping[str, Scores | Roc]) -> Figure:
     for (name, curve), colour, line in zip(curves.items(), CYCLE, LINES, strict=False):
         panel.plot(*det(curve), color=colour, linestyle=line, label=display_name(name))
     rates = np.array([0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8])
-    lowest = min(1 / curve.impostor_pairs for curve in curves.values())
+    lowest = min(1 / (curve.impostor_pairs or 1) for curve in curves.values())
     panel.set_xlim(ndtri(max(lowest, 1e-4)), ndtri(0.85))
     panel.set_ylim(ndtri(0.002), ndtri(0.95))
     for axis in (panel.xaxis, panel.yaxis):

@@ -77,7 +77,7 @@ class Comparison:
         if self.pairs is None:
             return None
         try:
-            ratio = float(np.exp(calibrate(self.pairs).log_likelihood_ratio(self.score)))
+            ratio = float(np.exp(calibrate(self.pairs).log_likelihood_ratio(np.array(self.score))))
         except FacelabError:  # the scores of the two kinds do not overlap
             return None
         people = len(np.union1d(self.pairs.first, self.pairs.second))
@@ -175,7 +175,7 @@ def compare(
             "The rates hold for those pictures. With other cameras, light, ages and people they may be quite others: "
             "calibrate on your own pictures (--calibrate-on FOLDER)."
         )
-    return Comparison(*sides, score, given, pairs, tuple(notes))
+    return Comparison(sides[0], sides[1], score, given, pairs, tuple(notes))
 
 
 def _side(path: Path, finder: Detector, method: Method, images: Images) -> Side:

@@ -69,7 +69,7 @@ class StreamedPairs(AllPairs):
         self.scores = pair_scores(seen.raw[seen.drawn], seen.chips.labels[seen.drawn])
         self._embeddings, self._labels = seen.raw, seen.chips.labels
         self.curve = streamed_roc(seen.raw, seen.chips.labels)
-        self.genuine_pairs, self.impostor_pairs = self.curve.genuine_pairs, self.curve.impostor_pairs
+        self.genuine_pairs, self.impostor_pairs = self.curve.genuine_pairs or 0, self.curve.impostor_pairs or 0
 
     def measure(self, fars: tuple[float, ...], *, replicates: int, seed: int) -> dict[str, Estimate]:
         with warnings.catch_warnings():

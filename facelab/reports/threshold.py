@@ -46,8 +46,9 @@ def read_threshold(path: Path) -> Threshold:
         raise FacelabError(
             f'{path} holds no threshold: expected a results.json of a verification, or {{"threshold": 0.35}}.'
         )
-    rates = []
-    for rate in (point.get("far"), point.get("frr")):
-        rates.append(Estimate(**rate) if isinstance(rate, dict) and None not in rate.values() else None)
+    far, frr = (
+        Estimate(**rate) if isinstance(rate, dict) and None not in rate.values() else None
+        for rate in (point.get("far"), point.get("frr"))
+    )
     where = values.get("data", {}).get("name", "another set")
-    return Threshold(float(threshold), point.get("asked"), where, *rates, values.get("recipe"))
+    return Threshold(float(threshold), point.get("asked"), where, far, frr, values.get("recipe"))

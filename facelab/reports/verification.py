@@ -93,7 +93,7 @@ class Verification:
             ("genuine", "The hardest genuine pairs", "the same identity, yet the lowest scores"),
             ("impostor", "The easiest impostor pairs", "two identities, yet the highest scores"),
         ):
-            worst = hard_pairs(seen.raw, seen.chips.labels, kind, top=SHOWN)
+            worst = hard_pairs(seen.raw, seen.chips.labels, kind, top=SHOWN)  # type: ignore[arg-type]
             outcome.draw_pairs(f"failures-{kind}", seen.chips, worst, title, what)
 
     def _operating_point(self, outcome: Outcome, pairs: AllPairs, replicates: int, seed: int) -> float | None:

@@ -36,7 +36,7 @@ from facelab.evaluate.bootstrap import bootstrap_curves
 from facelab.evaluate.comparison import Comparison, compare_draws
 from facelab.evaluate.curve import Roc, auc, eer, tar_at_far
 from facelab.evaluate.templates import make_templates
-from facelab.losses import LOSSES
+from facelab.losses import LOSSES, ClassifierLoss
 from facelab.models import Embedder
 from facelab.strict import Strict
 from facelab.study.experiment import Experiment, Job, Outcome, Run
@@ -55,7 +55,7 @@ FPIR = 0.01
 
 def measure_strangers(curve: Roc) -> dict[str, np.ndarray]:
     """Return AUC, EER, and TAR at each of FARS that so many impostor pairs can show."""
-    shown = [far for far in FARS if far * curve.impostor_pairs >= 1]
+    shown = [far for far in FARS if far * (curve.impostor_pairs or 0) >= 1]
     return {"auc": auc(curve), "eer": eer(curve)} | {f"tar_at_far_{far:g}": tar_at_far(curve, far) for far in shown}
 
 
@@ -276,7 +276,7 @@ def _named(
     unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (gallery, found)]
     named["neighbour"] = train.labels[(unit[1] @ unit[0].T).argmax(axis=1)]
     loss = state.recipe.build_loss(len(state.identities))
-    if hasattr(loss, "logits"):
+    if isinstance(loss, ClassifierLoss):
         loss.load_state_dict(state.loss)
         with torch.inference_mode():
             named["classifier"] = loss.eval().logits(torch.from_numpy(found)).argmax(dim=1).numpy()
@@ -294,7 +294,7 @@ class Setting(Strict):
 class Networks(Strict):
     """The networks that are shipped: how they are trained, but for the loss."""
 
-    losses: tuple[Literal[*LOSSES], ...]
+    losses: tuple[Literal[*LOSSES], ...]  # type: ignore[valid-type]
     training: Training
 
 
@@ -314,12 +314,12 @@ class Losses(Experiment):
     parts: Parts
     training: Training
     settings: dict[str, Setting] = Field(min_length=1)
-    losses: dict[Literal[*LOSSES], dict[str, list[Any]]] = Field(min_length=2)
+    losses: dict[Literal[*LOSSES], dict[str, list[Any]]] = Field(min_length=2)  # type: ignore[valid-type]
     tuning: Setting
     tuning_seed: int
     seeds: tuple[int, ...] = Field(min_length=2)
-    reference: tuple[Literal[*LOSSES], ...] = ("cross_entropy",)
-    keep: tuple[Literal[*LOSSES], ...] = ()
+    reference: tuple[Literal[*LOSSES], ...] = ("cross_entropy",)  # type: ignore[valid-type]
+    keep: tuple[Literal[*LOSSES], ...] = ()  # type: ignore[valid-type]
     networks: Networks | None = None
     replicates: int = Field(1000, ge=100, description="draws of identities for the intervals")
 
@@ -515,9 +515,10 @@ class _Tested:
             scorer = measure if measure in SCORERS else "centroid"
             mine = self.right[scorer]
             return compare_by_identity(mine, other.right[scorer] if other else np.zeros_like(mine))
-        mine = self.points[measure], self.draws[measure]
-        theirs = (other.points[measure], other.draws[measure]) if other else [np.zeros_like(x) for x in mine]
-        return compare_draws(mine[0], theirs[0], mine[1], theirs[1], self.strangers)
+        points, draws = self.points[measure], self.draws[measure]
+        if other is None:
+            return compare_draws(points, np.zeros_like(points), draws, np.zeros_like(draws), self.strangers)
+        return compare_draws(points, other.points[measure], draws, other.draws[measure], self.strangers)
 
     def measured(self) -> dict[str, Any]:
         """Each measure: its mean with its interval over seeds and identities (others only seeds), and each seed's."""
