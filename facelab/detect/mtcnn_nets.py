@@ -5,15 +5,13 @@ Networks", IEEE Signal Processing Letters, 2016. Input of each network: (n, 3, h
 weights come with the ``mtcnn`` package as lists of Keras arrays; they are read without TensorFlow.
 """
 
-import hashlib
-import importlib.util
 import io
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from facelab.errors import FacelabError
+from facelab.files import check_sha256, package_folder
 
 # Of the files in the wheel mtcnn 1.0.0. joblib files are pickles: unpickling an unknown one could run any code.
 SHA256 = {
@@ -112,21 +110,9 @@ def load_pretrained(network: nn.Module, folder: Path | None = None) -> nn.Module
     """
     import joblib
 
-    path = (folder or _package_folder()) / f"{type(network).__name__.lower()}.lz4"
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise FacelabError(
-            f"cannot read the MTCNN weights {path}: {error.strerror}. "
-            "Reinstall: pip install --force-reinstall 'mtcnn==1.0.0'"
-        ) from error
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != SHA256[path.name]:
-        raise FacelabError(
-            f"{path} is not the weight file of mtcnn 1.0.0 (SHA-256 {digest[:12]}..., expected "
-            f"{SHA256[path.name][:12]}...), so it is not opened. "
-            "Reinstall: pip install --force-reinstall 'mtcnn==1.0.0'"
-        )
+    folder = folder or package_folder("mtcnn", "MTCNN's weights come") / "assets" / "weights"
+    path = folder / f"{type(network).__name__.lower()}.lz4"
+    data = check_sha256(path, SHA256[path.name], "Reinstall: pip install --force-reinstall 'mtcnn==1.0.0'")
     arrays = joblib.load(io.BytesIO(data))
     with torch.no_grad():
         # Keras lists its arrays layer by layer in the order of definition, as PyTorch does; only the layouts differ.
@@ -138,10 +124,3 @@ def load_pretrained(network: nn.Module, folder: Path | None = None) -> nn.Module
                 tensor = tensor.T  # (in, out) -> (out, in)
             parameter.copy_(tensor.reshape(parameter.shape))
     return network.eval().requires_grad_(False)
-
-
-def _package_folder() -> Path:
-    spec = importlib.util.find_spec("mtcnn")  # found, not imported: importing it needs TensorFlow
-    if spec is None or not spec.submodule_search_locations:
-        raise FacelabError("MTCNN's weights come with the package mtcnn, which is not installed: pip install mtcnn")
-    return Path(spec.submodule_search_locations[0]) / "assets" / "weights"

@@ -92,8 +92,7 @@ def compared_pair(
     low = min(-0.2, score - 0.05, *([] if pairs is None else [pairs.values.min()]))
     if pairs is not None:
         bins = np.linspace(low, 1, 60)
-        groups = {"impostor pairs": pairs.values[~pairs.genuine], "genuine pairs": pairs.values[pairs.genuine]}
-        overlaid_histograms(panel, groups, bins)
+        overlaid_histograms(panel, _by_kind(pairs), bins)
     panel.axvline(threshold, color=BLACK, linestyle="--", linewidth=1, label=f"threshold {threshold:.3f}")
     panel.axvline(score, color=PINK, linewidth=2.5, label=f"these two {score:.3f}")
     panel.set(xlabel="cosine similarity", yticks=[], xlim=(low, 1.02))

