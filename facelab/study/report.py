@@ -1,6 +1,8 @@
 """From finished runs to results, tables and figures, and from there into the package."""
 
+import textwrap
 from pathlib import Path
+from typing import Any
 
 from facelab.errors import FacelabError
 from facelab.files import atomic_write
@@ -76,4 +78,8 @@ def publish_results(folder: StudyFolder, store: Path | str | None = None) -> lis
     results.save(path)
     if store is None:
         plan.settings.publish(results.values)
-    return [f"{field}: {before} → {now}" for field, before, now in differences(old, results.values)]
+    return [f"{field}: {_short(before)} → {_short(now)}" for field, before, now in differences(old, results.values)]
+
+
+def _short(value: Any) -> str:
+    return textwrap.shorten(str(value), 60, placeholder=" …")

@@ -63,7 +63,7 @@ def test_another_plan_does_not_take_the_name_of_one_that_comes_with_facelab(tmp_
 
 
 def test_results_that_are_not_there_or_are_none_are_one_clear_error(tmp_path):
-    with pytest.raises(FacelabError, match=r"no results 'nobody'.*alignment, detection, synthfaces"):
+    with pytest.raises(FacelabError, match=rf"no results 'nobody'.*{', '.join(published())}"):
         Results.load("nobody")
     for text in ("{", '{"values": 1}'):
         (tmp_path / "x.json").write_text(text)
