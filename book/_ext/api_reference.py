@@ -4,6 +4,7 @@ First what the room offers at its door (``__all__``), then the other public name
 a docstring is checked by the strict build; a name may be given by any path under which Python finds it.
 """
 
+import dataclasses
 import importlib
 import inspect
 import pkgutil
@@ -16,6 +17,8 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
+
+import facelab
 
 LEFT_OUT = ("facelab.synth.kernels", "facelab.synth.resident")  # compiled by warp, not called by readers
 
@@ -59,7 +62,7 @@ def _modules(room: ModuleType) -> list[ModuleType]:
     if not hasattr(room, "__path__"):
         return [room]
     found = pkgutil.iter_modules(room.__path__, f"{room.__name__}.")
-    return [importlib.import_module(info.name) for info in found if not info.ispkg and info.name not in LEFT_OUT]
+    return [importlib.import_module(info.name) for info in found if info.name not in LEFT_OUT]
 
 
 def _public(module: ModuleType) -> list[tuple[str, Any]]:
@@ -77,8 +80,9 @@ def _public(module: ModuleType) -> list[tuple[str, Any]]:
     ]
 
 
-def _identity(value: Any) -> tuple[str, str]:
-    return getattr(value, "__module__", ""), getattr(value, "__qualname__", "")
+def _identity(value: Any) -> Any:
+    """What two names of one object have in common, also after a module was read twice; of data, the object."""
+    return (value.__module__, value.__qualname__) if hasattr(value, "__qualname__") else id(value)
 
 
 def _summary(module: str, names: list[str]) -> list[str]:
@@ -92,8 +96,11 @@ def _entry(module: str, name: str, value: Any) -> list[str]:
     kind = _kind(value)
     if kind == "data":
         said = f"Shape {value.shape}." if hasattr(value, "shape") else f"``{value!r}``"
-        return [f".. py:data:: {module}.{name}", "", f"   {said if len(said) < 300 else type(value).__name__}", ""]
+        said = said if len(said) < 300 else type(value).__name__
+        return [f".. py:data:: {name}", f"   :module: {module}", "", f"   {said}", ""]
     members = ["   :members:", "   :show-inheritance:"] if kind == "class" else []
+    if dataclasses.is_dataclass(value):  # its fields stand among the attributes
+        members.append(f"   :exclude-members: {', '.join(field.name for field in dataclasses.fields(value))}")
     return [f".. auto{kind}:: {module}.{name}", *members, ""]
 
 
@@ -116,8 +123,8 @@ def find_by_object(app: Sphinx, env: BuildEnvironment, node: pending_xref, conte
     return None
 
 
-def _found(path: str) -> tuple[str, str] | None:
-    """What a dotted path names, as (module, qualified name); None if it names nothing."""
+def _found(path: str) -> Any:
+    """The identity of what a dotted path names; None if it names nothing."""
     parts = path.split(".")
     for cut in range(len(parts), 0, -1):
         try:
@@ -130,7 +137,15 @@ def _found(path: str) -> tuple[str, str] | None:
     return None
 
 
+def import_all(app: Sphinx) -> None:
+    """Import the package before autodoc does, which would read modules a second time to see their types' imports."""
+    for info in pkgutil.walk_packages(facelab.__path__, "facelab."):
+        if info.name not in (*LEFT_OUT, "facelab.__main__"):
+            importlib.import_module(info.name)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("api", Api)
+    app.connect("builder-inited", import_all)
     app.connect("missing-reference", find_by_object)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

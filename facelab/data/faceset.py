@@ -115,7 +115,7 @@ class FaceSet:
 
     @property
     def files(self) -> list[str]:
-        """The name of each image: the column ``file`` where there is one, else ``IDENTITY/1`` and on."""
+        """Return the name of each image, the column ``file`` where there is one, else ``IDENTITY/1`` and on."""
         if "file" in self.table:
             return self.table["file"].tolist()
         numbers = self.table.groupby("identity").cumcount() + 1

@@ -64,7 +64,7 @@ class Comparison:
 
     @property
     def same(self) -> bool:
-        """Whether the decision is: one person."""
+        """Whether the decision is that both are one person."""
         return self.score >= self.threshold.value
 
     @property

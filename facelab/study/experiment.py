@@ -1,6 +1,6 @@
 """What a kind of experiment says about itself: its settings, its runs, and how runs become values and tables."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,5 +80,10 @@ class Experiment(Strict):
         """Return the figures of a report by name, from the values."""
         return {}
 
-    def publish(self, values: dict[str, Any]) -> None:
-        """Write the values where else the package quotes them."""
+    def publish(self, values: dict[str, Any], outcome: Callable[[str], Outcome]) -> None:
+        """Write where else the package quotes the values, or keeps what a run has made.
+
+        Args:
+            values: what is published.
+            outcome: gives the outcome of a run by its name.
+        """

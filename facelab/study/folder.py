@@ -114,7 +114,7 @@ class StudyFolder:
         state = self.state(name)
         if state.name != "done":
             raise FacelabError(
-                f"{self.path}: the run {name} is {state.name}; go on with: facelab study run {self.plan.name}"
+                f"{self.path}: the run {name} is {state.name}; go on with facelab study run, the same plan and folder."
             )
         values = state.done.values or {}
         if state.done.arrays is None:

@@ -9,8 +9,10 @@ of the images and their augmentation, so that seed k of every loss starts from o
                                         └ network-LOSS
 """
 
+import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,12 +34,14 @@ from facelab.evaluate import (
     pair_scores,
     roc,
 )
-from facelab.evaluate.bootstrap import bootstrap_curves
+from facelab.evaluate.bootstrap import bootstrap_curves, bootstrap_interval
 from facelab.evaluate.comparison import Comparison, compare_draws
 from facelab.evaluate.curve import Roc, auc, eer, tar_at_far
 from facelab.evaluate.templates import make_templates
+from facelab.files import atomic_write
 from facelab.losses import LOSSES, ClassifierLoss
 from facelab.models import Embedder
+from facelab.models.shipped import NETWORKS
 from facelab.strict import Strict
 from facelab.study.experiment import Experiment, Job, Outcome, Run
 from facelab.study.rendered import Render, load_faces
@@ -413,6 +417,32 @@ class Losses(Experiment):
                 for loss in (self.networks.losses if self.networks else ())
             },
         }
+
+    def publish(self, values: dict[str, Any], outcome: Callable[[str], Outcome]) -> None:
+        """Write the networks that are shipped, and what was measured of them."""
+        about = {}
+        for loss, found in values["networks"].items():
+            name, made = f"synthfaces-{_file(loss)}", outcome(f"network-{_file(loss)}")
+            drawn = outcome(f"measure-network-{_file(loss)}").arrays
+            weights: dict[str, Any] = {
+                key.removeprefix("network."): array for key, array in made.arrays.items() if key.startswith("network.")
+            }
+            with atomic_write(NETWORKS / f"{name}.npz") as temporary:
+                np.savez_compressed(temporary, **weights)
+                digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+            people = np.bincount(made.arrays["stranger_labels"])
+            pairs = int((people * (people - 1) // 2).sum())
+            about[name] = {
+                "sha256": digest,
+                **{field: found["recipe"][field] for field in ("backbone", "embedding_dim", "size")},
+                "recipe": found["recipe"],
+                "strangers": {
+                    key: bootstrap_interval(found[key], draws, pairs, len(people), share=True).as_dict()
+                    for key, draws in drawn.items()
+                },
+            }
+        with atomic_write(NETWORKS / "networks.json") as temporary:
+            temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
     def _check_chosen(self, outcomes: Mapping[str, Outcome]) -> None:
         """Check that each run was made with what is chosen now."""

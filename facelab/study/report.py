@@ -21,8 +21,8 @@ def make_report(folder: StudyFolder) -> Results:
     plan, states = folder.plan, folder.states()
     if missing := [name for name, state in states.items() if state.name != "done"]:
         raise FacelabError(
-            f"{folder.path}: {len(missing)} of {len(states)} runs are not done (such as {missing[0]}); "
-            f"go on with: facelab study run {plan.name}"
+            f"{folder.path}: {len(missing)} of {len(states)} runs are not done (the run {missing[0]} is "
+            f"{states[missing[0]].name}); go on with facelab study run, the same plan and folder."
         )
     records = [state.done for state in states.values()]
     values = plan.settings.values({name: folder.outcome(name) for name in states})
@@ -77,7 +77,7 @@ def publish_results(folder: StudyFolder, store: Path | str | None = None) -> lis
     old = Results.load(path).values if path.is_file() else {}
     results.save(path)
     if store is None:
-        plan.settings.publish(results.values)
+        plan.settings.publish(results.values, folder.outcome)
     return [f"{field}: {_short(before)} → {_short(now)}" for field, before, now in differences(old, results.values)]
 
 

@@ -5,7 +5,7 @@ closed set; does a network that has only seen rendered faces tell real people (O
 of the renderer and of the training give. Published results also go into the card, ``facelab/data/cards/synthfaces.md``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
@@ -238,7 +238,7 @@ class SynthFacesCard(Experiment):
     def tables(self, values: dict[str, Any]) -> dict[str, pd.DataFrame]:
         return {"carry-over": carry_over_table(values)}
 
-    def publish(self, values: dict[str, Any]) -> None:
+    def publish(self, values: dict[str, Any], outcome: Callable[[str], Outcome]) -> None:
         write_card(values)
 
 

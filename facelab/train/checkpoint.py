@@ -126,11 +126,14 @@ class Checkpoint:
             values = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError as error:
             raise FacelabError(f"there is no checkpoint {path}. Check the path.") from error
-        except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
-            raise FacelabError(f"{path} is damaged or not a checkpoint; delete it to train again.") from error
+        except (RuntimeError, EOFError, OSError, KeyError, IndexError, ValueError, pickle.UnpicklingError) as error:
+            raise FacelabError(
+                f"{path} is damaged, or not a checkpoint that facelab train saved. Check the path; to train again "
+                "to the same place, move the file away first."
+            ) from error
         form = values.pop("format", None) if isinstance(values, dict) else None
         if form not in READS or (form < FORMAT and values["optimizer"]):
-            raise FacelabError(f"{path} is not a checkpoint of this version of facelab; delete it to train again.")
+            raise FacelabError(f"{path} is not a checkpoint of this version of facelab; train again, to another place.")
         return cls(**{**values, "recipe": Recipe.parse(values["recipe"], source=str(path))})
 
 

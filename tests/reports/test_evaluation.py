@@ -52,7 +52,7 @@ def test_errors_say_what_to_do(checkpoint, folder, orl, tmp_path, capsys, run):
     (tmp_path / "t.json").write_text('{"threshold": "high"}')
     cases = [
         ((tmp_path / "none.pt", "--data", folder), "there is no checkpoint"),
-        ((tmp_path / "damaged.pt", "--data", folder), "damaged or not a checkpoint"),
+        ((tmp_path / "damaged.pt", "--data", folder), "damaged, or not a checkpoint"),
         ((checkpoint, "--data", "celebrities"), "there is no data set 'celebrities': give orl, synthfaces-mini"),
         ((checkpoint, "--data", one), "1 identity; at least 2"),
         ((checkpoint, "--data", mixed, "--images", "chips"), "does not hold aligned chips: its pictures have 2 sizes"),

@@ -192,6 +192,13 @@ def test_another_recipe_or_other_images_do_not_go_on_from_a_checkpoint(toy_chips
         fit(short, others, checkpoint=path)
 
 
+@pytest.mark.parametrize("text", ["hello\n", "epoch,loss\n1,2\n", "Recipe", "# a text", "", "1e5", "{}", "(lp0\n"])
+def test_a_text_is_no_checkpoint(tmp_path, text):
+    (tmp_path / "a.pt").write_text(text)
+    with pytest.raises(FacelabError, match=r"not a checkpoint that facelab train saved"):
+        Checkpoint.load(tmp_path / "a.pt")
+
+
 def test_damaged_checkpoint_is_named_and_kept(toy_chips, tmp_path):
     path = tmp_path / "a.pt"
     fit(RECIPE.model_copy(update={"epochs": 1}), toy_chips, checkpoint=path)
