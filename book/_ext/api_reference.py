@@ -9,6 +9,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -96,7 +97,7 @@ def _entry(module: str, name: str, value: Any) -> list[str]:
     kind = _kind(value)
     if kind == "data":
         said = f"Shape {value.shape}." if hasattr(value, "shape") else f"``{value!r}``"
-        said = said if len(said) < 300 else type(value).__name__
+        said = type(value).__name__ if len(said) > 300 or isinstance(value, Path) else said
         return [f".. py:data:: {name}", f"   :module: {module}", "", f"   {said}", ""]
     members = ["   :members:", "   :show-inheritance:"] if kind == "class" else []
     if dataclasses.is_dataclass(value):  # its fields stand among the attributes

@@ -105,7 +105,10 @@ class Comparison:
                     "among those faces; how likely one person was before is not in it."
                 )
                 if (ratio >= 1) != self.same:
-                    said.append("It is a close call: the likelihood points the other way than the threshold.")
+                    said.append(
+                        "The likelihood points the other way than the threshold, which lets so few pairs of two people "
+                        "through that it refuses many of one person: no sure decision."
+                    )
         return [*said, *self.notes]
 
     def picture(self) -> Figure:
@@ -154,6 +157,8 @@ def compare(
         FacelabError: the checkpoint or a picture cannot be read, there is no face on it, the threshold is another
             network's, or too few strangers are left for the FAR asked.
     """
+    if not 0 < far <= 1:
+        raise FacelabError(f"far={far:g}: it must lie in (0, 1].")
     state = Checkpoint.load(checkpoint)
     given = None if threshold_from is None else _given(Path(threshold_from), state)
     finder = make_detector(detector, device=device)
