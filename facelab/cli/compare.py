@@ -7,11 +7,11 @@ import typer
 from rich.markup import escape
 from rich.panel import Panel
 
-from facelab.cli.program import Device, console
+from facelab.cli.program import Device, Network, console
 
 
 def compare(
-    checkpoint: Annotated[Path, typer.Argument(help="A network that a training saved (.pt).")],
+    checkpoint: Network,
     first: Annotated[Path, typer.Argument(help="A photograph.")],
     second: Annotated[Path, typer.Argument(help="Another one.")],
     picture: Annotated[Path, typer.Option(help="Picture of the two chips and of their score, to be written.")] = Path(

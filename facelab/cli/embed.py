@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from facelab.cli.program import Device, finish
+from facelab.cli.program import Device, Network, finish
 
 
 def embed(
-    checkpoint: Annotated[Path, typer.Argument(help="A network that a training saved (.pt).")],
+    checkpoint: Network,
     chips: Annotated[
         list[str],
         typer.Argument(help="Chips or photographs, or a folder of them, or the name of a source: see facelab data."),

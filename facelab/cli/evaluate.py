@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from facelab.cli.program import Device, console
+from facelab.cli.program import Device, Network, console
 from facelab.sources import choices
 
 
 def evaluate(
-    checkpoint: Annotated[Path, typer.Argument(help="A network that a training saved (.pt).")],
+    checkpoint: Network,
     data: Annotated[str, typer.Option(help=f"{choices(pairs=True)} (for 10fold).")],
     protocol: Annotated[
         Literal["verification", "identification", "10fold"], typer.Option(help="What to measure.")

@@ -4,6 +4,7 @@ import importlib
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,7 @@ typer_app = typer.Typer(
 )
 console = Console()
 
+Network = Annotated[Path, typer.Argument(help="A network that a training saved (.pt).")]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
 
 NAMES = {"detectors": "facelab.detect.registry:detectors"}  # {detectors} in a help text -> who knows the names

@@ -18,13 +18,13 @@ from facelab.files import facelab_home
 from facelab.models import Embedder
 from facelab.models.files import embed_faces, write_embeddings
 from facelab.plots import compared_pair
+from facelab.reports.evaluation import MOST_IMAGES, draw_images
 from facelab.reports.threshold import Threshold, read_threshold
 from facelab.sources import Images, find_source, open_chips
 from facelab.synth.recipe import GENERATOR
 from facelab.train import Checkpoint, Recipe
 
 CALIBRATE_ON = ("strangers", "orl")  # the first one whose people the network has not seen
-MOST_IMAGES = 3000  # 4.5 million pairs
 _ALIGNED = 0.05  # of the side of a picture: landmarks that lie so near to the template's, on average, are aligned
 
 
@@ -291,10 +291,8 @@ def _embedded(
     path = facelab_home() / "calibration" / f"{digest[:16]}.npz"
     if not path.is_file():
         chips = open_chips(name, detector=finder, method=method, device=device, show_progress=show_progress).faces
-        if len(chips) > MOST_IMAGES:  # of identities drawn at random
-            order = np.random.default_rng(0).permutation(len(chips.identities))
-            reached = np.cumsum(np.bincount(chips.labels)[order])
-            chips = chips.select(np.isin(chips.labels, order[: max(2, np.searchsorted(reached, MOST_IMAGES, "right"))]))
+        if len(chips) > MOST_IMAGES:
+            chips = chips.select(draw_images(chips.labels, seed=0))
         write_embeddings(path, embed_faces(embedder, chips, show_progress=show_progress), chips)
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)

@@ -121,7 +121,7 @@ def evaluate(
         raise FacelabError(f"{chips.name} has {number}; at least 2 are needed, each in a sub-folder of its own.")
     drawn = None
     if listed is None and len(chips) > MOST_IMAGES:
-        drawn = _draw_identities(chips.labels, seed)
+        drawn = draw_images(chips.labels, seed)
         if not protocol.streams:
             outcome.notes.append(
                 f"of {len(chips):,} images, those of {len(np.unique(chips.labels[drawn]))} identities drawn at random "
@@ -166,7 +166,7 @@ def evaluate(
     return outcome
 
 
-def _draw_identities(labels: np.ndarray, seed: int) -> np.ndarray:
+def draw_images(labels: np.ndarray, seed: int) -> np.ndarray:
     """Return which images are those of identities drawn at random, together MOST_IMAGES at most; shape (n,), bool."""
     order = np.random.default_rng(seed).permutation(labels.max() + 1)
     reached = np.cumsum(np.bincount(labels)[order])
