@@ -651,6 +651,41 @@ def _(data: ExampleData) -> Figure:
     return plots.method_comparison(Results.load("alignment").values)
 
 
+@example(
+    "loss_results", "Two panels with one row a loss: a dot with whiskers, and four small marks, the seeds, above it."
+)
+def _(data: ExampleData) -> Figure:
+    settings = Results.load("gpu").values["settings"]
+    return plots.loss_results(
+        {
+            f"{images} images an identity": {loss: row["centroid"] for loss, row in settings[images]["losses"].items()}
+            for images in ("17", "6")
+        }
+    )
+
+
+@example(
+    "paired_differences", "Rows of differences with whiskers beside a line at zero; one is filled, the others hollow."
+)
+def _(data: ExampleData) -> Figure:
+    pairs = Results.load("gpu").values["settings"]["6"]["comparisons"]["accuracy"]
+    with_cross_entropy = {pair: row for pair, row in pairs.items() if pair.endswith("- cross_entropy")}
+    return plots.paired_differences({"6 images an identity": with_cross_entropy})
+
+
+@example("tuning_trials", "One row a loss with eight circles, the trials; the rightmost one is filled.")
+def _(data: ExampleData) -> Figure:
+    return plots.tuning_trials(Results.load("gpu").values["tuning"])
+
+
+@example(
+    "replayed_experiments", "Two histograms of differences; bars below zero are orange, more of them on the right."
+)
+def _(data: ExampleData) -> Figure:
+    replayed = Results.load("gpu").values["settings"]["6"]["replay"]
+    return plots.replayed_experiments({world: replayed[world] for world in ("as it was", "equal losses")})
+
+
 def page() -> Any:
     """Return the page as a notebook (nbformat 4) without outputs: for each figure its docstring and its example."""
     from nbformat import v4

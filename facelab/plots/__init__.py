@@ -27,6 +27,7 @@ from facelab.plots.losses import (
 )
 from facelab.plots.problems import confusion_sheet, failure_sheet, pair_sheet
 from facelab.plots.projection import projection_grid, projection_map, sphere_map
+from facelab.plots.study import loss_results, paired_differences, replayed_experiments, tuning_trials
 from facelab.plots.style import caption
 from facelab.plots.synth import attribute_spread, one_factor_at_a_time, people_by_scenes, relatives, rendered_truth
 from facelab.plots.training import angle_curves, loss_steps, training_curves
@@ -66,6 +67,7 @@ __all__ = [
     "interval_widths",
     "landmark_fit",
     "length_against_quality",
+    "loss_results",
     "loss_steps",
     "method_comparison",
     "occlusion_maps",
@@ -74,6 +76,7 @@ __all__ = [
     "over_angle",
     "pair_angle_histograms",
     "pair_sheet",
+    "paired_differences",
     "people_by_scenes",
     "photographs_and_chips",
     "plane_and_circle",
@@ -84,6 +87,7 @@ __all__ = [
     "recall_by_group",
     "relatives",
     "rendered_truth",
+    "replayed_experiments",
     "response_curves",
     "roc_curves",
     "score_histograms",
@@ -95,5 +99,6 @@ __all__ = [
     "threshold_transfer",
     "training_curves",
     "triplet_zones",
+    "tuning_trials",
     "variance_bars",
 ]

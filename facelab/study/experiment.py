@@ -72,6 +72,14 @@ class Experiment(Strict):
         """Return what is published, from the outcomes of all runs by name; JSON can hold it."""
         raise NotImplementedError
 
+    def arrays(self, outcome: Callable[[str], Outcome]) -> dict[str, np.ndarray]:
+        """Return the arrays that are published beside the values: what somebody needs to compute them again.
+
+        Args:
+            outcome: gives the outcome of a run by its name.
+        """
+        return {}
+
     def tables(self, values: dict[str, Any]) -> "dict[str, pd.DataFrame]":
         """Return the tables of a report by name, from the values."""
         return {}

@@ -45,11 +45,13 @@ from facelab.models.shipped import NETWORKS
 from facelab.strict import Strict
 from facelab.study.experiment import Experiment, Job, Outcome, Run
 from facelab.study.rendered import Render, load_faces
+from facelab.study.replay import replays
 from facelab.study.training import Training
 from facelab.synth.recipe import SynthRecipe
 from facelab.train import Checkpoint, LossRecipe, Recipe
 
 if TYPE_CHECKING:
+    import matplotlib.figure
     import pandas as pd
 
 FARS = (0.01, 0.001, 0.0001)
@@ -302,6 +304,13 @@ class Networks(Strict):
     training: Training
 
 
+class SmallExperiment(Strict):
+    """The experiment that is replayed: one training of each loss, so many test images, such a relative gain claimed."""
+
+    images: int = Field(75, ge=1)
+    gain: float = Field(0.14, gt=0)
+
+
 class Losses(Experiment):
     """Every loss in every setting, each seed, tuned before.
 
@@ -313,6 +322,7 @@ class Losses(Experiment):
         reference: all others are compared with these losses.
         keep: the losses whose test embeddings are kept, of the first seed.
         networks: also to be trained.
+        replay: a small experiment to draw many times from the predictions; it needs cross entropy and ArcFace.
     """
 
     parts: Parts
@@ -325,6 +335,7 @@ class Losses(Experiment):
     reference: tuple[Literal[*LOSSES], ...] = ("cross_entropy",)  # type: ignore[valid-type]
     keep: tuple[Literal[*LOSSES], ...] = ()  # type: ignore[valid-type]
     networks: Networks | None = None
+    replay: SmallExperiment | None = None
     replicates: int = Field(1000, ge=100, description="draws of identities for the intervals")
 
     @model_validator(mode="after")
@@ -409,6 +420,7 @@ class Losses(Experiment):
                 setting: {
                     "losses": {loss: tested[setting, loss].measured() for loss in self.losses},
                     "comparisons": self._compared({loss: tested[setting, loss] for loss in self.losses}),
+                    "replay": self._replayed(setting, outcomes),
                 }
                 for setting in self.settings
             },
@@ -417,6 +429,23 @@ class Losses(Experiment):
                 for loss in (self.networks.losses if self.networks else ())
             },
         }
+
+    def arrays(self, outcome: Callable[[str], Outcome]) -> dict[str, np.ndarray]:
+        """Of every run, whom each scorer named: ``predictions.LOSS.SETTING.SCORER``, shape (seeds, test images).
+
+        Of the losses in ``keep``, the first seed of the main setting, embeddings in half precision: ``test.LOSS``,
+        ``centroids.LOSS``, ``strangers.LOSS``. And the true ``labels`` and ``stranger_labels``.
+        """
+        arrays: dict[str, np.ndarray] = {}
+        for setting, loss in itertools.product(self.settings, self.losses):
+            runs = [outcome(self.run(loss, setting, seed)).arrays for seed in self.seeds]
+            for scorer in SCORERS:
+                if scorer in runs[0]:
+                    arrays[f"predictions.{loss}.{setting}.{scorer}"] = np.array([run[scorer] for run in runs])
+            arrays |= {key: runs[0][key] for key in ("labels", "stranger_labels")}
+            if loss in self.keep and setting == next(iter(self.settings)):
+                arrays |= {f"{key}.{loss}": runs[0][key] for key in ("test", "centroids", "strangers")}
+        return arrays
 
     def publish(self, values: dict[str, Any], outcome: Callable[[str], Outcome]) -> None:
         """Write the networks that are shipped, and what was measured of them."""
@@ -443,6 +472,38 @@ class Losses(Experiment):
             }
         with atomic_write(NETWORKS / "networks.json") as temporary:
             temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+    def figures(self, values: dict[str, Any]) -> "dict[str, matplotlib.figure.Figure]":
+        from facelab.plots import loss_results, paired_differences, replayed_experiments, tuning_trials
+
+        settings = {f"{self.settings[name].images} images": part for name, part in values["settings"].items()}
+        main = next(iter(settings.values()))["losses"]
+        fars = {far: f"tar_at_far_{far:g}" for far in FARS if f"tar_at_far_{far:g}" in main[next(iter(main))]}
+
+        def rows(losses: dict[str, Any], key: str) -> dict[str, Any]:
+            return {loss: row[key] for loss, row in losses.items()}
+
+        compared = {title: part["comparisons"]["accuracy"] for title, part in settings.items()}
+        figures = {
+            "accuracy": loss_results({title: rows(part["losses"], "centroid") for title, part in settings.items()}),
+            "strangers": loss_results({f"FAR {100 * far:g} %": rows(main, key) for far, key in fars.items()}),
+            "differences": paired_differences(compared),
+            "tuning": tuning_trials(values["tuning"]),
+        }
+        for name, part in values["settings"].items():
+            if part["replay"]:
+                figures[f"replay-{name}"] = replayed_experiments(part["replay"])
+        return figures
+
+    def _replayed(self, setting: str, outcomes: Mapping[str, Outcome]) -> dict[str, Any]:
+        """Replay the experiment that the course grew from, if the plan has its two losses."""
+        if self.replay is None or not {"cross_entropy", "arcface"} <= self.losses.keys():
+            return {}
+        right: dict[str, dict[str, np.ndarray]] = {}
+        for loss in ("cross_entropy", "arcface"):
+            runs = [outcomes[self.run(loss, setting, seed)].arrays for seed in self.seeds]
+            right[loss] = {scorer: np.array([run[scorer] == run["labels"] for run in runs]) for scorer in SCORERS}
+        return replays(right, images=self.replay.images, gain=self.replay.gain)
 
     def _check_chosen(self, outcomes: Mapping[str, Outcome]) -> None:
         """Check that each run was made with what is chosen now."""

@@ -1,8 +1,11 @@
 """From finished runs to results, tables and figures, and from there into the package."""
 
+import hashlib
 import textwrap
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.files import atomic_write
@@ -75,7 +78,12 @@ def publish_results(folder: StudyFolder, store: Path | str | None = None) -> lis
             )
     results, path = make_report(folder), Path(store or STORE) / f"{plan.name}.json"
     old = Results.load(path).values if path.is_file() else {}
-    results.save(path)
+    if arrays := plan.settings.arrays(folder.outcome):
+        with atomic_write(path.with_suffix(".npz")) as temporary:
+            np.savez_compressed(temporary, **arrays)  # type: ignore[arg-type]
+            digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
+        results = results.model_copy(update={"arrays": digest})
+    results.save(path)  # last: it names the file of arrays
     if store is None:
         plan.settings.publish(results.values, folder.outcome)
     return [f"{field}: {_short(before)} → {_short(now)}" for field, before, now in differences(old, results.values)]

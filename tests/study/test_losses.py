@@ -1,5 +1,6 @@
 """The study of losses, tiny: parts that do not overlap, a choice by validation alone, and numbers from the arrays."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -17,7 +18,8 @@ from facelab.study.experiment import Job, Outcome
 from facelab.study.folder import StudyFolder
 from facelab.study.losses import Choose, Losses, Measure, Parts
 from facelab.study.plan import Plan
-from facelab.study.report import make_report
+from facelab.study.report import make_report, publish_results
+from facelab.study.results import Results
 from facelab.study.runner import run_plan
 
 pytestmark = pytest.mark.slow
@@ -32,6 +34,7 @@ tuning_seed = 9
 reference = ["cross_entropy"]
 keep = ["arcface"]
 replicates = 100
+replay = { images = 5 }
 [settings.parts]
 faces = { identities = 12, images = 7, held_out = 6, size = 32, supersampling = 1 }
 seed = 1
@@ -125,6 +128,26 @@ def test_published_numbers_follow_from_the_arrays(done, results):
     compared = results.values["settings"]["4"]["comparisons"]["accuracy"]["arcface - cross_entropy"]
     assert compared["value"] == pytest.approx(a - b)
     assert compared["low"] <= compared["value"] <= compared["high"]
+
+
+def test_published_arrays_give_the_published_numbers(done, results, tmp_path):
+    publish_results(done, tmp_path)
+    published = Results.load(tmp_path / "tiny.json")
+    assert published.values == results.values
+    assert published.arrays == hashlib.sha256((tmp_path / "tiny.npz").read_bytes()).hexdigest()
+    with np.load(tmp_path / "tiny.npz") as arrays:
+        right = {
+            loss: arrays[f"predictions.{loss}.4.centroid"] == arrays["labels"] for loss in ("arcface", "cross_entropy")
+        }
+        named = (arrays["test.arcface"] @ arrays["centroids.arcface"].T).argmax(axis=1)
+        assert named.tolist() == arrays["predictions.arcface.4.centroid"][0].tolist()
+        assert len(arrays["strangers.arcface"]) == len(arrays["stranger_labels"]) == 21
+    losses = published.values["settings"]["4"]["losses"]
+    for loss, of_seeds in right.items():
+        assert losses[loss]["centroid"]["seeds"] == pytest.approx(of_seeds.mean(axis=1).tolist())
+    replayed = published.values["settings"]["4"]["replay"]["one scorer"]
+    assert replayed["expected"] == pytest.approx(right["arcface"].mean() - right["cross_entropy"].mean())
+    assert len(list((done.path / "figures").glob("*.png"))) == 6
 
 
 def test_kept_embeddings_give_the_kept_predictions(done):

@@ -13,7 +13,7 @@ from facelab.study import synthfaces
 from facelab.study.folder import StudyFolder
 from facelab.study.plan import Plan, plans
 from facelab.study.report import make_report, publish_results
-from facelab.study.results import Results, published
+from facelab.study.results import STORE, Results, published, published_arrays
 from facelab.study.runner import run_plan
 
 
@@ -124,3 +124,31 @@ def test_command_line(tmp_path, monkeypatch):
     assert "orl-crop-1 failed: loss is not finite" in said
     assert "1 failed, 19 to do" in said
     told("run", "alignment", "--minutes", "0", code=1)
+
+
+def test_published_predictions_of_the_loss_study_give_its_accuracies():
+    values, arrays = Results.load("gpu").values, published_arrays("gpu")
+    for setting, part in values["settings"].items():
+        for loss, row in part["losses"].items():
+            for scorer in ("centroid", "neighbour", "classifier"):
+                if scorer in row:
+                    right = arrays[f"predictions.{loss}.{setting}.{scorer}"] == arrays["labels"]
+                    assert row[scorer]["seeds"] == pytest.approx(right.mean(axis=1).tolist()), (setting, loss, scorer)
+    for loss in ("cross_entropy", "arcface"):  # strangers, in NumPy alone
+        x, labels = arrays[f"strangers.{loss}"].astype(float), arrays["stranger_labels"]
+        x /= np.linalg.norm(x, axis=1, keepdims=True)
+        same, upper = labels[:, None] == labels, np.triu(np.ones((len(x), len(x)), bool), 1)
+        cosines = x @ x.T
+        impostors = np.sort(cosines[upper & ~same])[::-1]
+        tar = (cosines[upper & same] > impostors[int(0.01 * len(impostors))]).mean()
+        assert values["settings"]["17"]["losses"][loss]["tar_at_far_0.01"]["seeds"][0] == pytest.approx(tar, abs=1e-3)
+
+
+def test_arrays_of_another_publication_are_refused(tmp_path, monkeypatch):
+    with pytest.raises(FacelabError, match="detection have no arrays"):
+        published_arrays("detection")
+    monkeypatch.setattr("facelab.study.results.STORE", tmp_path)
+    Results.load(STORE / "gpu.json").save(tmp_path / "gpu.json")
+    np.savez(tmp_path / "gpu.npz", labels=np.zeros(3))
+    with pytest.raises(FacelabError, match=r"gpu\.npz.*Install facelab again"):
+        published_arrays("gpu")

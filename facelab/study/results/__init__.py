@@ -1,11 +1,14 @@
-"""What studies found: one JSON file for each that is published, read by the book and the tests."""
+"""What studies found: one JSON file for each that is published, read by the book and the tests; with some, arrays."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from facelab.errors import FacelabError
-from facelab.files import atomic_write
+from facelab.files import atomic_write, check_sha256
 from facelab.strict import Strict
 
 STORE = Path(__file__).parent
@@ -34,11 +37,16 @@ class Provenance(Strict):
 
 
 class Results(Strict):
-    """The plan of a study as it was run, the values that it found, and where they come from."""
+    """The plan of a study as it was run, the values that it found, and where they come from.
+
+    Attributes:
+        arrays: SHA-256 of the file of arrays beside the results' file, if there is one; :func:`published_arrays`.
+    """
 
     plan: dict[str, Any]
     values: dict[str, Any]
     provenance: Provenance
+    arrays: str | None = None
 
     @classmethod
     def load(cls, results: Path | str) -> Self:
@@ -69,3 +77,17 @@ class Results(Strict):
 def published() -> list[str]:
     """Return the names of the studies whose results come with facelab."""
     return sorted(path.stem for path in STORE.glob("*.json"))
+
+
+def published_arrays(name: str) -> dict[str, np.ndarray]:
+    """Return the arrays that were published with the results of a study, such as predictions and embeddings.
+
+    Raises:
+        FacelabError: there are no such results, they have no arrays, or the file of arrays is not theirs.
+    """
+    digest, path = Results.load(name).arrays, STORE / f"{name}.npz"
+    if digest is None:
+        raise FacelabError(f"the results {name} have no arrays.")
+    data = check_sha256(path, digest, "Install facelab again.")
+    with np.load(io.BytesIO(data)) as arrays:
+        return dict(arrays)

@@ -1,0 +1,106 @@
+"""What a study of losses found: each loss with its seeds and interval, differences, trials, replayed experiments."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from facelab.plots.style import BLUE, GREY, ORANGE, display_name, new_figure, styled, whiskers
+
+
+@styled
+def loss_results(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
+    """Draw what each loss reached: small marks are the seeds, the dot with whiskers is their mean with its interval.
+
+    Args:
+        panels: title of a panel -> loss -> row of a results file, with ``value``, ``seeds`` and, if there is an
+            interval, ``low`` and ``high``. Losses stand in the order of the first panel's values.
+    """
+    first = next(iter(panels.values()))
+    order = sorted(first, key=lambda loss: first[loss]["value"])
+    figure, axes = new_figure(
+        1, len(panels), width=2.6 * len(panels) + 1.6, height=0.34 * len(order) + 0.9, sharey=True
+    )
+    for panel, (title, losses) in zip(axes[0], panels.items(), strict=True):
+        for place, loss in enumerate(order):
+            row = {"low": losses[loss]["value"], "high": losses[loss]["value"]} | losses[loss]
+            panel.plot(row["seeds"], [place + 0.22] * len(row["seeds"]), "|", color=GREY, markersize=6)
+            whiskers(panel, [place], [row], across=True, color=_colour(loss))
+        panel.set_title(title)
+        panel.grid(axis="y", visible=False)
+    axes[0, 0].set_yticks(range(len(order)), [display_name(loss) for loss in order])
+    return figure
+
+
+@styled
+def paired_differences(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
+    """Draw paired differences between losses with their intervals, in points of per cent; the line is no difference.
+
+    Args:
+        panels: title of a panel -> ``"a - b"`` -> row with ``value``, ``low``, ``high`` and ``p_holm``. A filled mark
+            is a difference with p (Holm) below 0.05.
+    """
+    first = next(iter(panels.values()))
+    order = sorted(first, key=lambda pair: first[pair]["value"])
+    figure, axes = new_figure(
+        1, len(panels), width=2.9 * len(panels) + 1.6, height=0.34 * len(order) + 1.1, sharey=True
+    )
+    for panel, (title, pairs) in zip(axes[0], panels.items(), strict=True):
+        for place, pair in enumerate(order):
+            row = {end: 100 * pairs[pair][end] for end in ("value", "low", "high")}
+            sure = pairs[pair]["p_holm"] < 0.05
+            whiskers(panel, [place], [row], across=True, color=_colour(pair), mfc=None if sure else "white")
+        panel.axvline(0, color=GREY, linewidth=1)
+        panel.set(title=title, xlabel="points")
+        panel.grid(axis="y", visible=False)
+    names = [" − ".join(display_name(loss) for loss in pair.split(" - ")) for pair in order]
+    axes[0, 0].set_yticks(range(len(order)), names)
+    return figure
+
+
+@styled
+def tuning_trials(tuning: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Draw the validation score of every trial of each loss, the chosen one filled; what diverged scores 0."""
+    best = {loss: max(trial["score"] for trial in of_loss["trials"]) for loss, of_loss in tuning.items()}
+    order = sorted(best, key=best.__getitem__)
+    figure, ((panel,),) = new_figure(width=6.4, height=0.34 * len(order) + 0.9)
+    for place, loss in enumerate(order):
+        scores = [trial["score"] for trial in tuning[loss]["trials"]]
+        panel.plot(scores, [place] * len(scores), "o", color=_colour(loss), mfc="white", markersize=6)
+        panel.plot(max(scores), place, "o", color=_colour(loss), markersize=7)
+    panel.set_yticks(range(len(order)), [display_name(loss) for loss in order])
+    panel.set_xlabel("score on the validation parts")
+    panel.grid(axis="y", visible=False)
+    return figure
+
+
+@styled
+def replayed_experiments(panels: Mapping[str, Mapping[str, Any]], *, marks: Sequence[float] = ()) -> Figure:
+    """Draw how often a small experiment gives each difference.
+
+    Args:
+        panels: title of a panel -> row of :meth:`facelab.study.replay.Replay.as_dict`. Orange is "the second is worse";
+            the dashed line is the difference over all images.
+        marks: other differences to mark, in shares.
+    """
+    figure, axes = new_figure(1, len(panels), width=3.4 * len(panels), height=2.9, sharex=True, sharey=True)
+    for panel, (title, row) in zip(axes[0], panels.items(), strict=True):
+        points = 100 * np.array(row["difference"]) / row["images"]
+        share = np.array(row["times"]) / row["experiments"]
+        colours = [ORANGE if point < 0 else BLUE for point in points]
+        panel.bar(points, share, width=100 / row["images"] * 0.85, color=colours)
+        panel.axvline(100 * row["expected"], color="black", linestyle="--", linewidth=1.2)
+        for mark in marks:
+            panel.axvline(100 * mark, color=GREY, linestyle=":", linewidth=1.2)
+        panel.set(title=title, xlabel="second − first, points")
+        panel.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        panel.grid(axis="x", visible=False)
+    axes[0, 0].set_ylabel(f"of {row['experiments']:,} experiments")
+    return figure
+
+
+def _colour(loss: str) -> str:
+    """ArcFace, or a pair that it leads, in orange; the rest in blue."""
+    return ORANGE if loss.split(" - ")[0] == "arcface" else BLUE
