@@ -1,11 +1,13 @@
-"""Files: written so that a half-written one never replaces a good one, and found where packages carry them."""
+"""Files: read without surprises, written so that no good one is lost, and found where packages carry them."""
 
 import contextlib
 import hashlib
 import importlib.util
+import json
 import os
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from facelab.errors import FacelabError
@@ -41,6 +43,103 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+RECORD = ".facelab"  # in a folder: what facelab made there
+_ABOUT = "# What facelab made in this folder, and of each chip the photograph. These files it may replace."
+
+
+def claim(
+    folder: Path | str,
+    files: Iterable[str] | Mapping[str, Path | None],
+    *,
+    known: Callable[[Path], bool] = lambda path: False,
+) -> None:
+    """Say which files facelab is about to write into a folder. What is there and not facelab's own stays as it is.
+
+    This is the only rule for whose file an output may replace. The folder's record, a hidden text file, lists what
+    facelab made there; a file that is there and not in the record belongs to the user. All that lies in facelab's own
+    cache (:func:`facelab_home`) is facelab's.
+
+    Args:
+        folder: it may not exist yet.
+        files: their names in the folder, ``/`` between parts; for chips the photograph that each is made of, see
+            :func:`made`.
+        known: says of a file that is not in the record whether its content shows that facelab made it.
+
+    Raises:
+        FacelabError: a file is the user's; nothing is written then.
+    """
+    folder = Path(folder)
+    if folder.resolve().is_relative_to(facelab_home().resolve()):
+        return
+    listed, sources = made(folder), files if isinstance(files, Mapping) else dict.fromkeys(files)
+    theirs = [
+        path for name in sources if name not in listed and os.path.lexists(path := folder / name) and not known(path)
+    ]
+    if theirs:
+        others = f" (and {len(theirs) - 1} others)" if len(theirs) > 1 else ""
+        raise FacelabError(
+            f"{theirs[0]}{others} is there already, and facelab did not make it: it would be replaced. Choose another "
+            "folder or name, or move it away."
+        )
+    told = {name: os.path.relpath(source, folder) if source else "" for name, source in sources.items()}
+    lines = [json.dumps([name, source]) for name, source in told.items() if listed.get(name) != source]
+    if not lines:
+        return
+    try:
+        # Before the files, so that a run that is killed knows its own again; by appending, as two runs may share a
+        # folder.
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / RECORD).open("a", encoding="utf-8") as record:
+            record.write("\n".join([*([] if listed else [_ABOUT]), "", *lines, ""]))  # the last line may be cut short
+    except OSError as error:
+        raise FacelabError(f"cannot write {folder / RECORD}: {error.strerror}. Choose another folder.") from error
+
+
+def made(folder: Path | str) -> dict[str, str]:
+    """Return what facelab made in a folder: names in it, and for each the path from the folder to the photograph that a
+    chip was made of, or ``""``."""
+    try:
+        text = read_bytes(Path(folder, RECORD)).decode("utf-8", errors="replace")
+    except FacelabError:
+        return {}
+    listed = {}
+    for line in text.splitlines():
+        with contextlib.suppress(ValueError, TypeError):  # what is not a line of the record, such as half of one
+            name, source = json.loads(line)
+            listed[str(name)] = str(source)
+    return listed
+
+
+def outputs_in(folder: Path | str, root: Path | str) -> set[str]:
+    """Return the files that facelab made in a folder and that are no input where ``root``, which holds it, is read:
+    marked pictures and figures, and chips of photographs below ``root``. Other chips are there to be read."""
+    top = os.path.realpath(root)
+    return {
+        name
+        for name, source in made(folder).items()
+        if not source or Path(os.path.normpath(os.path.join(os.path.realpath(folder), source))).is_relative_to(top)
+    }
+
+
+def read_bytes(path: Path | str, remedy: str = "Check the path.", *, most: int = 2 << 30) -> bytes:
+    """Return the content of a file of at most so many bytes. Of a pipe or a device, which could go on for ever, nothing
+    is read.
+
+    Raises:
+        FacelabError: it cannot be read; the message ends with the remedy.
+    """
+    try:
+        status = os.stat(path)
+        if stat.S_ISREG(status.st_mode) and status.st_size <= most:
+            return Path(path).read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        raise FacelabError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}. {remedy}") from error
+    if stat.S_ISREG(status.st_mode):
+        raise FacelabError(f"cannot read {path}: it has {status.st_size:,} bytes, more than {most:,}. {remedy}")
+    what = "Is a directory" if stat.S_ISDIR(status.st_mode) else "it is a pipe or a device, not a file"
+    raise FacelabError(f"cannot read {path}: {what}. {remedy}")
+
+
 def check_sha256(path: Path | str, expected: str, remedy: str = "Delete it and fetch it again.") -> bytes:
     """Return the content of a file that must be a known one.
 
@@ -52,10 +151,7 @@ def check_sha256(path: Path | str, expected: str, remedy: str = "Delete it and f
     Raises:
         FacelabError: it cannot be read, or is another file.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise FacelabError(f"cannot read {path}: {error.strerror}. Check the path. {remedy}") from error
+    data = read_bytes(path, f"Check the path. {remedy}")
     digest = hashlib.sha256(data).hexdigest()
     if digest != expected:
         raise FacelabError(

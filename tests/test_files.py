@@ -1,9 +1,11 @@
+import os
 import resource
+from pathlib import Path
 
 import pytest
 
 from facelab.errors import FacelabError
-from facelab.files import atomic_write
+from facelab.files import RECORD, atomic_write, claim, made, outputs_in, read_bytes
 
 
 def test_writes_and_makes_folders(tmp_path):
@@ -57,3 +59,72 @@ def test_a_file_where_a_folder_is_needed_is_a_clear_error(tmp_path):
 
     with pytest.raises(FacelabError, match="cannot write"):
         write()
+
+
+def test_a_file_that_facelab_did_not_make_is_not_claimed_and_nothing_is_written(tmp_path):
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "roc.png").write_text("the user's")
+    with pytest.raises(FacelabError, match=r"figures.roc\.png is there already, and facelab did not make it"):
+        claim(tmp_path, ["report.html", "figures/roc.png"])
+    assert not (tmp_path / RECORD).exists()
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(FacelabError, match="dangling is there"):
+        claim(tmp_path, ["dangling"])
+
+
+def test_what_was_claimed_may_be_replaced_also_by_two_runs_that_share_a_folder(tmp_path):
+    out = tmp_path / "out"
+    claim(out, ["a.json"])
+    (out / "a.json").write_text("1")
+    claim(out, ["b.json"])
+    (out / "b.json").write_text("2")
+    claim(out, ["a.json", "b.json"])
+    assert made(out) == {"a.json": "", "b.json": ""}
+    (out / RECORD).write_text((out / RECORD).read_text() + '["c.js')  # a line that a kill cut short
+    assert made(out) == {"a.json": "", "b.json": ""}
+    claim(out, ["d.json"])
+    (out / "own.txt").touch()
+    with pytest.raises(FacelabError, match=r"own\.txt"):
+        claim(out, ["a.json", "own.txt"])
+    claim(out, ["own.txt"], known=lambda path: path.name == "own.txt")
+    assert {"a.json", "d.json", "own.txt"} <= set(made(out))
+
+
+def test_names_that_are_not_utf_8_are_kept(tmp_path):
+    name = os.fsdecode(b"M\xfcller/a.json")
+    claim(tmp_path, {name: tmp_path / os.fsdecode(b"\xff.jpg")})
+    assert made(tmp_path) == {name: os.fsdecode(b"\xff.jpg")}
+
+
+def test_chips_are_no_input_beside_their_photographs_and_are_elsewhere(tmp_path):
+    chips = tmp_path / "people" / "chips"
+    claim(chips, {"ada/1.png": tmp_path / "people" / "ada" / "1.jpg", "chips.csv": None})
+    assert outputs_in(chips, tmp_path / "people") == {"ada/1.png", "chips.csv"}
+    assert outputs_in(chips, tmp_path) == {"ada/1.png", "chips.csv"}
+    assert outputs_in(chips, chips) == {"chips.csv"}
+    (tmp_path / "link").symlink_to(tmp_path / "people")
+    assert outputs_in(tmp_path / "link" / "chips", tmp_path / "link") == {"ada/1.png", "chips.csv"}
+
+
+def test_facelabs_own_cache_needs_no_record(tmp_path, monkeypatch):
+    monkeypatch.setenv("FACELAB_HOME", str(tmp_path))
+    (tmp_path / "calibration").mkdir()
+    (tmp_path / "calibration" / "a.npz").touch()
+    claim(tmp_path / "calibration", ["a.npz"])
+    assert not (tmp_path / "calibration" / RECORD).exists()
+
+
+def test_only_files_are_read_and_nothing_is_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "large").write_bytes(bytes(10))
+    for path, message in (
+        (tmp_path / "pipe", "pipe or a device"),
+        (Path("/dev/zero"), "pipe or a device"),
+        (tmp_path, "Is a directory"),
+        (tmp_path / "nobody", "No such file"),
+        ("", "No such file"),
+        ("zero\0byte", "null"),
+        (tmp_path / "large", "10 bytes, more than 9"),
+    ):
+        with pytest.raises(FacelabError, match=f"cannot read.*{message}.*Look again"):
+            read_bytes(path, "Look again.", most=9)
