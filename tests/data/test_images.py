@@ -1,14 +1,29 @@
+import os
+import sys
 import warnings
 
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 
-from facelab.data.images import read_image, to_rgb8, write_image
+from facelab.data.folder import find_images
+from facelab.data.images import SUFFIXES, read_image, to_rgb8, write_image
 from facelab.errors import FacelabError, ImageError
 
+LOSSLESS = {
+    "webp": {"lossless": True},
+    "avif": {"quality": 100, "subsampling": "4:4:4"},
+    "heic": {"quality": -1, "chroma": 444, "matrix_coefficients": 0},
+}
 RGB = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+
+
+def save(picture: Image.Image, path, **options) -> None:
+    """Write without loss, by Pillow or pillow-heif."""
+    options |= LOSSLESS.get(path.suffix[1:], {})
+    (pillow_heif.from_pillow(picture) if path.suffix == ".heic" else picture).save(path, **options)
 
 
 def test_png_round_trip_keeps_rgb_order(tmp_path):
@@ -53,25 +68,26 @@ def test_camera_orientation_is_applied(tmp_path):
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-@pytest.mark.parametrize("suffix", ["png", "webp", "tiff"])
+@pytest.mark.parametrize("suffix", ["png", "webp", "tiff", "avif", "heic"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_every_orientation_is_that_of_pillow(tmp_path, orientation, suffix, mode):
     tags = Image.Exif()
     tags[274] = orientation
     alpha = np.repeat(np.where(np.arange(30) < 10, 0, 255).astype(np.uint8)[None, :, None], 20, axis=0)
     stored = Image.fromarray(RGB if mode == "RGB" else np.dstack([RGB, alpha]))
-    stored.save(tmp_path / f"a.{suffix}", exif=tags, **({"lossless": True} if suffix == "webp" else {}))
+    save(stored, tmp_path / f"a.{suffix}", exif=tags.tobytes())
     stored.getexif()[274] = orientation
     upright = ImageOps.exif_transpose(stored).convert("RGBA")
     expected = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
-    np.testing.assert_array_equal(read_image(tmp_path / f"a.{suffix}"), expected)
+    loss = 3 if suffix == "avif" else 0  # of its colour space
+    np.testing.assert_allclose(read_image(tmp_path / f"a.{suffix}").astype(int), expected, atol=loss)
 
 
-@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tiff"])
+@pytest.mark.parametrize("suffix", ["gif", "png", "webp", "tiff", "avif"])
 def test_of_an_animation_the_first_picture_is_read_and_that_is_said_once(tmp_path, suffix):
     frames = [Image.fromarray(np.full((20, 30, 3), level, np.uint8)) for level in (40, 120, 200)]
     path = tmp_path / f"a.{suffix}"
-    frames[0].save(path, save_all=True, append_images=frames[1:], **({"lossless": True} if suffix == "webp" else {}))
+    save(frames[0], path, save_all=True, append_images=frames[1:])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
         for _ in range(2):
@@ -85,6 +101,67 @@ def test_a_still_gif_is_read_without_a_word(tmp_path):
     still = Image.fromarray(RGB).quantize(256)
     still.save(tmp_path / "a.gif")
     np.testing.assert_array_equal(read_image(tmp_path / "a.gif"), still.convert("RGB"))
+
+
+@pytest.mark.parametrize("suffix", sorted(SUFFIXES))
+def test_every_suffix_is_found_and_read(tmp_path, suffix):
+    form = {".jfif": "JPEG", ".jpe": "JPEG", ".jp2": "JPEG2000"}.get(suffix)
+    picture = Image.fromarray(np.full((20, 30, 3), 100, np.uint8))
+    if suffix in (".heic", ".heif", ".hif"):
+        pillow_heif.from_pillow(picture).save(tmp_path / f"A{suffix.upper()}", format="HEIF", quality=90)
+    else:
+        picture.convert("L" if suffix == ".pgm" else "RGB").save(tmp_path / f"A{suffix.upper()}", form)
+    (path,) = find_images(tmp_path)
+    assert np.abs(read_image(path).astype(int) - 100).max() <= 3
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp", "avif", "jp2", "heic"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_what_is_half_transparent_is_laid_over_white(tmp_path, suffix, mode):
+    colour = (200, 100, 50, 128) if mode == "RGBA" else (100, 128)
+    save(Image.new(mode, (32, 32), colour), tmp_path / f"a.{suffix}")
+    expected = np.array(colour[:-1]) * 128 / 255 + 255 * 127 / 255
+    assert np.abs(read_image(tmp_path / f"a.{suffix}")[5, 5] - expected).max() < 2  # AVIF keeps alpha with loss
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_values_of_more_bits_are_scaled_by_the_largest_they_can_have(tmp_path, bits):
+    """Not by 65535: a picture of 12 bits in PGM or HEIC is not black."""
+    value = round(0.6 * (2**bits - 1))
+    grey = np.full((32, 32), value, ">u2")
+    (tmp_path / "a.pgm").write_bytes(b"P5 32 32 %d\n" % (2**bits - 1) + grey.tobytes())
+    Image.fromarray(grey.astype(np.uint16) << 16 - bits).save(tmp_path / "a.jp2")
+    pillow_heif.options.SAVE_HDR_TO_12_BIT = bits == 12
+    pillow_heif.from_bytes("RGB;16", (32, 32), np.full((32, 32, 3), value << 16 - bits, np.uint16).tobytes()).save(
+        tmp_path / "a.heic", quality=-1, chroma=444
+    )
+    for suffix in ("pgm", "jp2", "heic"):
+        assert np.abs(read_image(tmp_path / f"a.{suffix}").astype(int) - 153).max() <= 1
+
+
+def test_of_several_heic_pictures_the_main_one_is_read(tmp_path):
+    pictures = pillow_heif.HeifFile()
+    for level in (40, 120):
+        pictures.add_from_pillow(Image.fromarray(np.full((20, 30, 3), level, np.uint8)))
+    pictures.save(tmp_path / "a.heic", primary_index=1, quality=-1)
+    with pytest.warns(UserWarning, match=r"a\.heic holds 2 pictures"):
+        assert abs(int(read_image(tmp_path / "a.heic").mean()) - 120) <= 2
+
+
+def test_heic_without_its_package_and_damaged_heic_are_named(tmp_path, monkeypatch):
+    save(Image.fromarray(RGB), tmp_path / "a.heic")
+    (tmp_path / "cut.heic").write_bytes((tmp_path / "a.heic").read_bytes()[:300])
+    with pytest.raises(ImageError, match=r"cut\.heic: not a whole HEIC picture"):
+        read_image(tmp_path / "cut.heic")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    with pytest.raises(ImageError, match=r"a\.heic.* pip install pillow-heif"):
+        read_image(tmp_path / "a.heic")
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_exif_that_is_damaged_leaves_the_picture(tmp_path):
+    Image.fromarray(RGB).save(tmp_path / "a.jpg", exif=b"Exif\0\0MM\0*\xff\xff\xff\xffnonsense")
+    assert read_image(tmp_path / "a.jpg").shape == (20, 30, 3)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1, 2])
@@ -142,6 +219,39 @@ def test_other_shapes_are_errors(shape):
 def test_other_dtypes_are_errors():
     with pytest.raises(ImageError, match="int64"):
         to_rgb8(np.zeros((4, 4), np.int64))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "I;16", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV"])
+def test_pictures_of_pillow_are_taken_in_every_mode(mode):
+    """Not as their stored numbers, which are places in a palette or amounts of ink."""
+    red = Image.new("RGB", (4, 3), (255, 0, 0))
+    picture = Image.fromarray(np.full((3, 4), 76 * 257, np.uint16)) if mode == "I;16" else red.convert(mode, dither=0)
+    expected = {"1": 0, "L": 76, "I;16": 76, "LA": 76}.get(mode, np.asarray(red))
+    np.testing.assert_allclose(to_rgb8(picture), np.broadcast_to(expected, (3, 4, 3)), atol=2)
+
+
+def test_a_picture_of_pillow_that_must_be_converted_first_is_an_error():
+    with pytest.raises(ImageError, match="mode LAB"):
+        to_rgb8(Image.new("LAB", (4, 3)))
+
+
+@pytest.mark.parametrize("value", [0.5, 0.0])
+def test_floats_are_written_as_colours_and_what_is_none_is_refused(tmp_path, value):
+    write_image(tmp_path / "a.png", np.full((4, 4, 3), value))
+    assert (read_image(tmp_path / "a.png") == round(value * 255)).all()
+    for wrong in (np.full((4, 4, 3), 300), np.full((4, 4, 3), 2.0)):
+        with pytest.raises(ImageError):
+            write_image(tmp_path / "b.png", wrong)
+    for name in ("b.xyz", "b"):
+        with pytest.raises(ImageError, match="names no format"):
+            write_image(tmp_path / name, RGB)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_name_that_is_not_utf_8_is_read_and_written(tmp_path):
+    path = tmp_path / os.fsdecode(b"M\xfcller.png")
+    write_image(path, RGB)
+    np.testing.assert_array_equal(read_image(path), RGB)
 
 
 def test_the_order_of_channels_is_said_by_the_caller():
