@@ -1,16 +1,27 @@
 """Files: read without surprises, written so that no good one is lost, and found where packages carry them."""
 
 import contextlib
+import errno
 import hashlib
 import importlib.util
 import json
 import os
 import stat
 import tempfile
+import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from facelab.errors import FacelabError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_TEMPORARY = ".facelab-"  # begins the names of temporary files
+_SWEPT: dict[Path, float] = {}  # folders, and when to look for left temporary files again
 
 
 @contextlib.contextmanager
@@ -18,29 +29,75 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
     """Give a temporary path beside ``path``; rename it to ``path`` when the block ends well, delete it otherwise.
 
     The folder is made if it does not exist. A reader of ``path`` sees the old file or the whole new one, never a part,
-    also when the block is interrupted (Ctrl-C) or the disk is full.
+    also when the block is interrupted (Ctrl-C) or the disk is full. What a killed process left in the folder is
+    deleted; the temporary file of one that lives is locked, and stays.
 
     Raises:
         FacelabError: the folder cannot be written or the disk is full; the old file is untouched.
     """
     path = Path(path)
-    temporary = None
+    temporary, handle = None, None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path.parent)
         # The suffix stays last: writers such as matplotlib and numpy choose the format by it.
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-        os.close(handle)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_TEMPORARY, suffix=path.suffix)
         temporary = Path(name)
+        if not _lock(handle):
+            os.close(handle)  # Windows cannot rename an open file
+            handle = None
         temporary.chmod(0o666 & ~_umask())  # mkstemp makes private files; results are meant to be shared
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise FacelabError(
-            f"cannot write {path}: {error.strerror or error}. Free space or choose another folder."
-        ) from error
+        raise FacelabError(f"cannot write {path}: {error.strerror or error}. {_remedy(error)}") from error
     finally:
+        if handle is not None:
+            os.close(handle)
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+
+
+def _remedy(error: OSError) -> str:
+    """Return what helps against a file that cannot be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "Free space or choose another folder."
+    if error.errno == errno.ENAMETOOLONG:
+        return "Choose a shorter name."
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "Choose a folder in which you may write."
+    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
+        return "A file stands where a folder is needed, or a folder where the file goes: choose another name."
+    return "Choose another folder."
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file as long as this process holds it open; False if another process has it."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # or a file system that knows no locks: then nothing is swept there
+        return False
+    return True
+
+
+def _sweep(folder: Path) -> None:
+    """Delete the temporary files whose writers are dead: nobody holds their locks. Looks once a minute, as folders may
+    be large."""
+    if time.monotonic() < _SWEPT.get(folder, 0.0):
+        return
+    _SWEPT[folder] = time.monotonic() + 60
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        with contextlib.suppress(OSError):  # it is gone, or belongs to somebody else
+            if time.time() - path.stat().st_mtime < 2:  # its writer may be about to lock it
+                continue
+            handle = os.open(path, os.O_RDWR)
+            try:
+                if _lock(handle):
+                    path.unlink()
+            finally:
+                os.close(handle)
 
 
 RECORD = ".facelab"  # in a folder: what facelab made there
@@ -184,9 +241,25 @@ def _umask() -> int:
 
 
 def facelab_home() -> Path:
-    """Return the folder for data that facelab makes itself: ``$FACELAB_HOME``, or the user's cache folder."""
+    """Return the folder for data that facelab makes itself: ``$FACELAB_HOME``, or the user's cache folder.
+
+    Where that folder cannot be written (a shared installation, a user without a home), a temporary one takes its place,
+    with a warning. A folder that you have named yourself is never replaced.
+    """
     if home := os.environ.get("FACELAB_HOME"):
-        return Path(home)
+        return Path(home).expanduser()
     import platformdirs  # a machine that is told where may lack it
 
-    return platformdirs.user_cache_path("facelab")
+    folder = platformdirs.user_cache_path("facelab")
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    temporary = Path(tempfile.gettempdir(), f"facelab-{os.getuid() if hasattr(os, 'getuid') else 'cache'}")
+    warnings.warn(
+        f"{folder} cannot be written, so what facelab makes is kept in {temporary} and may be lost when the machine "
+        "restarts. Set FACELAB_HOME to a folder of yours.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return temporary

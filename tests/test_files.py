@@ -1,9 +1,12 @@
 import os
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from facelab import files
 from facelab.errors import FacelabError
 from facelab.files import RECORD, atomic_write, claim, made, outputs_in, read_bytes
 
@@ -128,3 +131,71 @@ def test_only_files_are_read_and_nothing_is_waited_for(tmp_path):
     ):
         with pytest.raises(FacelabError, match=f"cannot read.*{message}.*Look again"):
             read_bytes(path, "Look again.", most=9)
+
+
+def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path):
+    target = tmp_path / f"{'é' * 125}.txt"  # 254 bytes
+    with atomic_write(target) as path:
+        path.write_text("new")
+    assert target.read_text() == "new"
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("x" * 300, "Choose a shorter name"), ("file/b.txt", "A file stands where"), ("folder", "or a folder where")],
+)
+def test_the_remedy_fits_the_fault(tmp_path, name, remedy):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder" / "x").mkdir(parents=True)
+
+    def write() -> None:
+        with atomic_write(tmp_path / name):
+            pass
+
+    with pytest.raises(FacelabError, match=remedy) as raised:
+        write()
+    assert "Free space" not in str(raised.value)
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from facelab.files import atomic_write
+with atomic_write(Path(sys.argv[1], "b.txt")) as path:
+    path.write_text("half")
+    print(path.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_left_is_deleted_and_what_a_living_one_writes_is_not(tmp_path):
+    def start() -> tuple[subprocess.Popen, Path]:
+        command = [sys.executable, "-c", WRITER, str(tmp_path)]
+        writer = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        temporary = tmp_path / writer.stdout.readline().strip()
+        os.utime(temporary, (0, 0))  # as if it had been written long ago
+        return writer, temporary
+
+    (killed, left), (living, kept) = start(), start()
+    killed.kill()
+    killed.communicate()
+    files._SWEPT.clear()
+    with atomic_write(tmp_path / "other.txt"):
+        pass
+    assert (left.exists(), kept.exists()) == (False, True)
+    living.communicate()  # its block ends
+    assert {p.name for p in tmp_path.iterdir()} == {"b.txt", "other.txt"}
+
+
+def test_the_home_of_a_user_is_meant_by_a_tilde(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("FACELAB_HOME", "~/x")
+    assert files.facelab_home() == tmp_path / "x"
+
+
+def test_where_no_cache_can_be_written_a_temporary_folder_serves_and_that_is_said(monkeypatch, tmp_path):
+    monkeypatch.delenv("FACELAB_HOME")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/nohome")
+    monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(tmp_path))
+    with pytest.warns(RuntimeWarning, match=r"nohome.* cannot be written.*Set FACELAB_HOME"):
+        assert files.facelab_home().parent == tmp_path
