@@ -9,7 +9,7 @@ import numpy as np
 from facelab.align.similarity import TEMPLATE_SIZE
 from facelab.align.warp import METHODS, Method, align_batch, default_box, default_landmarks
 from facelab.data.faceset import FaceSet
-from facelab.detect.detection import Detection, largest
+from facelab.detect.detection import Detection, Which, choose
 from facelab.detect.registry import Detector
 from facelab.errors import FacelabError
 from facelab.progress import progress_bar
@@ -24,12 +24,16 @@ class ChipReport:
     photographs: int
     found: int
     missing: tuple[int, ...]  # positions of the photographs in which no face was found
-    several: int  # photographs with more than one face, of which the largest was taken
+    several: int  # photographs with more than one face
+    turned: int = 0  # faces that were found on a picture turned by a quarter or more
+    chips: int | None = None  # if all faces of each photograph were taken: how many
 
     def __str__(self) -> str:
         return (
             f"{self.found} of {self.photographs} faces found, {len(self.missing)} missing, "
             f"{self.several} photographs with several"
+            + (f", {self.turned} faces turned" if self.turned else "")
+            + (f", {self.chips} chips" if self.chips is not None else "")
         )
 
 
@@ -40,9 +44,10 @@ def make_chips(
     size: int = TEMPLATE_SIZE,
     method: Method = "five-point",
     missing: Literal["raise", "skip", "default"] = "raise",
+    which: Which = "largest",
     show_progress: bool = False,
 ) -> tuple[FaceSet, ChipReport]:
-    """Detect the largest face of each photograph and align it.
+    """Detect the face of each photograph and align it.
 
     Args:
         faces: photographs with one identity each.
@@ -51,12 +56,15 @@ def make_chips(
         method: how to align; see :func:`facelab.align.chip_matrices`.
         missing: what to do where no face is found: ``"raise"`` an error, ``"skip"`` the photograph, or take the
             ``"default"`` crop, see :func:`facelab.align.default_landmarks`. The report counts them.
+        which: of several faces the ``"largest"``, the one nearest to the ``"middle"`` of the photograph, or ``"all"``,
+            from left to right. Then it is not known who of them is whom: where a photograph shows several, their
+            ``identity`` is empty. The column ``face`` numbers them, and is 0 where there is one.
         show_progress: show a progress bar.
 
     Returns:
         The chips, with the table of ``faces`` and the new columns ``found`` (bool), ``detection_score``, ``box`` (x0,
-        y0, x1, y1) and ``landmarks`` (five x, y; pixels of the photograph; NaN if the detector finds none), and the
-        report.
+        y0, x1, y1) and ``landmarks`` (five x, y; pixels of the photograph; NaN if the detector finds none), where faces
+        were turned ``turn`` (quarters), and with ``which="all"`` ``file`` and ``face``; and the report.
 
     Raises:
         FacelabError: no face in a photograph where ``missing="raise"``, or in none at all; no landmarks, which only
@@ -69,17 +77,17 @@ def make_chips(
     if isinstance(detector, Sequence) and len(detector) != len(faces):
         raise FacelabError(f"FaceSet {faces.name!r}: {len(faces)} photographs, but detections of {len(detector)}.")
     chips = np.empty((len(faces), size, size, 3), np.uint8)
-    rows, records, absent, several = [], [], [], 0
+    rows, numbers, records, absent, several = [], [], [], [], 0
     with progress_bar(f"detect and align {faces.name}", len(faces), show_progress=show_progress) as bar:
         for start in range(0, len(faces), BATCH):
             positions = range(start, min(start + BATCH, len(faces)))
             images = [faces[position][0] for position in positions]
             found = detector[start : start + BATCH] if isinstance(detector, Sequence) else detector.detect(images)
-            taken, landmarks, boxes = [], [], []
+            cut: list[tuple[np.ndarray, Detection]] = []
             for position, image, detections in zip(positions, images, found, strict=True):
-                face = largest(detections)
+                wanted = choose(detections, which, *image.shape[:2])
                 several += len(detections) > 1
-                if face is None:
+                if not wanted:
                     absent.append(position)
                     if missing == "raise":
                         row = faces.table.iloc[position].to_dict()
@@ -87,32 +95,55 @@ def make_chips(
                             f"FaceSet {faces.name!r}: no face found in photograph {position} ({row}); "
                             "missing='skip' leaves it out, missing='default' takes the central square."
                         )
-                    if missing == "skip":
-                        continue
-                elif face.landmarks is None and method != "crop":
+                elif wanted[0].landmarks is None and method != "crop":
                     raise FacelabError(
                         f"FaceSet {faces.name!r}: the detector finds no landmarks, which method={method!r} needs; "
                         "take another detector, or method='crop'."
                     )
-                taken.append(image)
-                boxes.append(face.box if face else default_box(*image.shape[:2]))
-                points = face.landmarks if face else default_landmarks(*image.shape[:2])
-                landmarks.append(np.full((5, 2), np.nan) if points is None else points)
-                rows.append(position)
-                score, box = (face.score, face.box) if face else (np.nan, np.full(4, np.nan))
-                records.append((face is not None, score, box.tolist(), landmarks[-1].tolist()))
-            if taken:
-                aligned = align_batch(taken, np.stack(landmarks), size, method=method, boxes=np.stack(boxes))
-                chips[len(rows) - len(taken) : len(rows)] = aligned
+                for number, face in enumerate(wanted or _assumed(missing, *image.shape[:2]), start=1):
+                    cut.append((image, face))
+                    rows.append(position)
+                    numbers.append(number if len(wanted) > 1 else 0)
+                    box = face.box if wanted else np.full(4, np.nan)
+                    records.append((bool(wanted), face.score, box.tolist(), _points(face).tolist(), face.turn))
+            if cut:
+                if len(rows) > len(chips):
+                    chips.resize((2 * len(rows), *chips.shape[1:]), refcheck=False)
+                chips[len(rows) - len(cut) : len(rows)] = align_batch(
+                    [image for image, _ in cut],
+                    np.stack([_points(face) for _, face in cut]),
+                    size,
+                    method=method,
+                    boxes=np.stack([face.box for _, face in cut]),
+                    turns=np.array([face.turn for _, face in cut]),
+                )
             bar.update(len(images))
     if not rows:
         raise FacelabError(
             f"FaceSet {faces.name!r}: no face found in any of {len(faces)} photographs; are they photographs of faces?"
         )
     table = faces.table.iloc[rows].reset_index(drop=True)
-    for column, values in zip(
-        ("found", "detection_score", "box", "landmarks"), zip(*records, strict=True), strict=True
-    ):
+    if which == "all":
+        files = faces.files
+        table["file"], table["face"] = [files[row] for row in rows], numbers
+        table.loc[table["face"] > 0, "identity"] = ""
+    columns = ("found", "detection_score", "box", "landmarks", "turn")
+    for column, values in zip(columns, zip(*records, strict=True), strict=True):
         table[column] = values
-    report = ChipReport(len(faces), len(faces) - len(absent), tuple(absent), several)
+    turned = int(table["turn"].astype(bool).sum())
+    if not turned:
+        del table["turn"]
+    all_chips = len(rows) if which == "all" else None
+    report = ChipReport(len(faces), len(faces) - len(absent), tuple(absent), several, turned, all_chips)
     return FaceSet(f"{faces.name}/chips", chips[: len(rows)], table), report
+
+
+def _assumed(missing: str, height: int, width: int) -> list[Detection]:
+    """Return the face that stands in for one that was not found; none unless it should."""
+    if missing != "default":
+        return []
+    return [Detection(default_box(height, width), np.nan, default_landmarks(height, width))]
+
+
+def _points(face: Detection) -> np.ndarray:
+    return np.full((5, 2), np.nan) if face.landmarks is None else face.landmarks

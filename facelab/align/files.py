@@ -2,6 +2,7 @@
 
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 from typing import Literal
 
@@ -11,7 +12,7 @@ from facelab.align.chips import ChipReport, make_chips
 from facelab.align.warp import Method
 from facelab.data.faceset import FaceSet, ImageFiles
 from facelab.data.images import write_image
-from facelab.detect.detection import Detection
+from facelab.detect.detection import Detection, Which
 from facelab.detect.files import detections_file, read_detections
 from facelab.detect.registry import Detector
 from facelab.errors import FacelabError
@@ -26,9 +27,13 @@ def align_files(
     size: int = 112,
     method: Method = "five-point",
     missing: Literal["raise", "skip", "default"] = "skip",
+    which: Which = "largest",
     show_progress: bool = False,
 ) -> tuple[ChipReport, list[FacelabError]]:
     """Make a chip of each photograph and write it to ``out`` under the photograph's name, as PNG.
+
+    With ``which="all"``, a photograph that shows several faces gives one chip of each, from left to right:
+    ``NAME.face1.png`` and so on. A UserWarning tells where these lie in the folder of one identity.
 
     Also written: ``out/chips.csv``, one row per chip with its file (``chip``), the photograph's (``file``), identity,
     score, box and landmarks. A UserWarning tells of detections that belong to no photograph.
@@ -37,7 +42,7 @@ def align_files(
         faces: photographs; for their names see :attr:`facelab.data.FaceSet.files`.
         out: folder for the chips.
         detector: finds the faces; or the folder in which ``facelab detect`` has written them.
-        size, method, missing: see :func:`facelab.align.make_chips`.
+        size, method, missing, which: see :func:`facelab.align.make_chips`.
         show_progress: show a progress bar.
 
     Returns:
@@ -55,22 +60,36 @@ def align_files(
         faces = faces.select(rows)
     else:
         found = detector
-    names = [PurePath(file).with_suffix(".png") for file in faces.files]
-    twice = Counter(names)  # a.jpg and a.png of one identity keep their full names
-    names = [
-        PurePath(f"{file}.png") if twice[name] > 1 else name for file, name in zip(faces.files, names, strict=True)
-    ]
-    if isinstance(faces.images, ImageFiles):
-        photographs = {Path(faces.images.folder, path).resolve() for path in faces.images.paths}
-        if taken := next((out / name for name in names if (out / name).resolve() in photographs), None):
-            raise FacelabError(f"the chip would overwrite the photograph {taken}; choose another folder than {out}.")
-    named = FaceSet(faces.name, faces.images, faces.table.assign(chip=[name.as_posix() for name in names]))
-    chips, report = make_chips(named, found, size=size, method=method, missing=missing, show_progress=show_progress)
+    named = FaceSet(faces.name, faces.images, faces.table.assign(chip=_names(faces, faces.files, out)))
+    chips, report = make_chips(
+        named, found, size=size, method=method, missing=missing, which=which, show_progress=show_progress
+    )
+    if "face" in chips.table:
+        chips.table["chip"] = _names(faces, chips.files, out)
+        mixed = chips.table["chip"][chips.table["face"] > 0].tolist()
+        if any("/" in chip for chip in mixed):
+            warnings.warn(
+                f"{len(mixed)} faces, such as {mixed[0]}, are of photographs that show several: each lies in the "
+                "folder of its photograph, whoever it is of. Sort them before you train on them.",
+                stacklevel=2,
+            )
     for row, name in enumerate(chips.table["chip"]):
         write_image(out / name, chips[row][0])
     with atomic_write(out / "chips.csv") as path:
         chips.table.to_csv(path, index=False)
     return report, errors
+
+
+def _names(faces: FaceSet, files: Sequence[str], out: Path) -> list[str]:
+    """Return the names of the chips of pictures, none of which may overwrite one of the photographs."""
+    names = [PurePath(file).with_suffix(".png") for file in files]
+    twice = Counter(names)  # a.jpg and a.png of one identity keep their full names
+    names = [PurePath(f"{file}.png") if twice[name] > 1 else name for file, name in zip(files, names, strict=True)]
+    if isinstance(faces.images, ImageFiles):
+        photographs = {Path(faces.images.folder, path).resolve() for path in faces.images.paths}
+        if taken := next((out / name for name in names if (out / name).resolve() in photographs), None):
+            raise FacelabError(f"the chip would overwrite the photograph {taken}; choose another folder than {out}.")
+    return [name.as_posix() for name in names]
 
 
 def _stored(faces: FaceSet, folder: Path) -> tuple[np.ndarray, list[list[Detection]], list[FacelabError]]:

@@ -13,6 +13,9 @@ METHODS: tuple[Method, ...] = get_args(Method)
 # Of the box's longer side, so that a face has on average the same size on a plain crop of an MTCNN box as on an
 # aligned chip: measured on ORL, by facelab study run alignment.
 CROP_MARGIN = 0.11
+QUARTERS = np.array(
+    [[[1, 0], [0, 1]], [[0, 1], [-1, 0]], [[-1, 0], [0, -1]], [[0, -1], [1, 0]]]
+)  # anticlockwise, y down
 
 
 def align(image: np.ndarray, landmarks: np.ndarray, size: int = TEMPLATE_SIZE) -> np.ndarray:
@@ -47,12 +50,13 @@ def align_batch(
     *,
     method: Method = "five-point",
     boxes: np.ndarray | None = None,
+    turns: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return one chip of each image; all transforms are computed at once.
 
     Args:
         images: n RGB uint8 images, of any sizes. One image may stand several times, for several faces.
-        landmarks, method, boxes: see :func:`chip_matrices`.
+        landmarks, method, boxes, turns: see :func:`chip_matrices`.
         size: width and height of the chips in pixels.
 
     Returns:
@@ -61,7 +65,7 @@ def align_batch(
     Raises:
         FacelabError: see :func:`chip_matrices`; or as many images as faces are not given.
     """
-    matrices = chip_matrices(landmarks=landmarks, boxes=boxes, size=size, method=method)
+    matrices = chip_matrices(landmarks=landmarks, boxes=boxes, size=size, method=method, turns=turns)
     if matrices.ndim != 3 or len(matrices) != len(images):
         raise FacelabError(f"{len(images)} images, but transforms of shape {matrices.shape}: give one face per image.")
     chips = np.empty((len(images), size, size, 3), np.uint8)
@@ -76,6 +80,7 @@ def chip_matrices(
     boxes: np.ndarray | None = None,
     size: int = TEMPLATE_SIZE,
     method: Method = "five-point",
+    turns: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return the transforms from photographs to chips, shape (..., 2, 3).
 
@@ -90,6 +95,8 @@ def chip_matrices(
             - ``"eyes"``: the similarity that brings the two eyes exactly to their places. Also removes the rotation,
               but the size follows the distance between the eyes, which shrinks when the head turns.
             - ``"crop"``: the square around the box, grown by 11 %. Removes position and size; the face stays tilted.
+        turns: for ``"crop"``: quarter turns anticlockwise that make each face upright, shape (...), see
+            :class:`facelab.detect.Detection`; none if not given. The other methods see them in the landmarks.
 
     Raises:
         FacelabError: an unknown method, the landmarks or boxes that it needs are missing or of another shape, or they
@@ -103,7 +110,7 @@ def chip_matrices(
     if method not in METHODS:
         raise FacelabError(f"method={method!r}: choose one of {', '.join(METHODS)}.")
     if method == "crop":
-        return _crop_matrices(boxes, size)
+        return _crop_matrices(boxes, size, 0 if turns is None else turns)
     landmarks = np.asarray(landmarks if landmarks is not None else 0, np.float64)
     if landmarks.ndim < 2 or landmarks.shape[-2:] != (5, 2):
         raise FacelabError(f"landmarks of shape {landmarks.shape}: method {method!r} needs (..., 5, 2), in pixels.")
@@ -111,7 +118,7 @@ def chip_matrices(
     return similarity(landmarks[..., points, :], template(size)[points])
 
 
-def _crop_matrices(boxes: np.ndarray | None, size: int) -> np.ndarray:
+def _crop_matrices(boxes: np.ndarray | None, size: int, turns: np.ndarray | int) -> np.ndarray:
     boxes = np.asarray(boxes if boxes is not None else 0, np.float64)
     if boxes.ndim < 1 or boxes.shape[-1] != 4:
         raise FacelabError(f"boxes of shape {boxes.shape}: method 'crop' needs (..., 4): x0, y0, x1, y1 in pixels.")
@@ -120,9 +127,9 @@ def _crop_matrices(boxes: np.ndarray | None, size: int) -> np.ndarray:
         raise FacelabError(f"a box that is empty or not finite: {boxes[~(side > 0)].tolist() or 'NaN'}; drop the face.")
     matrices = np.zeros((*side.shape, 2, 3))
     # Pixel centres have whole coordinates: the middle of the chip is (size - 1) / 2.
-    matrices[..., 0, 0] = matrices[..., 1, 1] = scale = size / side
+    matrices[..., :2] = (size / side)[..., None, None] * QUARTERS[turns]
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2
-    matrices[..., 2] = (size - 1) / 2 - scale[..., None] * middle
+    matrices[..., 2] = (size - 1) / 2 - (matrices[..., :2] @ middle[..., None])[..., 0]
     return matrices
 
 

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from facelab.cli.program import Device, finish
+from facelab.cli.program import Device, Turns, Which, finish
+from facelab.errors import FacelabError
 
 
 def align(
@@ -30,6 +31,8 @@ def align(
         Literal["skip", "default"],
         typer.Option(help="Where no face is found: skip the photograph, or take its central square (default)."),
     ] = "skip",
+    which: Which = "largest",
+    turns: Turns = False,
     device: Device = "auto",
 ) -> None:
     """Turn photographs into aligned chips."""
@@ -37,10 +40,12 @@ def align(
     from facelab.detect import make_detector
     from facelab.sources import open_photographs
 
+    if detections and turns:
+        raise FacelabError("--turns is for the detection: give it to facelab detect, and leave it out here.")
     opened = open_photographs(photos, show_progress=True)
-    finder = detections or make_detector(detector, device=device)
+    finder = detections or make_detector(detector, device=device, turns=turns)
     report, errors = align_files(
-        opened.faces, out, finder, size=size, method=method, missing=missing, show_progress=True
+        opened.faces, out, finder, size=size, method=method, missing=missing, which=which, show_progress=True
     )
     credit = f"\n{opened.source.credit}" if opened.source.credit else ""
     finish([*opened.errors, *errors], f"{report}; chips written to {out}{credit}")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from facelab.cli.program import Device, console, finish
+from facelab.cli.program import Device, Turns, console, finish
 
 
 def detect(
@@ -16,12 +16,13 @@ def detect(
     min_face: Annotated[int | None, typer.Option(help="Smallest face to look for, in pixels.")] = None,
     max_faces: Annotated[int | None, typer.Option(help="At most so many faces of a photograph, the best.")] = None,
     model: Annotated[Path | None, typer.Option(help="Model file, for a detector that reads one.")] = None,
+    turns: Turns = False,
     device: Device = "auto",
 ) -> None:
     """Find faces and five landmarks in photographs."""
     from facelab.detect.files import detect_files
 
-    options = {"min_face": min_face, "max_faces": max_faces, "model": model, "device": device}
+    options = {"min_face": min_face, "max_faces": max_faces, "model": model, "turns": turns, "device": device}
     faces, errors = detect_files(photos, out, detector=detector, show_progress=True, **options)
     for photo, count in faces.items():
         console.print(f"{escape(str(photo))}: {count} face{'' if count == 1 else 's'}", soft_wrap=True)

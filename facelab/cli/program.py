@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -26,6 +26,18 @@ console = Console()
 
 Network = Annotated[Path, typer.Argument(help="A network that a training saved (.pt).")]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
+Which = Annotated[
+    Literal["largest", "middle", "all"],
+    typer.Option(help="Of several faces in a photograph: the largest, the one nearest to the middle, or all."),
+]
+Turns = Annotated[
+    bool,
+    typer.Option(
+        "--turns",
+        help="Where no sure upright face is found, also look at the photograph turned by quarters. Without it, faces "
+        "that lie on their side are missed, and landmarks on a head upside down are wrong.",
+    ),
+]
 
 NAMES = {"detectors": "facelab.detect.registry:detectors"}  # {detectors} in a help text -> who knows the names
 

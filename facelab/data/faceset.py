@@ -1,7 +1,7 @@
 """The type that flows through the first half of the course: pictures of faces with known identities."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 import numpy as np
@@ -115,7 +115,15 @@ class FaceSet:
 
     @property
     def files(self) -> list[str]:
-        """Return the name of each image, the column ``file`` where there is one, else ``IDENTITY/1`` and on."""
+        """Return the name of each image, the column ``file`` where there is one, else ``IDENTITY/1`` and on.
+
+        Of several faces of one photograph (column ``face``, from 1 on), ``PHOTO.face1.jpg`` and on.
+        """
+        if "face" in self.table:
+            return [
+                PurePath(file).with_suffix(f".face{face}{PurePath(file).suffix}").as_posix() if face else file
+                for file, face in zip(self.table["file"], self.table["face"], strict=True)
+            ]
         if "file" in self.table:
             return self.table["file"].tolist()
         numbers = self.table.groupby("identity").cumcount() + 1

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from facelab.detect.detection import Detection, largest
+from facelab.detect.detection import Detection, Which, choose, largest
 from facelab.detect.metrics import (
     Matches,
     average_precision,
@@ -21,7 +21,9 @@ __all__ = [
     "Detection",
     "Detector",
     "Matches",
+    "Which",
     "average_precision",
+    "choose",
     "detector_title",
     "detectors",
     "iou",

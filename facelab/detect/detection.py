@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from facelab.data.images import to_rgb8
 from facelab.errors import FacelabError, ImageError
 
+Which = Literal["largest", "middle", "all"]  # of the faces of a photograph
 _LARGEST = np.finfo(np.float32).max
 
 
@@ -21,12 +22,15 @@ class Detection:
         box: x0, y0, x1, y1; shape (4,), float32. It may reach beyond the image, as a face may.
         score: the detector's confidence, 0 to 1.
         landmarks: left eye, right eye, nose, left mouth corner, right mouth corner, left meaning image left; (5, 2),
-            float32. None from a detector that finds boxes only.
+            float32. None from a detector that finds boxes only. Of a turned face, in their order on the upright one.
+        turn: how many quarter turns anticlockwise of the image make the face upright, 0 to 3; see
+            :class:`facelab.detect.turns.QuarterTurns`.
     """
 
     box: np.ndarray
     score: float
     landmarks: np.ndarray | None
+    turn: int = 0
 
     @property
     def area(self) -> float:
@@ -35,9 +39,11 @@ class Detection:
 
     def to_dict(self) -> dict[str, Any]:
         """Return ``{"box": [x0, y0, x1, y1], "score", "landmarks": [[x, y] x 5]}`` in plain numbers, as JSON holds it;
-        landmarks are None from a detector that finds boxes only. :meth:`from_dict` gives back the same bits."""
+        landmarks are None from a detector that finds boxes only; a turned face has ``"turn"`` too. :meth:`from_dict`
+        gives back the same bits."""
         landmarks = None if self.landmarks is None else self.landmarks.tolist()
-        return {"box": self.box.tolist(), "score": float(self.score), "landmarks": landmarks}
+        turn = {"turn": self.turn} if self.turn else {}
+        return {"box": self.box.tolist(), "score": float(self.score), "landmarks": landmarks, **turn}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Detection":
@@ -46,11 +52,15 @@ class Detection:
         Raises:
             FacelabError: other keys, another number of coordinates, or a value that is not a finite number.
         """
-        if not isinstance(values, Mapping) or set(values) != {"box", "score", "landmarks"}:
+        if not isinstance(values, Mapping) or set(values) - {"turn"} != {"box", "score", "landmarks"}:
             keys = f"the keys {sorted(map(str, values))}" if isinstance(values, Mapping) else repr(values)
             raise FacelabError(f"a detection has the keys box, score and landmarks; this one is {keys}.")
         landmarks = None if values["landmarks"] is None else _numbers(values, "landmarks", (5, 2)).astype(np.float32)
-        return cls(_numbers(values, "box", (4,)).astype(np.float32), float(_numbers(values, "score", ())), landmarks)
+        box, score = _numbers(values, "box", (4,)).astype(np.float32), float(_numbers(values, "score", ()))
+        turn = values.get("turn", 0)
+        if turn not in (0, 1, 2, 3) or isinstance(turn, bool | float):
+            raise FacelabError(f"the turn of a detection is {turn!r}; expected 0, 1, 2 or 3 quarters.")
+        return cls(box, score, landmarks, turn)
 
 
 def _numbers(values: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> np.ndarray:
@@ -76,6 +86,29 @@ def largest(detections: Sequence[Detection]) -> Detection | None:
         (5, 2)
     """
     return max(detections, key=lambda detection: detection.area, default=None)
+
+
+def choose(detections: Sequence[Detection], which: Which, height: int, width: int) -> list[Detection]:
+    """Return the faces of a photograph that are wanted; none if there is none.
+
+    Args:
+        detections: all faces that were found.
+        which: ``"largest"``: the one with the largest box. ``"middle"``: the one whose box's centre is nearest to the
+            middle of the photograph, as where the subject stands in the middle and a stranger is nearer to the camera
+            (LFW). ``"all"``: each of them, from left to right.
+        height, width: of the photograph, pixels.
+
+    Raises:
+        FacelabError: another word.
+    """
+    if which not in get_args(Which):
+        raise FacelabError(f"which={which!r}: choose 'largest', 'middle' or 'all'.")
+    if which == "all":
+        return sorted(detections, key=lambda face: face.box[0] + face.box[2])
+    if which == "largest" or not detections:
+        return [face for face in [largest(detections)] if face]
+    middle = (np.array([width, height]) - 1) / 2
+    return [min(detections, key=lambda face: np.linalg.norm((face.box[:2] + face.box[2:]) / 2 - middle))]
 
 
 def rgb_images(images: Sequence[np.ndarray]) -> Iterator[np.ndarray]:

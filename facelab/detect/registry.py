@@ -44,11 +44,12 @@ def detector_title(name: str) -> str:
     return _DETECTORS[name].title if name in _DETECTORS else name
 
 
-def make_detector(name: str, **options: Any) -> Detector:
+def make_detector(name: str, *, turns: bool = False, **options: Any) -> Detector:
     """Return the detector of this name.
 
     Args:
         name: one of :func:`detectors`.
+        turns: look at turned pictures too, see :class:`facelab.detect.turns.QuarterTurns`.
         options: arguments of its class; all take ``min_face`` and ``max_faces``. An option that is None is left out. A
             detector that computes on the CPU only can be told so: ``device`` ``"auto"`` or ``"cpu"``.
 
@@ -66,4 +67,8 @@ def make_detector(name: str, **options: Any) -> Detector:
     for option in options:
         if option not in known:
             raise FacelabError(f"detector {name!r} takes no option {option!r}; it takes {', '.join(known)}.")
+    if turns:
+        from facelab.detect.turns import QuarterTurns
+
+        return QuarterTurns(detector(**options))
     return detector(**options)

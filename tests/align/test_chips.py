@@ -111,3 +111,55 @@ def test_chips_are_held_in_memory_once():
     tracemalloc.stop()
     assert len(chips) == 200
     assert peak < 1.5 * chips.images.nbytes  # 32 photographs at a time come to it
+
+
+@pytest.fixture
+def group(orl) -> FaceSet:
+    """Two photographs: one of three people side by side, the last one the largest; one of a person alone."""
+    import cv2
+
+    people = [cv2.resize(orl[row][0], None, fx=scale, fy=scale) for row, scale in ((0, 1.2), (10, 1), (20, 1.5))]
+    tall = max(len(image) for image in people)
+    row = np.hstack([np.pad(image, ((0, tall - len(image)), (0, 0), (0, 0))) for image in people])
+    table = pd.DataFrame({"identity": ["ann", "bob"], "file": ["ann/group.jpg", "bob/alone.jpg"]})
+    return FaceSet("group", [row, orl[10][0]], table)
+
+
+def test_which_face_of_a_group(group, mtcnn):
+    found = mtcnn.detect([image for image, _ in group])
+    assert [len(faces) for faces in found] == [3, 1]
+    taken = {}
+    for which in ("largest", "middle", "all"):
+        chips, report = make_chips(group, found, which=which, size=64)
+        assert (report.found, report.several) == (2, 1)
+        taken[which] = [box[0] for box in chips.table["box"]]
+    assert taken["all"][:3] == sorted(taken["all"][:3])
+    assert taken["middle"] == taken["all"][1:2] + taken["all"][3:]
+    assert taken["largest"] == taken["all"][2:]
+    assert chips.table["identity"].tolist() == ["", "", "", "bob"]
+    assert chips.table["file"].tolist() == ["ann/group.jpg"] * 3 + ["bob/alone.jpg"]
+    assert chips.files == ["ann/group.face1.jpg", "ann/group.face2.jpg", "ann/group.face3.jpg", "bob/alone.jpg"]
+    assert str(report).endswith("4 chips")
+    expected, _ = make_chips(group.select([1]), mtcnn, size=64)
+    np.testing.assert_array_equal(chips[3][0], expected[0][0])
+    assert not (chips[0][0] == chips[2][0]).all()
+
+
+def test_align_command_writes_a_chip_of_each_face(group, tmp_path, capsys):
+    write_image(tmp_path / "in" / "ann" / "group.png", group[0][0])
+    write_image(tmp_path / "in" / "bob" / "alone.png", group[1][0])
+    write_image(tmp_path / "in" / "bob" / "lying.png", np.rot90(group[1][0], 2))
+    with pytest.raises(SystemExit) as stop, pytest.warns(UserWarning, match="Sort them"):
+        app(["align", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--which", "all", "--turns"])
+    assert stop.value.code == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "3 of 3 faces found, 0 missing, 1 photographs with several, 1 faces turned, 5 chips" in said
+    table = pd.read_csv(tmp_path / "out" / "chips.csv")
+    assert table["chip"].tolist() == [
+        "ann/group.face1.png", "ann/group.face2.png", "ann/group.face3.png", "bob/alone.png", "bob/lying.png",
+    ]  # fmt: skip
+    alone, lying = (read_image(tmp_path / "out" / "bob" / name).astype(int) for name in ("alone.png", "lying.png"))
+    assert np.abs(alone - lying).mean() < 1
+    with pytest.raises(SystemExit):
+        app(["align", str(tmp_path / "in"), "--out", str(tmp_path / "x"), "--detections", str(tmp_path), "--turns"])
+    assert "--turns is for the detection" in capsys.readouterr().err
