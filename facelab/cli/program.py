@@ -24,7 +24,13 @@ typer_app = typer.Typer(
 )
 console = Console()
 
-Network = Annotated[Path, typer.Argument(help="A network that a training saved (.pt).")]
+Network = Annotated[
+    Path, typer.Argument(help="A network that a training saved (.pt), or one of facelab's own: {networks}.")
+]
+Flip = Annotated[
+    bool,
+    typer.Option("--flip", help="Add to each embedding that of the mirrored chip, as the field's scripts do."),
+]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
 Which = Annotated[
     Literal["largest", "middle", "all"],
@@ -39,7 +45,10 @@ Turns = Annotated[
     ),
 ]
 
-NAMES = {"detectors": "facelab.detect.registry:detectors"}  # {detectors} in a help text -> who knows the names
+NAMES = {
+    "detectors": "facelab.detect.registry:detectors",
+    "networks": "facelab.models.shipped:shipped_networks",
+}  # {detectors} in a help text -> who knows the names
 
 
 class Verb(TyperCommand):

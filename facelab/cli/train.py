@@ -23,6 +23,13 @@ def train(
         list[str] | None,
         typer.Option("--set", help="Change the recipe: loss.margin=0.3, backbone=iresnet50. May be repeated."),
     ] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(
+            help="Begin a new training with the weights of a network (.pt, or one of {networks}): more epochs, other "
+            "identities. Set frozen in the recipe to keep some layers as they are: --set 'frozen=[\"0.layer1\"]'."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Of weights, order and augmentation.")] = None,
     device: Device = "auto",
     precision: Annotated[
@@ -31,7 +38,7 @@ def train(
     memory: Annotated[float, typer.Option(help="Hold the decoded chips in memory up to so many GB.")] = 2.0,
     workers: Annotated[int, typer.Option(help="Processes that decode chips which are not held in memory.")] = 0,
 ) -> None:
-    """Train a network; a training that you stop goes on where it was. For many processes: torchrun -m facelab train."""
+    """Train a network; the same command goes on where you stopped it. For many processes: torchrun -m facelab train."""
     import logging
 
     from rich.logging import RichHandler
@@ -43,7 +50,15 @@ def train(
     logging.getLogger("facelab").setLevel(logging.INFO)
     chosen = Recipe.from_toml(recipe, [*(settings or []), *([f"seed={seed}"] if seed is not None else [])])
     checkpoint, errors = run_training(
-        chosen, data, out, device=device, precision=precision, memory_gb=memory, workers=workers, show_progress=True
+        chosen,
+        data,
+        out,
+        start_from=start_from,
+        device=device,
+        precision=precision,
+        memory_gb=memory,
+        workers=workers,
+        show_progress=True,
     )
     if os.environ.get("RANK", "0") == "0":  # under torchrun, one of the processes speaks
         last = checkpoint.history[-1]

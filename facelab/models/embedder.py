@@ -20,6 +20,9 @@ class Embedder:
         size: the resolution that the network was trained at, in pixels.
         device: where to compute; see :func:`facelab.device.resolve_device`.
         batch_size: chips per forward pass.
+        flip: embed the mirror image too, and add both embeddings before they are normalised, as the evaluation scripts
+            of the field do (InsightFace, ``recognition/arcface_torch/eval/verification.py``). Scores of embeddings with
+            and without it must not be mixed, nor their thresholds exchanged.
 
     Example:
         >>> from facelab.models import resnet34
@@ -28,10 +31,18 @@ class Embedder:
         (5, 128)
     """
 
-    def __init__(self, network: nn.Module, *, size: int, device: str | torch.device = "auto", batch_size: int = 128):
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        size: int,
+        device: str | torch.device = "auto",
+        batch_size: int = 128,
+        flip: bool = False,
+    ):
         self.device = resolve_device(device)
         self.network = network.to(self.device).to(memory_format=torch.channels_last).eval()
-        self.size, self.batch_size = size, batch_size
+        self.size, self.batch_size, self.flip = size, batch_size, flip
 
     @torch.inference_mode()
     def __call__(self, chips: FaceSet | np.ndarray, *, normalize: bool = True) -> np.ndarray:
@@ -47,7 +58,10 @@ class Embedder:
         self.network.eval()
         parts = []
         for batch in _batches(chips, self.batch_size):
-            parts.append(self.network(to_input(torch.from_numpy(batch).to(self.device), self.size)).float())
+            x = to_input(torch.from_numpy(batch).to(self.device), self.size)
+            parts.append(self.network(x).float())
+            if self.flip:
+                parts[-1] += self.network(x.flip(-1)).float()
         if not parts:
             raise FacelabError("there are no chips to embed.")
         embeddings = torch.cat(parts)

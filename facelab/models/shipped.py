@@ -24,14 +24,14 @@ def shipped_networks() -> dict[str, dict[str, Any]]:
     return json.loads((NETWORKS / "networks.json").read_text(encoding="utf-8"))
 
 
-def pretrained(name: str, *, device: str | torch.device = "auto") -> Embedder:
+def pretrained(name: str, *, device: str | torch.device = "auto", flip: bool = False) -> Embedder:
     """Return a network that comes with the package, ready to embed chips.
 
     It has never seen a real person, and must not be used to decide anything about one.
 
     Args:
         name: a key of :func:`shipped_networks`: ``"synthfaces-arcface"``, ``"synthfaces-cross-entropy"``.
-        device: where to compute; see :func:`facelab.device.resolve_device`.
+        device, flip: see :class:`facelab.models.Embedder`.
 
     Raises:
         FacelabError: there is no such network, or its file is not the one that was published.
@@ -49,4 +49,4 @@ def pretrained(name: str, *, device: str | torch.device = "auto") -> Embedder:
     network = make_backbone(about["backbone"], about["embedding_dim"], size=about["size"])
     with np.load(path) as arrays:
         network.load_state_dict({key: torch.from_numpy(arrays[key]) for key in arrays.files})  # float16 to float32
-    return Embedder(network, size=about["size"], device=device)
+    return Embedder(network, size=about["size"], device=device, flip=flip)

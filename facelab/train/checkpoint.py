@@ -1,21 +1,25 @@
 """A training at one moment: enough to go on exactly, and enough to use the network."""
 
+import hashlib
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from facelab.errors import FacelabError
 from facelab.files import atomic_write
-from facelab.models import Embedder
+from facelab.models import Embedder, pretrained, shipped_networks
+from facelab.synth.recipe import PRESETS
 from facelab.train.recipe import Recipe
 
 FORMAT = 3  # 3: a moving average of the weights, two groups of parameters in the optimiser
 READS = (2, 3)  # a complete training of format 2 is as good as one of format 3
+SHIPPED_ON = "synthfaces-500"  # the set that the networks in the package were trained on, see networks/card.md
 
 
 @dataclass
@@ -33,6 +37,7 @@ class Checkpoint:
         optimizer: its state; empty once the training is complete.
         history: one row per epoch: ``epoch``, ``loss``, ``accuracy`` (on the augmented training images, without
             margin), ``learning_rate`` (at the end), ``images`` (so many were seen), ``seconds``.
+        started_from: SHA-256 of the network whose weights it began with, see :func:`network_sha256`; empty if none.
     """
 
     recipe: Recipe
@@ -45,6 +50,7 @@ class Checkpoint:
     average: dict[str, Tensor] = field(default_factory=dict)
     optimizer: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    started_from: str = ""
 
     @property
     def total_steps(self) -> int:
@@ -68,9 +74,20 @@ class Checkpoint:
         network.load_state_dict(averaged or self.network)
         return network
 
-    def embedder(self, device: str | torch.device = "auto") -> Embedder:
+    def embedder(self, device: str | torch.device = "auto", *, flip: bool = False) -> Embedder:
         """Return the trained network, ready to embed chips."""
-        return Embedder(self.build_network(), size=self.recipe.size, device=device)
+        return Embedder(self.build_network(), size=self.recipe.size, device=device, flip=flip)
+
+    def knows(self, identities: Sequence[str], source: str = "") -> np.ndarray:
+        """Say of each identity of a set whether the network was trained on one of this name; shape (n,), bool.
+
+        Args:
+            identities: names.
+            source: name of the set. The networks in the package were trained on one whose names others bear too: they
+                know these names in that set alone.
+        """
+        own = set(self.identities)
+        return np.array([name in own or f"{source}/{name}" in own for name in identities], dtype=bool)
 
     def save(self, path: Path | str) -> None:
         """Write to ``path``; a reader never sees half a file.
@@ -116,6 +133,21 @@ class Checkpoint:
             return state
 
     @classmethod
+    def open(cls, network: Path | str) -> "Checkpoint":
+        """Read a checkpoint by its path, or one of :func:`facelab.models.shipped_networks` by its name.
+
+        Raises:
+            FacelabError: see :meth:`load` and :func:`facelab.models.pretrained`.
+        """
+        about = shipped_networks().get(str(network))
+        if about is None:
+            return cls.load(network)
+        recipe, people = Recipe.parse(about["recipe"], source=str(network)), PRESETS[SHIPPED_ON]
+        identities = [f"{SHIPPED_ON}/p{number:05d}" for number in range(people.identities - people.held_out)]
+        weights = pretrained(str(network), device="cpu").network.state_dict()
+        return cls(recipe, identities, "", step=recipe.epochs, steps_per_epoch=1, network=weights)
+
+    @classmethod
     def load(cls, path: Path | str) -> "Checkpoint":
         """Read a checkpoint; only tensors and plain values are unpickled, never code.
 
@@ -125,7 +157,10 @@ class Checkpoint:
         try:
             values = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError as error:
-            raise FacelabError(f"there is no checkpoint {path}. Check the path.") from error
+            raise FacelabError(
+                f"there is no checkpoint {path}. Check the path, or take a network of facelab's own: "
+                f"{', '.join(shipped_networks())}."
+            ) from error
         except (RuntimeError, EOFError, OSError, KeyError, IndexError, ValueError, pickle.UnpicklingError) as error:
             raise FacelabError(
                 f"{path} is damaged, or not a checkpoint that facelab train saved. Check the path; to train again "
@@ -141,3 +176,13 @@ def previous_path(path: Path | str) -> Path:
     """Return where the checkpoint before the one at ``path`` is kept: ``NAME.previous.pt`` beside it."""
     path = Path(path)
     return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def network_sha256(network: Path | str) -> str:
+    """Return the SHA-256 of the file of a network that :meth:`Checkpoint.open` takes, in hexadecimal digits."""
+    if about := shipped_networks().get(str(network)):
+        return about["sha256"]
+    try:
+        return hashlib.sha256(Path(network).read_bytes()).hexdigest()
+    except OSError as error:
+        raise FacelabError(f"cannot read {network}: {error.strerror}. Check the path.") from error

@@ -30,6 +30,7 @@ def fit(
     device: str | torch.device = "auto",
     precision: Literal["fp32", "bf16"] = "fp32",
     checkpoint: Path | str | None = None,
+    start_from: Path | str | None = None,
     checkpoint_seconds: float = 30,
     memory_gb: float = 2,
     workers: int = 0,
@@ -49,6 +50,9 @@ def fit(
         precision: ``"bf16"`` runs the network under autocast; losses stay in float32.
         checkpoint: where to save, every ``checkpoint_seconds`` and at the end, with a table of the epochs (``.csv``)
             beside it. If the file exists, the training goes on from it.
+        start_from: begin a new training with the weights of a network that :meth:`facelab.train.Checkpoint.open` takes;
+            with its class centres too, if loss and names of the identities are the same. The schedule begins anew.
+            The recipe's ``frozen`` layers keep these weights. The same is to be given when the training goes on.
         memory_gb: chips are decoded once and held in memory if they fit in so much; else by ``workers`` processes.
         tensorboard: also write the epochs for TensorBoard, if it is installed.
         watch: called after every step with its number, the embeddings and labels of the batch, and the loss; see what
@@ -56,11 +60,11 @@ def fit(
         show_progress: show a bar with the loss, the speed and the time left.
 
     Raises:
-        FacelabError: the checkpoint belongs to another recipe or data set, the set is too small, or the loss is not
-            finite.
+        FacelabError: the checkpoint belongs to another recipe, data set or start, the set is too small, the network to
+            start from is not the recipe's, or the loss is not finite.
     """
     device = resolve_device(device)
-    state = processes.from_first(lambda: start_or_resume(recipe, faces, checkpoint))
+    state = processes.from_first(lambda: start_or_resume(recipe, faces, checkpoint, start_from))
     if state.complete:
         return state
     faces, recipe, clock = held_in_memory(faces, memory_gb), state.recipe, Clock(checkpoint_seconds)

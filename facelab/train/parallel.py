@@ -18,6 +18,8 @@ def distributed(network: nn.Module, device: torch.device) -> Callable[[Tensor], 
     loss agrees to five digits, the tenth need not agree to two), as it does when the number of threads changes.
     Dropout is that of another seed.
     """
+    if not any(parameter.requires_grad for parameter in network.parameters()):  # all of it frozen
+        return network
     if processes.count() == 1:
         return Replayed(network) if device.type == "cuda" else network
     from torch.nn.parallel import DistributedDataParallel

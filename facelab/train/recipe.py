@@ -145,6 +145,9 @@ class Recipe(Strict):
     weight_average: float = Field(
         0.0, ge=0, lt=1, description="decay of the moving average of the weights, which is then used; 0: none"
     )
+    frozen: tuple[str, ...] = Field(
+        (), description="layers that keep the weights they start with, by name; an empty name: the whole network"
+    )
     augment: bool = True
     augmentation: Augmentation = Augmentation()
     seed: int = Field(0, ge=0)

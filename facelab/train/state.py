@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from facelab.data.faceset import FaceSet
 from facelab.errors import FacelabError
 from facelab.files import facelab_home
 from facelab.train.batches import epoch_order
-from facelab.train.checkpoint import Checkpoint
+from facelab.train.checkpoint import Checkpoint, network_sha256
 from facelab.train.health import check_step, warn
 from facelab.train.parallel import distributed
 from facelab.train.recipe import Recipe
@@ -38,11 +38,14 @@ class Training:
         recipe = state.recipe
         torch.manual_seed(recipe.seed)
         self._plain = recipe.build_network().to(device).to(memory_format=torch.channels_last).train()
+        _freeze(self._plain, recipe.frozen)
         self.loss = recipe.build_loss(len(state.identities)).to(device).train()
         self.optimizer = _optimizer(recipe, self._plain, self.loss)
-        if state.step:
+        if state.network:
             self._plain.load_state_dict(state.network)
+        if state.loss:
             self.loss.load_state_dict(state.loss)
+        if state.step:
             self.optimizer.load_state_dict(_each_centre(state.optimizer, self.loss.own_rows))
         self.loss.trusts_labels = device.type == "cuda"
         self.network = distributed(self._plain, device)
@@ -133,10 +136,14 @@ def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _optimizer(recipe: Recipe, network: nn.Module, loss: nn.Module) -> optim.Optimizer:
-    groups = [
-        {"params": list(network.parameters()), "peak": recipe.learning_rate},
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in network.parameters() if p.requires_grad], "peak": recipe.learning_rate},
         {"params": list(loss.parameters()), "peak": recipe.centre_learning_rate or recipe.learning_rate},
     ]
+    if not any(group["params"] for group in groups):
+        raise FacelabError(
+            f"{recipe.loss.name} has no class centres and the network is frozen: nothing is left to train."
+        )
     fused = next(network.parameters()).is_cuda or None  # one kernel; None: as torch does it
     if recipe.optimizer == "adamw":
         return optim.AdamW(groups, betas=(recipe.momentum, 0.999), weight_decay=recipe.weight_decay, fused=fused)
@@ -168,35 +175,91 @@ def seed_step(seed: int, step: int) -> None:
     torch.manual_seed(int(np.random.SeedSequence((seed, step)).generate_state(1)[0]))
 
 
-def start_or_resume(recipe: Recipe, faces: FaceSet, path: Path | str | None) -> Checkpoint:
-    """Return the state to go on from: that of the checkpoint, or a new one.
+def start_or_resume(
+    recipe: Recipe, faces: FaceSet, path: Path | str | None, start_from: Path | str | None = None
+) -> Checkpoint:
+    """Return the state to go on from: that of the checkpoint, or a new one, see :func:`facelab.train.fit`.
 
     Raises:
-        FacelabError: the checkpoint belongs to another recipe or data set, or the set is too small.
+        FacelabError: the checkpoint belongs to another recipe, data set or start; the set is too small; or the network
+            to start from is another one than the recipe's.
     """
     state = Checkpoint.load_newest(path, warn) if path else None
     if state is None:
-        return _start(recipe, faces)
+        return _start(recipe, faces, start_from)
     if recipe.pretrained == "if-available":
         recipe = recipe.model_copy(update={"pretrained": state.recipe.pretrained})
     if state.recipe != recipe:
         old, new = state.recipe.model_dump(), recipe.model_dump()
         name = next(name for name in new if old[name] != new[name])
         raise FacelabError(
-            f"{path} was made with {name} = {old[name]}, not {new[name]}; delete it or save to another path."
+            f"{path} was made with {name} = {old[name]}, not {new[name]}; delete it or save to another path. To begin "
+            f"another training with its weights: --start-from {path}."
         )
     if state.data != _fingerprint(faces):
         raise FacelabError(f"{path} was trained on other images than {faces!r}; delete it or save to another path.")
+    began = network_sha256(start_from) if start_from else ""
+    if state.started_from != began:
+        of, asked = (f"the network of SHA-256 {sha[:12]}..." if sha else "none" for sha in (state.started_from, began))
+        raise FacelabError(
+            f"{path} began with the weights of {of}, not of {asked}; give the same --start-from, or save elsewhere."
+        )
     return state
 
 
-def _start(recipe: Recipe, faces: FaceSet) -> Checkpoint:
+def _start(recipe: Recipe, faces: FaceSet, start_from: Path | str | None) -> Checkpoint:
     if len(faces) < 2 or len(faces.identities) < 2:
         raise FacelabError(f"{faces!r} is too small to train on: at least 2 images and 2 identities are needed.")
     steps = len(epoch_order(recipe, faces.labels, 0))
     if recipe.pretrained == "if-available":
-        recipe = recipe.model_copy(update={"pretrained": _imagenet_is_here(recipe)})
-    return Checkpoint(recipe, faces.identities, _fingerprint(faces), step=0, steps_per_epoch=steps)
+        recipe = recipe.model_copy(update={"pretrained": not start_from and _imagenet_is_here(recipe)})
+    state = Checkpoint(recipe, faces.identities, _fingerprint(faces), step=0, steps_per_epoch=steps)
+    if start_from:
+        _take_weights(state, start_from)
+    elif recipe.frozen and not recipe.pretrained:
+        raise FacelabError(
+            f"frozen = {list(recipe.frozen)}: layers of random weights would stay random; give a network to "
+            "--start-from, or pretrained = true."
+        )
+    return state
+
+
+def _take_weights(state: Checkpoint, start_from: Path | str) -> None:
+    """Begin with the weights of another training: the network's, and the loss's if identities and loss are the same."""
+    recipe, other = state.recipe, Checkpoint.open(start_from)
+    if recipe.pretrained:
+        raise FacelabError("pretrained = true and --start-from: a network begins with one set of weights; choose one.")
+    weights = other.build_network().state_dict()
+    with torch.device("meta"):
+        expected = recipe.build_network().state_dict()
+        of_loss = recipe.build_loss(len(state.identities)).state_dict()
+    if _shapes(weights) != _shapes(expected):
+        fields = ("backbone", "embedding_dim", "size")
+        theirs = " ".join(f"--set {field}={getattr(other.recipe, field)}" for field in fields)
+        raise FacelabError(f"{start_from} is another network than the recipe's; give {theirs}.")
+    state.network = weights
+    same = other.identities == state.identities and other.recipe.loss.name == recipe.loss.name
+    if same and _shapes(other.loss) == _shapes(of_loss):
+        state.loss = other.loss
+    state.started_from = network_sha256(start_from)
+
+
+def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in tensors.items()}
+
+
+def _freeze(network: nn.Module, frozen: Sequence[str]) -> None:
+    """Keep layers as they are, batch statistics too.
+
+    Raises:
+        FacelabError: there is no such layer; the message lists the upper ones.
+    """
+    for name in frozen:
+        try:
+            network.get_submodule(name).eval().requires_grad_(False)
+        except AttributeError as error:
+            layers = (layer for layer, _ in network.named_modules() if layer and layer.count(".") < 2)
+            raise FacelabError(f"frozen = {name!r}: there is no such layer, only {', '.join(layers)}.") from error
 
 
 def _imagenet_is_here(recipe: Recipe) -> bool:
