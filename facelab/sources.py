@@ -16,7 +16,7 @@ from facelab.errors import FacelabError
 if TYPE_CHECKING:  # help texts are made from the table, and need no pandas
     from facelab.align.warp import Method
     from facelab.data import FaceSet, PairList
-    from facelab.detect.registry import Detector
+    from facelab.detect import Detector, Which
 
 Images = Literal["auto", "chips", "photographs"]
 Missing = Literal["raise", "skip", "default"]
@@ -279,6 +279,7 @@ def open_chips(
     pairs: bool = False,
     detector: "Detector | None" = None,
     method: "Method" = "five-point",
+    which: "Which" = "largest",
     missing: Missing | None = None,
     device: Any = "auto",
     show_progress: bool = False,
@@ -290,6 +291,7 @@ def open_chips(
         images: what a folder holds, see :func:`are_chips`.
         detector: finds the faces; MTCNN on ``device`` if not given.
         method: how to align, see :func:`facelab.align.chip_matrices`.
+        which: of several faces in a photograph, see :func:`facelab.align.make_chips`.
         missing: what to do where no face is found, see :func:`facelab.align.make_chips`; the source's way if not given.
         device: of the detector.
         show_progress: show progress bars.
@@ -312,8 +314,9 @@ def open_chips(
         detector,
         method=method,
         missing=missing or opened.source.missing,
+        which=which,
         show_progress=show_progress,
     )
     chips.name = opened.faces.name
-    by = type(detector).__name__ + ("" if method == "five-point" else f" ({method})")
+    by = getattr(detector, "title", type(detector).__name__) + ("" if method == "five-point" else f" ({method})")
     return replace(opened, faces=chips, how=f"photographs, detected and aligned by {by}: {report}")

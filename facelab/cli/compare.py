@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.panel import Panel
 
-from facelab.cli.program import Device, Network, console
+from facelab.cli.program import Device, Flip, Network, Turns, Which, console
 
 
 def compare(
@@ -36,6 +36,9 @@ def compare(
     method: Annotated[
         Literal["five-point", "eyes", "crop"], typer.Option(help="How to align, see facelab align.")
     ] = "five-point",
+    which: Which = "largest",
+    turns: Turns = False,
+    flip: Flip = False,
     device: Device = "auto",
 ) -> None:
     """Compare two photographs: the same person, or not, and how sure is that?"""
@@ -49,6 +52,9 @@ def compare(
         detector=detector,
         method=method,
         images=images,
+        which=which,
+        turns=turns,
+        flip=flip,
         threshold_from=threshold_from,
         calibrate_on=calibrate_on,
         far=far,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from facelab.cli.program import Device, Network, finish
+from facelab.cli.program import Device, Flip, Network, Turns, Which, finish
 
 
 def embed(
@@ -28,6 +28,9 @@ def embed(
     method: Annotated[
         Literal["five-point", "eyes", "crop"], typer.Option(help="For photographs: how to align, see facelab align.")
     ] = "five-point",
+    which: Which = "largest",
+    turns: Turns = False,
+    flip: Flip = False,
     device: Device = "auto",
 ) -> None:
     """Turn chips into embeddings with a trained network."""
@@ -36,12 +39,13 @@ def embed(
     from facelab.sources import open_chips
     from facelab.train import Checkpoint
 
-    embedder = Checkpoint.load(checkpoint).embedder(device)
+    embedder = Checkpoint.open(checkpoint).embedder(device, flip=flip)
     opened = open_chips(
         chips,
         images=images,
-        detector=make_detector(detector, device=device),
+        detector=make_detector(detector, device=device, turns=turns),
         method=method,
+        which=which,
         show_progress=True,
     )
     embeddings = embed_faces(embedder, opened.faces, show_progress=True)

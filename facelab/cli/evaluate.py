@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from facelab.cli.program import Device, Network, console
+from facelab.cli.program import Device, Flip, Network, Turns, Which, console
 from facelab.sources import choices
 
 
@@ -23,6 +23,9 @@ def evaluate(
         Literal["auto", "chips", "photographs"],
         typer.Option(help="What a folder holds: aligned chips, or photographs, which are then detected and aligned."),
     ] = "auto",
+    which: Which = "largest",
+    turns: Turns = False,
+    flip: Flip = False,
     strangers_only: Annotated[
         bool, typer.Option("--strangers-only", help="Leave out the identities that the network was trained on.")
     ] = False,
@@ -39,6 +42,7 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure a trained network, with intervals and pictures of its failures."""
+    from facelab.detect import make_detector
     from facelab.reports.evaluation import evaluate as run
     from facelab.reports.evaluation import make_protocol
 
@@ -48,6 +52,9 @@ def evaluate(
         make_protocol(protocol, pairs=pairs, threshold_from=threshold_from, far=far),
         report=report,
         images=images,
+        detector=make_detector("mtcnn", device=device, turns=True) if turns else None,
+        which=which,
+        flip=flip,
         strangers_only=strangers_only,
         seed=seed,
         replicates=replicates,

@@ -78,7 +78,7 @@ def _batches(chips: FaceSet | np.ndarray, size: int) -> Iterator[np.ndarray]:
     shape = None
     for start in range(0, len(chips), size):
         if not isinstance(chips, FaceSet):
-            yield np.asarray(chips[start : start + size])
+            yield np.ascontiguousarray(chips[start : start + size])  # a mirrored view runs backwards
             continue
         images = [chips[i][0] for i in range(start, min(start + size, len(chips)))]
         shape = shape or images[0].shape

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from facelab.align import align_batch, template
 from facelab.align.warp import Method
 from facelab.data import FaceSet, read_image
-from facelab.detect import Detector, largest, make_detector
+from facelab.detect import Detector, Which, choose, largest, make_detector
 from facelab.errors import FacelabError
 from facelab.evaluate import Scores, calibrate, errors_at, operating_point, pair_scores
 from facelab.files import facelab_home
@@ -23,6 +23,7 @@ from facelab.reports.threshold import Threshold, read_threshold
 from facelab.sources import Images, find_source, open_chips
 from facelab.synth.recipe import GENERATOR
 from facelab.train import Checkpoint, Recipe
+from facelab.train.checkpoint import network_sha256
 
 CALIBRATE_ON = ("strangers", "orl")  # the first one whose people the network has not seen
 _ALIGNED = 0.05  # of the side of a picture: landmarks that lie so near to the template's, on average, are aligned
@@ -35,12 +36,14 @@ class Side:
     Attributes:
         path: of its file.
         chip: what the network saw of it, RGB uint8, (size, size, 3).
-        faces: how many were found; the largest one is on the chip. None where the picture was taken as a chip.
+        faces: how many were found. None where the picture was taken as a chip.
+        note: what must be known of it, one sentence; empty if nothing.
     """
 
     path: Path
     chip: np.ndarray
     faces: int | None
+    note: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +130,9 @@ def compare(
     detector: str = "mtcnn",
     method: Method = "five-point",
     images: Images = "auto",
+    which: Which = "largest",
+    turns: bool = False,
+    flip: bool = False,
     threshold_from: Path | str | None = None,
     calibrate_on: str | None = None,
     far: float = 0.01,
@@ -140,12 +146,17 @@ def compare(
     other people, other light: the same threshold then has another FAR.
 
     Args:
-        checkpoint: a file that a training saved.
-        first, second: picture files. Of several faces the largest is taken.
+        checkpoint: a file that a training saved, or the name of a network in the package.
+        first, second: picture files.
         detector: a name of :func:`facelab.detect.detectors`.
         method: how to align, see :func:`facelab.align.chip_matrices`.
         images: ``auto``: a picture on which a face is found where alignment would bring it is a chip already, and taken
             as it is. ``chips``: both are. ``photographs``: both are aligned, whatever they are.
+        which: of several faces in a photograph, see :func:`facelab.detect.choose`. ``"all"``: every face of one picture
+            is compared with every face of the other, and the best pair counts; notes say which faces these are, counted
+            from the left, and what so many tries do to the FAR.
+        turns: look at turned pictures too, see :class:`facelab.detect.turns.QuarterTurns`.
+        flip: add to each embedding that of the mirrored chip, see :class:`facelab.models.Embedder`.
         threshold_from: a ``results.json`` of ``facelab evaluate``, or a JSON file with a number ``threshold``.
         calibrate_on: a name or path for :func:`facelab.sources.open_chips`; people whose names the network was trained
             on are left out. If not given, the first of :data:`CALIBRATE_ON` of whom enough are left.
@@ -155,18 +166,28 @@ def compare(
 
     Raises:
         FacelabError: the checkpoint or a picture cannot be read, there is no face on it, the threshold is another
-            network's, or too few strangers are left for the FAR asked.
+            network's or for embeddings of the other kind (``flip``), or too few strangers are left for the FAR asked.
     """
     if not 0 < far <= 1:
         raise FacelabError(f"far={far:g}: it must lie in (0, 1].")
-    state = Checkpoint.load(checkpoint)
-    given = None if threshold_from is None else _given(Path(threshold_from), state)
-    finder = make_detector(detector, device=device)
-    sides = [_side(Path(path), finder, method, images) for path in (first, second)]
-    embedder = state.embedder(device)
-    pair = FaceSet("the two pictures", [side.chip for side in sides], pd.DataFrame({"identity": ["first", "second"]}))
-    score = float(pair_scores(embed_faces(embedder, pair).astype(np.float64), np.arange(2)).values[0])
-    notes = [note for side in sides for note in _notes(side)]
+    state = Checkpoint.open(checkpoint)
+    given = None if threshold_from is None else _given(Path(threshold_from), state, flip)
+    finder = make_detector(detector, device=device, turns=turns)
+    left, right = (_sides(Path(path), finder, method, images, which) for path in (first, second))
+    embedder = state.embedder(device, flip=flip)
+    names = ["first"] * len(left) + ["second"] * len(right)
+    pair = FaceSet("the two pictures", [side.chip for side in (*left, *right)], pd.DataFrame({"identity": names}))
+    scores = pair_scores(embed_faces(embedder, pair).astype(np.float64), np.arange(len(names)))
+    across = np.flatnonzero((scores.first < len(left)) & (scores.second >= len(left)))
+    best = across[scores.values[across].argmax()]
+    score = float(scores.values[best])
+    sides = left[int(scores.first[best])], right[int(scores.second[best]) - len(left)]
+    notes = [side.note for side in sides if side.note]
+    if len(across) > 1:
+        notes.append(
+            f"The best of {len(across)} pairs of faces was taken: two groups of other people are let through up to "
+            f"{len(across)} times as often as two pictures of two people."
+        )
     if sides[0].path.read_bytes() == sides[1].path.read_bytes():
         notes.append("Both files hold the same picture: the cosine is 1 whoever is on it, and tells nothing.")
     if not state.complete:
@@ -174,7 +195,7 @@ def compare(
     pairs = None
     if given is None:
         given, pairs = _calibrated(
-            Path(checkpoint), state, embedder, finder, method, calibrate_on, far, device, show_progress
+            checkpoint, state, embedder, finder, method, which, calibrate_on, far, device, show_progress
         )
         notes.append(
             "The rates hold for those pictures. With other cameras, light, ages and people they may be quite others: "
@@ -183,38 +204,41 @@ def compare(
     return Comparison(sides[0], sides[1], score, given, pairs, tuple(notes))
 
 
-def _side(path: Path, finder: Detector, method: Method, images: Images) -> Side:
+def _sides(path: Path, finder: Detector, method: Method, images: Images, which: Which) -> list[Side]:
+    """Return the picture with the face that is wanted; with ``which="all"`` once for each face."""
     image = read_image(path)
+    as_it_is = [Side(path, image, None, f"{path.name} was taken as an aligned chip, as it is.")]
     if images == "chips":
-        return Side(path, image, None)
+        return as_it_is
     found = finder.detect([image])[0]
-    face = largest(found)
-    if face is None:
+    wanted = choose(found, which, *image.shape[:2])
+    if not wanted:
         raise FacelabError(
-            f"no face found in {path}. Try another photograph or --detector; if it is an aligned chip already, say "
-            "--images chips."
+            f"no face found in {path}. Try another photograph, --turns or another --detector; if it is an aligned chip "
+            "already, say --images chips."
         )
-    if face.landmarks is None and method != "crop":
+    if wanted[0].landmarks is None and method != "crop":
         raise FacelabError(f"this detector finds no landmarks, which method {method!r} needs; take --method crop.")
-    if images == "auto" and face.landmarks is not None and image.shape[0] == image.shape[1]:
+    subject = largest(found)
+    if images == "auto" and subject and subject.landmarks is not None and image.shape[0] == image.shape[1]:
         size = len(image)
-        if np.linalg.norm(face.landmarks - template(size), axis=1).mean() < _ALIGNED * size:
-            return Side(path, image, None)
-    points = None if face.landmarks is None else face.landmarks[None]
-    (chip,) = align_batch([image], points, method=method, boxes=face.box[None])
-    return Side(path, chip, len(found))
+        if np.linalg.norm(subject.landmarks - template(size), axis=1).mean() < _ALIGNED * size:
+            return as_it_is
+    sides = []
+    for number, face in enumerate(wanted, start=1):
+        points = None if face.landmarks is None else face.landmarks[None]
+        (chip,) = align_batch([image], points, method=method, boxes=face.box[None], turns=np.array([face.turn]))
+        taken = {"largest": "the largest", "middle": "the one nearest to the middle"}.get(which, f"number {number}")
+        notes = [f"{path.name} shows {len(found)} faces; {taken} was taken."] if len(found) > 1 else []
+        if face.turn:
+            notes.append(f"{path.name} was turned by {90 * face.turn} degrees, so that the face is upright.")
+        sides.append(Side(path, chip, len(found), " ".join(notes)))
+    return sides
 
 
-def _notes(side: Side) -> list[str]:
-    if side.faces is None:
-        return [f"{side.path.name} was taken as an aligned chip, as it is."]
-    if side.faces > 1:
-        return [f"{side.path.name} shows {side.faces} faces; the largest was taken."]
-    return []
-
-
-def _given(path: Path, state: Checkpoint) -> Threshold:
+def _given(path: Path, state: Checkpoint, flip: bool) -> Threshold:
     threshold = read_threshold(path)
+    threshold.check_flip(flip)
     if threshold.recipe is not None and Recipe.parse(dict(threshold.recipe), source=str(path)) != state.recipe:
         raise FacelabError(
             f"the threshold in {path} was chosen for a network of another recipe, whose scores mean something else; "
@@ -237,21 +261,23 @@ def _rate(rate) -> str:
 
 
 def _calibrated(
-    checkpoint: Path,
+    checkpoint: Path | str,
     state: Checkpoint,
     embedder: Embedder,
     finder: Detector,
     method: Method,
+    which: Which,
     calibrate_on: str | None,
     far: float,
     device: str,
     show_progress: bool,
 ) -> tuple[Threshold, Scores]:
     """Choose the threshold on the strangers among a source's people; return it and the scores of their pairs."""
+    one: Which = "middle" if which == "middle" else "largest"  # of a photograph whose person is known by name
     for name in (calibrate_on,) if calibrate_on else CALIBRATE_ON:
         source = find_source(name)
-        arrays = _embedded(checkpoint, embedder, name, finder, method, device, show_progress)
-        seen = np.isin(arrays["identities"], state.identities)
+        arrays = _embedded(checkpoint, embedder, name, finder, method, one, device, show_progress)
+        seen = state.knows(arrays["identities"].tolist(), name)
         strangers = (arrays["labels"] >= 0) & ~np.append(seen, True)[arrays["labels"]]
         embeddings, labels = arrays["embeddings"][strangers].astype(np.float64), arrays["labels"][strangers]
         scores = pair_scores(embeddings, labels) if len(labels) > 1 else Scores(*np.zeros((3, 0)))
@@ -269,28 +295,32 @@ def _calibrated(
         )
     where = f"{len(labels):,} pictures of {len(np.unique(labels))} people ({name}: {source.title}"
     where += f"; {int(seen.sum())} others have names that the network was trained on)" if seen.any() else ")"
-    return Threshold(point.threshold, far, where, *errors_at(scores, point.threshold)), scores
+    return Threshold(point.threshold, far, where, *errors_at(scores, point.threshold), flip=embedder.flip), scores
 
 
 def _embedded(
-    checkpoint: Path,
+    checkpoint: Path | str,
     embedder: Embedder,
     name: str,
     finder: Detector,
     method: Method,
+    which: Which,
     device: str,
     show_progress: bool,
 ) -> dict[str, np.ndarray]:
     """Return the arrays of :func:`facelab.models.files.write_embeddings` of a source, from the cache if it has them."""
     source = find_source(name)
-    key = [name, GENERATOR, *((type(finder).__name__, method) if source.holds in ("photographs", "either") else ())]
+    finds = getattr(finder, "title", type(finder).__name__), method, which
+    key = [name, GENERATOR, embedder.flip, *(finds if source.holds in ("photographs", "either") else ())]
     if source.fits:  # a path: the files are part of the key
         files = [Path(name)] if Path(name).is_file() else sorted(Path(name).rglob("*"))
         key += [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-    digest = hashlib.sha256(checkpoint.read_bytes() + repr(key).encode()).hexdigest()
+    digest = hashlib.sha256(f"{network_sha256(checkpoint)}{key}".encode()).hexdigest()
     path = facelab_home() / "calibration" / f"{digest[:16]}.npz"
     if not path.is_file():
-        chips = open_chips(name, detector=finder, method=method, device=device, show_progress=show_progress).faces
+        chips = open_chips(
+            name, detector=finder, method=method, which=which, device=device, show_progress=show_progress
+        ).faces
         if len(chips) > MOST_IMAGES:
             chips = chips.select(draw_images(chips.labels, seed=0))
         write_embeddings(path, embed_faces(embedder, chips, show_progress=show_progress), chips)

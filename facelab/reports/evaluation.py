@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from facelab.align.warp import Method
 from facelab.data import FaceSet, read_pairs
-from facelab.detect import Detector
+from facelab.detect import Detector, Which
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
 from facelab.evaluate import contrast, sharpness
 from facelab.files import atomic_write
+from facelab.models import Embedder
 from facelab.progress import progress_bar
 from facelab.reports.folds import Folds
 from facelab.reports.identification import Identification
@@ -60,6 +60,8 @@ def evaluate(
     images: Images = "auto",
     detector: Detector | None = None,
     method: Method = "five-point",
+    which: Which = "largest",
+    flip: bool = False,
     strangers_only: bool = False,
     seed: int = 0,
     replicates: int = 1000,
@@ -69,11 +71,13 @@ def evaluate(
     """Evaluate a trained network under a protocol and write a report with tables, figures and failures, and JSON.
 
     Args:
-        checkpoint: a file that a training saved.
+        checkpoint: a file that a training saved, or the name of a network in the package.
         data: a name or a path, see :data:`facelab.sources.SOURCES`.
         protocol: what to measure; verification if not given.
         report: folder for ``report.html``, ``results.json`` and ``figures/``.
         images, detector, method: how chips are made of photographs, see :func:`facelab.sources.open_chips`.
+        which: of several faces in a photograph: ``"largest"`` or ``"middle"``, see :func:`facelab.detect.choose`.
+        flip: add to each embedding that of the mirrored chip, see :class:`facelab.models.Embedder`.
         strangers_only: leave out identities whose names the network was trained on.
         seed: of the bootstrap and of whatever is drawn.
         replicates: of the bootstrap.
@@ -82,11 +86,16 @@ def evaluate(
 
     Raises:
         FacelabError: the checkpoint is missing or damaged, the data is unknown, has too few identities or does not fit
-            the protocol, or no face is found.
+            the protocol, or no face is found; ``which="all"``; or the threshold given is one with ``flip`` where the
+            embeddings are without, or the other way round.
     """
     protocol = protocol or Verification()
+    if which == "all":
+        raise FacelabError("--which all: nobody knows who the faces of a group are; take largest or middle.")
+    if isinstance(protocol, Verification) and protocol.given is not None:
+        protocol.given.check_flip(flip)
     pairs_file = protocol.pairs if isinstance(protocol, Folds) else None
-    state = Checkpoint.load(checkpoint)
+    state = Checkpoint.open(checkpoint)
     torch_device = resolve_device(device)
     opened = open_chips(
         data,
@@ -94,6 +103,7 @@ def evaluate(
         pairs=isinstance(protocol, Folds),
         detector=detector,
         method=method,
+        which=which,
         missing=None if pairs_file is None else "default",  # the list names them all
         device=torch_device,
         show_progress=show_progress,
@@ -105,7 +115,7 @@ def evaluate(
         listed = read_pairs(pairs_file, chips)
 
     outcome = Outcome(Path(report), credit=opened.source.credit)
-    known = sorted(set(chips.identities) & set(state.identities))
+    known = np.array(chips.identities)[state.knows(chips.identities, chips.name)].tolist()
     if known and strangers_only:
         if listed is not None:
             raise FacelabError("--strangers-only cannot change a list of pairs; leave it out.")
@@ -131,7 +141,7 @@ def evaluate(
     if not state.complete:
         outcome.notes.append(f"the training is not complete: step {state.step} of {state.total_steps}.")
 
-    raw, quality = _embed(chips, state, torch_device, show_progress)
+    raw, quality = _embed(chips, state.embedder(torch_device, flip=flip), show_progress)
     protocol.measure(outcome, Embedded(chips, raw, quality, listed, drawn), replicates=replicates, seed=seed)
 
     columns, rows = outcome.table()
@@ -139,7 +149,8 @@ def evaluate(
     about = (
         f"Network: <code>{escape(Path(checkpoint).name)}</code> ({escape(training)}). Data: "
         f"{escape(chips.name)}, {len(chips):,} images of {len(chips.identities):,} identities ({escape(how)}). "
-        f"One training with one seed: the intervals are over people, and know nothing of other trainings."
+        + ("To each embedding, that of the mirrored chip is added. " if flip else "")
+        + "One training with one seed: the intervals are over people, and know nothing of other trainings."
     )
     limits = "".join(f"<br><strong>Note:</strong> {escape(note)}" for note in outcome.notes)
     outcome.sections.insert(0, Section("Results", about + limits, columns, rows))
@@ -147,6 +158,7 @@ def evaluate(
         "protocol": protocol.name,
         "checkpoint": str(checkpoint),
         "recipe": state.recipe.model_dump(),
+        "flip": flip,
         "data": {"name": chips.name, "images": len(chips), "identities": len(chips.identities), "how": how},
         "notes": outcome.notes,
         "estimates": {name: finite(estimate) for name, estimate in outcome.estimates.items()},
@@ -173,15 +185,13 @@ def draw_images(labels: np.ndarray, seed: int) -> np.ndarray:
     return np.isin(labels, order[: max(2, int(np.searchsorted(reached, MOST_IMAGES, side="right")))])
 
 
-def _embed(
-    chips: FaceSet, state: Checkpoint, device: torch.device, show_progress: bool
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _embed(chips: FaceSet, embed: Embedder, show_progress: bool) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Return the embeddings, not normalised, and measures of quality; some pictures are decoded at a time."""
-    embed, raw, quality = state.embedder(device), [], []
+    raw, quality = [], []
     with progress_bar(f"embed {chips.name}", len(chips), show_progress=show_progress) as bar:
         for start in range(0, len(chips), _BLOCK):
             rows = np.arange(start, min(start + _BLOCK, len(chips)))
-            pictures = chips.select(rows).resized(state.recipe.size).array()
+            pictures = chips.select(rows).resized(embed.size).array()
             raw.append(embed(pictures, normalize=False).astype(np.float64))
             quality.append((sharpness(pictures), contrast(pictures)))
             bar.update(len(rows))

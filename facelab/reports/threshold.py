@@ -20,6 +20,7 @@ class Threshold:
         where: the set that it was chosen on.
         far, frr: what it does there, with 95 % intervals; None if not said.
         recipe: of the network whose scores it cuts; None if not said.
+        flip: whether these are of embeddings with those of the mirrored chips added; None if not said.
     """
 
     value: float
@@ -28,6 +29,16 @@ class Threshold:
     far: Estimate | None = None
     frr: Estimate | None = None
     recipe: Mapping[str, Any] | None = None
+    flip: bool | None = None
+
+    def check_flip(self, flip: bool) -> None:
+        """Raise a :class:`FacelabError` if it is known to be for the other kind of embeddings."""
+        if self.flip is not None and self.flip != flip:
+            chosen, here = ("with" if self.flip else "without"), ("with" if flip else "without")
+            raise FacelabError(
+                f"the threshold was chosen {chosen} --flip, and this run is {here}: such scores differ. "
+                f"{'Add' if self.flip else 'Leave out'} --flip, or choose another threshold."
+            )
 
 
 def read_threshold(path: Path) -> Threshold:
@@ -51,4 +62,7 @@ def read_threshold(path: Path) -> Threshold:
         for rate in (point.get("far"), point.get("frr"))
     )
     where = values.get("data", {}).get("name", "another set")
-    return Threshold(float(threshold), point.get("asked"), where, far, frr, values.get("recipe"))
+    flip = values.get("flip", False if "recipe" in values else None)  # a report from before it was an option
+    if flip not in (None, True, False):
+        raise FacelabError(f"{path}: flip = {flip!r}; expected true or false.")
+    return Threshold(float(threshold), point.get("asked"), where, far, frr, values.get("recipe"), flip)

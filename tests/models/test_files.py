@@ -80,6 +80,19 @@ def test_photographs_are_detected_and_aligned_first(checkpoint, orl, mtcnn, tmp_
     np.testing.assert_allclose(load(tmp_path / "e.npz")["embeddings"], expected, atol=1e-4)
 
 
+def test_every_face_of_a_group_and_the_mirrored_chips(checkpoint, orl, tmp_path):
+    for row in (0, 10):
+        write_image(tmp_path / "people" / orl.table["identity"][row] / f"{row}.png", orl[row][0])
+    write_image(tmp_path / "people" / "s01" / "both.png", np.hstack([orl[0][0], orl[10][0]]))
+    options = ["--which", "all", "--images", "photographs", "--flip"]
+    assert run(checkpoint, tmp_path / "people", "--out", tmp_path / "e.npz", *options) == 0
+    found = load(tmp_path / "e.npz")
+    assert found["files"].tolist() == ["s01/0.png", "s01/both.face1.png", "s01/both.face2.png", "s02/10.png"]
+    assert (found["identities"].tolist(), found["labels"].tolist()) == (["s01", "s02"], [0, -1, -1, 1])
+    unit = found["embeddings"] / np.linalg.norm(found["embeddings"], axis=1, keepdims=True)
+    assert (unit[:2] @ unit[[0, 3]].T).argmax(axis=1).tolist() == [0, 0]
+
+
 def test_what_cannot_be_embedded_is_said_and_nothing_written(checkpoint, folder, tmp_path, capsys):
     (folder / "a" / "bad.png").write_bytes(b"no picture")
     assert run(checkpoint, folder, "--out", tmp_path / "e.npz") == 1

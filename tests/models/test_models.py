@@ -150,3 +150,13 @@ def test_nothing_to_embed_and_nan_are_errors(embedder):
     nn.init.constant_(broken[2].weight, float("nan"))
     with pytest.raises(FacelabError, match="chip 0 is not finite"):
         Embedder(broken, size=32)(CHIPS)
+
+
+def test_flip_adds_the_embedding_of_the_mirrored_chip():
+    torch.manual_seed(0)
+    network, chips = resnet34(16), np.random.default_rng(0).integers(0, 256, (3, 40, 40, 3), dtype=np.uint8)
+    plain, flip = (Embedder(network, size=32, device="cpu", batch_size=2, flip=flip) for flip in (False, True))
+    total = plain(chips, normalize=False) + plain(chips[:, :, ::-1], normalize=False)
+    np.testing.assert_allclose(flip(chips, normalize=False), total, atol=1e-5)
+    np.testing.assert_allclose(flip(chips), total / np.linalg.norm(total, axis=1, keepdims=True), atol=1e-5)
+    np.testing.assert_allclose(flip(chips), flip(chips[:, :, ::-1]), atol=1e-5)  # a mirror image has the same one

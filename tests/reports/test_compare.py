@@ -174,6 +174,55 @@ def test_what_users_try(checkpoint, plain, tmp_path, mtcnn):
     assert groups.notes == ("group.png shows 2 faces; the largest was taken.",)
 
 
+def test_all_faces_of_a_group_are_compared_and_the_best_pair_counts(checkpoint, plain, orl, tmp_path, mtcnn):
+    people = [orl[row][0] for row in (0, 10, 20)]
+    write_image(tmp_path / "group.png", np.hstack(people))
+    write_image(tmp_path / "one.png", people[1])
+    write_image(tmp_path / "lying.png", np.rot90(people[1]))
+    options = {"threshold_from": plain, "images": "photographs", "device": "cpu"}
+    chips, _ = make_chips(FaceSet("group", [np.hstack(people)], pd.DataFrame({"identity": [""]})), mtcnn, which="all")
+    embed = Checkpoint.load(checkpoint).embedder("cpu")
+    cosines = embed(chips.resized(32)) @ embed(make_chips(orl.select([10]), mtcnn)[0].resized(32))[0]
+    outcome = compare(checkpoint, tmp_path / "group.png", tmp_path / "one.png", which="all", **options)
+    assert outcome.score == pytest.approx(cosines.max(), abs=1e-5)
+    np.testing.assert_array_equal(outcome.first.chip, chips[int(cosines.argmax())][0])
+    assert outcome.notes[0] == f"group.png shows 3 faces; number {cosines.argmax() + 1} was taken."
+    assert outcome.notes[1].startswith("The best of 3 pairs of faces was taken")
+    middle = compare(checkpoint, tmp_path / "group.png", tmp_path / "one.png", which="middle", **options)
+    assert middle.score == pytest.approx(cosines[1], abs=1e-5)
+    assert middle.notes == ("group.png shows 3 faces; the one nearest to the middle was taken.",)
+    turned = compare(checkpoint, tmp_path / "lying.png", tmp_path / "one.png", turns=True, **options)
+    assert turned.score > 0.999
+    assert turned.notes == ("lying.png was turned by 270 degrees, so that the face is upright.",)
+    with pytest.raises(FacelabError, match=r"no face found in .*lying\.png. Try another photograph, --turns"):
+        compare(checkpoint, tmp_path / "lying.png", tmp_path / "one.png", **options)
+
+
+def test_a_threshold_with_flip_is_not_used_without_it(checkpoint, people, photographs, tmp_path):
+    options = {"images": "chips", "device": "cpu"}
+    path = tmp_path / "threshold.json"
+    for flip, said in ((True, "with"), (False, "without")):
+        path.write_text(json.dumps({"threshold": 0.5, "flip": flip}))
+        assert compare(checkpoint, *photographs, threshold_from=path, flip=flip, **options).threshold.flip == flip
+        with pytest.raises(FacelabError, match=f"was chosen {said} --flip, and this run is"):
+            compare(checkpoint, *photographs, threshold_from=path, flip=not flip, **options)
+    path.write_text(json.dumps({"threshold": 0.5, "recipe": Checkpoint.load(checkpoint).recipe.model_dump()}))
+    with pytest.raises(FacelabError, match="was chosen without --flip"):  # a report from before it was an option
+        compare(checkpoint, *photographs, threshold_from=path, flip=True, **options)
+    path.write_text('{"threshold": 0.5, "flip": "yes"}')
+    with pytest.raises(FacelabError, match="flip = 'yes'; expected true or false"):
+        compare(checkpoint, *photographs, threshold_from=path, **options)
+    calibrated = {**options, "calibrate_on": str(people), "far": 0.05}
+    plain, flipped = (compare(checkpoint, *photographs, flip=flip, **calibrated) for flip in (False, True))
+    assert (plain.threshold.flip, flipped.threshold.flip) == (False, True)
+    assert plain.threshold.value != flipped.threshold.value  # each from embeddings of its own kind
+
+
+def test_a_network_of_the_package_compares(plain, photographs):
+    outcome = compare("synthfaces-arcface", *photographs, threshold_from=plain, images="chips", device="cpu")
+    assert -1 <= outcome.score < 1
+
+
 def test_command(checkpoint, plain, photographs, tmp_path, capsys):
     def run(*arguments: object) -> int:
         with pytest.raises(SystemExit) as stop:

@@ -42,6 +42,25 @@ def test_a_folder_of_photographs_is_detected_and_aligned(checkpoint, orl, tmp_pa
     assert "1 files could not be read" in how
 
 
+def test_flip_and_its_threshold(checkpoint, folder, truth, tmp_path, read_results):
+    options = {"replicates": 2, "device": "cpu"}
+    evaluate(checkpoint, folder, report=tmp_path / "flip", flip=True, **options)
+    evaluate(checkpoint, folder, report=tmp_path / "plain", **options)
+    found = {name: read_results(tmp_path / name) for name in ("flip", "plain")}
+    assert (found["flip"]["flip"], found["plain"]["flip"]) == (True, False)
+    assert found["flip"]["operating_point"]["threshold"] != found["plain"]["operating_point"]["threshold"]
+    for name, other in (("flip", False), ("plain", True)):
+        given = make_protocol("verification", threshold_from=tmp_path / name / "results.json")
+        with pytest.raises(FacelabError, match="--flip"):
+            evaluate(checkpoint, folder, given, report=tmp_path / "never", flip=other, **options)
+    assert not (tmp_path / "never").exists()
+
+
+def test_all_faces_of_a_group_have_no_name(checkpoint, folder, tmp_path):
+    with pytest.raises(FacelabError, match="--which all: nobody knows"):
+        evaluate(checkpoint, folder, which="all", report=tmp_path, device="cpu")
+
+
 def test_errors_say_what_to_do(checkpoint, folder, orl, tmp_path, capsys, run):
     (tmp_path / "damaged.pt").write_bytes(checkpoint.read_bytes()[:1000])
     one = tmp_path / "one"
