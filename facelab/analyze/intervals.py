@@ -16,7 +16,7 @@ def ratio_by_identity(
     .. math:: r = \frac{\sum_i a_i}{\sum_i b_i}
 
     Images of one identity resemble each other, so identities are drawn with replacement, each with all its images, and
-    the ratios of the draws give the interval. With fewer than about 20 identities it is somewhat too narrow.
+    the ratios of the draws give the interval, see :func:`facelab.evaluate.bootstrap_interval`.
 
     Args:
         numerator, denominator: a and b of each image, shape (n,).

@@ -38,7 +38,7 @@ def evaluate(
         typer.Option(help="verification: false accept rate at which a threshold is chosen; by default 0.01."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of whatever is drawn at random.")] = 0,
-    replicates: Annotated[int, typer.Option(min=1, help="Draws of identities for the intervals.")] = 1000,
+    replicates: Annotated[int, typer.Option(min=2, help="Draws of identities for the intervals.")] = 1000,
     device: Device = "auto",
 ) -> None:
     """Measure a trained network, with intervals and pictures of its failures."""

@@ -1,8 +1,46 @@
 """What the measures ask of their input: one value for each image, finite numbers, embeddings with a direction."""
 
+from typing import Any
+
 import numpy as np
 
 from facelab.errors import FacelabError
+
+
+def array(values: Any, dtype: type | None = None) -> np.ndarray:
+    """Return values as a NumPy array; also a tensor, wherever it lies and whatever hangs on it."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+        values = (values.float() if values.is_floating_point() and values.element_size() < 4 else values).numpy()
+    return np.asarray(values, dtype=dtype)
+
+
+def check_labels(labels: Any, what: str = "label of image") -> np.ndarray:
+    """Return labels as an array.
+
+    Raises:
+        FacelabError: one is missing (NaN, None), or they are of kinds that cannot be put in order; the message names
+            the row. An image without identity would be an impostor of everybody, also of itself.
+    """
+    labels = array(labels)
+    if labels.dtype.kind not in "fcmMO":
+        return labels
+    flat = labels.ravel()
+    missing = [_missing(label) for label in flat] if labels.dtype == object else flat != flat
+    if np.any(missing):
+        row = int(np.argmax(missing))
+        raise FacelabError(f"{what} {row} is missing ({flat[row]}); leave it out, or say who it is.")
+    kinds = sorted({type(label).__name__ for label in flat}) if labels.dtype == object else []
+    if len(kinds) > 1:
+        raise FacelabError(f"{what.split()[0]}s are of several kinds ({', '.join(kinds)}); make them all text.")
+    return labels
+
+
+def _missing(label: Any) -> bool:
+    try:
+        return label is None or bool(label != label)
+    except (TypeError, ValueError):  # pandas' NA does not say whether it equals itself
+        return True
 
 
 def unit(embeddings: np.ndarray) -> np.ndarray:
@@ -12,7 +50,7 @@ def unit(embeddings: np.ndarray) -> np.ndarray:
         FacelabError: not of shape (n, d), a value that is not finite, or an embedding of length 0; the message names
             the row.
     """
-    embeddings = np.asarray(embeddings, dtype=np.float64)
+    embeddings = array(embeddings, np.float64)
     if embeddings.ndim != 2:
         raise FacelabError(f"embeddings {embeddings.shape}: expected (n, d).")
     lengths = np.linalg.norm(embeddings, axis=1)
@@ -28,9 +66,9 @@ def check_embeddings(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.nda
     """Return the embeddings normalised, in float64, and the labels.
 
     Raises:
-        FacelabError: shapes that do not fit, or see :func:`unit`.
+        FacelabError: shapes that do not fit, or see :func:`unit` and :func:`check_labels`.
     """
-    embeddings, labels = np.asarray(embeddings, dtype=np.float64), np.asarray(labels)
+    embeddings, labels = array(embeddings, np.float64), check_labels(labels)
     if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
         raise FacelabError(f"embeddings {embeddings.shape} and labels {labels.shape}: expected (n, d) and (n,).")
     return unit(embeddings), labels
@@ -62,16 +100,16 @@ def check_values(labels: np.ndarray, **values: np.ndarray) -> tuple[np.ndarray, 
     """Return the labels, and the values in float64, all of shape (n,), n at least 1.
 
     Raises:
-        FacelabError: no images, another number of values than of labels, or one that is not finite; the message names
-            it and its row.
+        FacelabError: no images, another number of values than of labels, or one that is missing or not finite; the
+            message names it and its row.
     """
-    labels = np.asarray(labels)
-    arrays = {name: np.asarray(array, dtype=np.float64) for name, array in values.items()}
+    labels = check_labels(labels)
+    arrays = {name: array(value, np.float64) for name, value in values.items()}
     check_each(labels, of="images", **arrays)
     if not len(labels):
         raise FacelabError("no images: there is nothing to measure.")
-    for name, array in arrays.items():
-        check_finite(f"{name} of image", array)
+    for name, value in arrays.items():
+        check_finite(f"{name} of image", value)
     return labels, *arrays.values()
 
 

@@ -81,7 +81,8 @@ def roc(scores: Scores, weights: np.ndarray | None = None) -> Roc:
     weights = np.ones(len(scores)) if weights is None else weights
     order = np.argsort(-scores.values, kind="stable")
     values = scores.values[order]
-    last = np.append(np.flatnonzero(np.diff(values)), len(values) - 1)  # the last pair of each distinct score
+    # The last pair of each distinct score. Not by differences: that of two infinite scores is NaN.
+    last = np.append(np.flatnonzero(values[1:] != values[:-1]), len(values) - 1)
     rates = []
     for pairs in (~genuine, genuine):
         accepted = np.cumsum((weights * pairs)[..., order], axis=-1)[..., last]

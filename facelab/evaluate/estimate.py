@@ -1,24 +1,38 @@
 """A number with its interval. Without one it is not a result."""
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from statistics import NormalDist
 
 from facelab.errors import FacelabError
 
+FEW_IDENTITIES = 30  # below, an interval is rough; measured by ``facelab study run coverage``
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured value, the ends of its 95 % interval, and how many items it was measured on."""
+    """A measured value, the ends of its 95 % interval, and how many items it was measured on.
+
+    Attributes:
+        value, low, high: the value and the ends.
+        n: how many items were counted.
+        identities: how many identities the interval draws from; None where it draws something else.
+    """
 
     value: float
     low: float
     high: float
     n: int
+    identities: int | None = field(default=None, compare=False)
+
+    @property
+    def few(self) -> bool:
+        """Whether the interval rests on fewer than 30 identities: then it is rough, and is to be called so."""
+        return self.identities is not None and self.identities < FEW_IDENTITIES
 
     def as_dict(self) -> dict[str, float]:
-        """Return ``{"value", "low", "high", "n"}``."""
-        return asdict(self)
+        """Return ``{"value", "low", "high", "n"}``, and ``"identities"`` where that is known."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
     def sentence(self, what: str, *, of: str = "", points: bool = True) -> str:
         """Say it in words: "TAR at FAR 1 % is 81.2 %, 95 % interval 74.0 % to 87.1 % (1,920 genuine pairs)".
@@ -34,7 +48,10 @@ class Estimate:
             value, low, high = (f"{x:.1%}".replace("%", " %") if points else f"{x:.3g}" for x in self._numbers())
             start = f"{what} is {value}"
             start += ", no interval" if math.isnan(self.low) else f", 95 % interval {low} to {high}"
-        return start + (f" ({self.n:,} {of})" if of else "")
+        counted = [f"{self.n:,} {of}"] if of else []
+        if self.few and not math.isnan(self.low):
+            counted.append(f"only {self.identities} identities, so the interval is rough")
+        return start + (f" ({'; '.join(counted)})" if counted else "")
 
     def _numbers(self) -> tuple[float, float, float]:
         return self.value, self.low, self.high
@@ -44,13 +61,8 @@ class Estimate:
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
 
-def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
-    r"""Return a proportion with its Wilson score interval.
-
-    .. math:: \frac{\hat p + z^2/2n \pm z \sqrt{\hat p (1 - \hat p)/n + z^2/4n^2}}{1 + z^2/n}
-
-    Unlike :math:`\hat p \pm z\,\mathrm{se}`, it stays inside [0, 1] and keeps a width when all n succeed. Source: E. B.
-    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
+def wilson(successes: int, n: int) -> Estimate:
+    """Return the proportion of independent trials with its 95 % interval, see :func:`wilson_ends`.
 
     Raises:
         FacelabError: n is not positive, or successes lie outside [0, n].
@@ -61,8 +73,22 @@ def wilson(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     """
     if n < 1 or not 0 <= successes <= n:
         raise FacelabError(f"{successes} successes of {n}: need n >= 1 and 0 <= successes <= n.")
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    p = successes / n
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z * math.sqrt(p * (1 - p) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
-    return Estimate(p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half)), n)
+    return Estimate(successes / n, *wilson_ends(successes / n, n, NormalDist().inv_cdf(0.975)), n)
+
+
+def wilson_ends(share: float, n: float, z: float) -> tuple[float, float]:
+    r"""Return the ends of Wilson's score interval of a share.
+
+    .. math:: \frac{\hat p + z^2/2n \pm z \sqrt{\hat p (1 - \hat p)/n + z^2/4n^2}}{1 + z^2/n}
+
+    Unlike :math:`\hat p \pm z\,\mathrm{se}`, it stays inside [0, 1] and keeps a width when all n succeed. Source: E. B.
+    Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22, 1927.
+
+    Args:
+        share: in [0, 1].
+        n: of how many independent trials; any positive number.
+        z: the quantile, 1.96 for 95 %.
+    """
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    return max(0.0, min(share, centre - half)), min(1.0, max(share, centre + half))

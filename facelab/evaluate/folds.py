@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.bootstrap import bootstrap_interval
-from facelab.evaluate.checks import check_each, check_finite
+from facelab.evaluate.bootstrap import share_interval
+from facelab.evaluate.checks import array, check_each, check_finite
+from facelab.evaluate.counts import mean_over_pairs
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
 
@@ -18,14 +19,13 @@ class FoldAccuracy:
     Attributes:
         accuracies: shape (k,).
         thresholds: shape (k,).
-        n: pairs in all.
-        identities: on the pairs of all folds.
+        estimate: mean accuracy with its 95 % interval over identities; two pairs vary together where they share one,
+            see :func:`facelab.evaluate.counts.pair_variance`. n counts pairs.
     """
 
     accuracies: np.ndarray
     thresholds: np.ndarray
-    n: int
-    identities: int
+    estimate: Estimate
 
     @property
     def mean(self) -> float:
@@ -41,23 +41,21 @@ class FoldAccuracy:
         return float(self.accuracies.std(ddof=1) / np.sqrt(len(self.accuracies)))
 
     @property
-    def estimate(self) -> Estimate:
+    def over_folds(self) -> Estimate:
         """Mean accuracy with Student's 95 % interval over folds, taken as independent; n counts pairs.
 
-        Where no fold has an error (or each nothing else), folds say no more than draws do: see
-        :func:`facelab.evaluate.bootstrap_interval`.
+        Folds are independent where they share no identity, as those of LFW.
         """
         from scipy.special import stdtrit
 
-        if self.mean in (0, 1):
-            return bootstrap_interval(self.mean, self.accuracies, self.n, self.identities, share=True)
+        if self.mean in (0, 1):  # folds without an error say no more than people do
+            return share_interval(self.mean, 0.0, self.estimate.n, self.estimate.identities or 1)
         half = float(stdtrit(len(self.accuracies) - 1, 0.975)) * self.standard_error
-        return Estimate(self.mean, max(0.0, self.mean - half), min(1.0, self.mean + half), self.n)
+        return Estimate(self.mean, max(0.0, self.mean - half), min(1.0, self.mean + half), self.estimate.n)
 
     def __str__(self) -> str:
-        return (
-            f"{100 * self.mean:.2f} ± {100 * self.standard_error:.2f} % ({self.n} pairs, {len(self.accuracies)} folds)"
-        )
+        counted = f"{self.estimate.n} pairs, {len(self.accuracies)} folds"
+        return f"{100 * self.mean:.2f} ± {100 * self.standard_error:.2f} % ({counted})"
 
 
 def consecutive_folds(pairs: int, folds: int = 10) -> np.ndarray:
@@ -88,7 +86,7 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
             pairs.
     """
     values, genuine = scores.values, scores.genuine
-    folds = np.asarray(folds)
+    folds = array(folds)
     if folds.ndim == 0:
         folds = consecutive_folds(len(scores), int(folds))
     check_each(values, of="pairs", folds=folds)
@@ -100,6 +98,7 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
     sorted_values, sorted_folds = values[order], folds[order]
     gain = np.where(genuine[order], 1, -1)
     accuracies, thresholds = np.empty(len(names)), np.empty(len(names))
+    right, weights = np.empty(len(scores)), np.empty(len(scores))
     for k, name in enumerate(names):
         train = sorted_folds != name
         kept, steps = sorted_values[train], gain[train]
@@ -107,15 +106,17 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
             kind = "impostor" if steps[0] == 1 else "genuine"
             raise FacelabError(f"without fold {name} there are no {kind} pairs to choose a threshold on.")
         last = np.flatnonzero(np.append(kept[1:] != kept[:-1], True))  # equal scores are accepted together
-        right = np.append(0, np.cumsum(steps)[last])  # plus the impostors, which do not matter for the best
-        best = right.argmax()
+        gained = np.append(0, np.cumsum(steps)[last])  # plus the impostors, which do not matter for the best
+        best = gained.argmax()
         upper, lower = kept[last[:-1]], kept[last[:-1] + 1]
         middle = (upper + lower) / 2
         cuts = np.concatenate([[np.inf], np.where(middle > lower, middle, upper), [-np.inf]])
         thresholds[k] = cuts[best]
         test = folds == name
-        accuracies[k] = ((values[test] >= thresholds[k]) == genuine[test]).mean()
-    return FoldAccuracy(accuracies, thresholds, len(values), len(np.union1d(scores.first, scores.second)))
+        right[test] = (values[test] >= thresholds[k]) == genuine[test]
+        accuracies[k] = right[test].mean()
+        weights[test] = 1 / (len(names) * np.count_nonzero(test))
+    return FoldAccuracy(accuracies, thresholds, mean_over_pairs(right, weights, scores))
 
 
 def draw_pairs(

@@ -2,14 +2,15 @@
 
 import math
 import warnings
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
-from facelab.evaluate.checks import check_each, check_embeddings, check_threshold
+from facelab.evaluate.bootstrap import draw_identities, ratio_interval
+from facelab.evaluate.checks import check_each, check_embeddings, check_labels, check_threshold
+from facelab.evaluate.counts import ErrorCounts, disjoint_correction, pair_variance
 from facelab.evaluate.estimate import Estimate
 
 if TYPE_CHECKING:
@@ -94,88 +95,70 @@ def errors_by_group(
     replicates: int = 2000,
     seed: int = 0,
 ) -> GroupAudit:
-    """Measure FAR and FRR within each group at one threshold, with 95 % intervals from an identity bootstrap.
+    """Measure FAR and FRR within each group at one threshold, with 95 % intervals over identities.
 
     A pair counts for a group if both of its images belong to it; pairs across groups count for none. Impostors from
     one's own group are the harder ones, and the ones that an attacker would send. Groups are what the data knows:
     rendering parameters (pose, light, skin tone of a rendered head) or metadata. Nothing here infers a trait from a
     picture.
 
-    Identities are drawn with replacement, once for all groups together, so ratios keep what the groups share. Where a
-    group shows no error at all, or nothing else, every draw shows the same; its interval is then Wilson's with
-    identities as the sample size. The worst and best groups of a ratio are those found in the data, held fixed over the
-    draws; the more groups, the larger a ratio chance alone will give.
+    FAR has the closed form of :func:`facelab.evaluate.counts.pair_variance`; for FRR identities are drawn with
+    replacement, once for all groups together. The interval of a ratio is Student's, of its logarithm, with the variance
+    of the difference of the two rates, each in units of itself; so it keeps what the groups share where the same people
+    are in both. The worst and best groups are those found in the data, held fixed; the more groups, the larger a ratio
+    chance alone will give.
 
     Args:
         embeddings: shape (n, d).
         labels: identity of each, shape (n,).
         groups: group of each image, shape (n,).
         threshold: cosine; pairs with a score as high or higher are accepted.
-        replicates, seed: of the bootstrap.
+        replicates, seed: of the draws.
 
     Raises:
-        FacelabError: an embedding without direction, an array of another length, a threshold that is NaN.
+        FacelabError: an embedding without direction, an array of another length, a label or group that is missing, a
+            threshold that is NaN.
     """
     embeddings, labels = check_embeddings(embeddings, labels)
-    groups = np.asarray(groups)
+    groups = check_labels(groups, "group of image")
     check_each(labels, groups=groups)
     check_threshold(threshold)
     identities, codes = np.unique(labels, return_inverse=True)
     names = np.unique(groups)
-    counts = [_count(embeddings[groups == name], codes[groups == name], threshold) for name in names]
-    far_draws, frr_draws = (np.empty((len(names), replicates)) for _ in range(2))
-    done = 0
-    for drawn in draw_identities(len(identities), replicates, np.random.default_rng(seed)):
-        part = slice(done, done + len(drawn))
-        for g, count in enumerate(counts):
-            far_draws[g, part], frr_draws[g, part] = count.rates(drawn[:, count.identities])
-        done += len(drawn)
+    known = [_count(embeddings[groups == name], codes[groups == name], threshold) for name in names]
+    blocks = draw_identities(len(identities), replicates, np.random.default_rng(seed))
+    drawn = [[counts.frr_draws(drawn[:, people]) for people, counts in known] for drawn in blocks]
+    frr_draws = np.concatenate(drawn, axis=1)
     audited = []
-    for g, (name, count) in enumerate(zip(names.tolist(), counts, strict=True)):
-        far, frr = count.rates(np.ones((1, len(count.identities))))
-        n = len(count.identities)
-        audited.append(
-            GroupErrors(
-                name,
-                int((groups == names[g]).sum()),
-                n,
-                _estimate(name, "impostor", far[0], far_draws[g], int(count.impostor.sum()) // 2, n),
-                _estimate(name, "genuine", frr[0], frr_draws[g], int(count.genuine.sum()), n),
-            )
-        )
+    for g, (name, (people, counts)) in enumerate(zip(names.tolist(), known, strict=True)):
+        far = _measured(name, "impostor", counts.far)
+        frr = _measured(name, "genuine", lambda counts=counts, g=g: counts.frr(frr_draws[g]))
+        audited.append(GroupErrors(name, int((groups == names[g]).sum()), len(people), far, frr))
+
+    def far_variance(worst: int, best: int) -> float:
+        shares = np.zeros((len(identities), len(identities)))
+        for g, sign in ((worst, 1), (best, -1)):
+            people, counts = known[g]
+            shares[np.ix_(people, people)] += sign * counts.far_residuals() / counts.far_rate
+        return pair_variance(shares, max(disjoint_correction(known[g][1].impostor) for g in (worst, best)))
+
+    def frr_variance(worst: int, best: int) -> float:
+        shares = frr_draws[worst] / audited[worst].frr.value - frr_draws[best] / audited[best].frr.value
+        people = min(audited[g].frr.identities or 1 for g in (worst, best))
+        return float(np.nanvar(shares, ddof=1)) * people / max(people - 1, 1)
+
     return GroupAudit(
         float(threshold),
         audited,
-        _worst_to_best("FAR", [g.group for g in audited], [g.far for g in audited], far_draws, len(identities)),
-        _worst_to_best("FRR", [g.group for g in audited], [g.frr for g in audited], frr_draws, len(identities)),
+        _worst_to_best("FAR", names.tolist(), [g.far for g in audited], far_variance),
+        _worst_to_best("FRR", names.tolist(), [g.frr for g in audited], frr_variance),
     )
 
 
-@dataclass(frozen=True, eq=False)
-class _Counts:
-    """Pairs of one group by identity: what a draw of identities needs to know.
-
-    Attributes:
-        identities: codes of the k identities of the group.
-        genuine, refused: genuine pairs of each, and how many of them are refused; (k,).
-        impostor, accepted: impostor pairs of each two, and how many of them are accepted; (k, k), zero diagonal, each
-            pair on both sides.
-    """
-
-    identities: np.ndarray
-    genuine: np.ndarray
-    refused: np.ndarray
-    impostor: np.ndarray
-    accepted: np.ndarray
-
-    def rates(self, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return FAR and FRR of each draw, shape (r,), from how often each identity was drawn, shape (r, k)."""
-        with np.errstate(invalid="ignore"):  # a draw may have no such pair: NaN
-            far = ((drawn @ self.accepted) * drawn).sum(axis=1) / ((drawn @ self.impostor) * drawn).sum(axis=1)
-            return far, (drawn @ self.refused) / (drawn @ self.genuine)
-
-
-def _count(embeddings: np.ndarray, codes: np.ndarray, threshold: float, block: int = 4_000_000) -> _Counts:
+def _count(
+    embeddings: np.ndarray, codes: np.ndarray, threshold: float, block: int = 4_000_000
+) -> tuple[np.ndarray, ErrorCounts]:
+    """Return the identities of some images, and the errors among them."""
     order = np.argsort(codes, kind="stable")
     embeddings = embeddings[order]
     identities, starts, position, sizes = np.unique(
@@ -194,19 +177,20 @@ def _count(embeddings: np.ndarray, codes: np.ndarray, threshold: float, block: i
     impostor = np.outer(sizes, sizes).astype(np.float64)
     for matrix in (impostor, accepted):
         np.fill_diagonal(matrix, 0)
-    return _Counts(identities, genuine, refused, impostor, accepted)
+    return identities, ErrorCounts(genuine, refused, impostor, accepted)
 
 
-def _estimate(group: Hashable, kind: str, value: float, draws: np.ndarray, pairs: int, identities: int) -> Estimate:
-    if pairs == 0:
+def _measured(group: Hashable, kind: str, measure: Callable[[], Estimate]) -> Estimate:
+    estimate = measure()
+    if math.isnan(estimate.value):
         warnings.warn(f"group {group!r} has no {kind} pairs: NaN", stacklevel=3)
-        return Estimate(np.nan, np.nan, np.nan, 0)
-    return bootstrap_interval(value, draws, pairs, identities, share=True)
+    return estimate
 
 
 def _worst_to_best(
-    name: str, groups: list[Hashable], rates: list[Estimate], draws: np.ndarray, identities: int
+    name: str, groups: list[Hashable], rates: list[Estimate], variance: Callable[[int, int], float]
 ) -> WorstToBest:
+    """Compare the highest rate with the lowest; ``variance`` gives that of the logarithm of their ratio."""
     values = np.array([rate.value for rate in rates])
     measured = int(np.isfinite(values).sum())
     nothing = Estimate(np.nan, np.nan, np.nan, measured)
@@ -223,7 +207,6 @@ def _worst_to_best(
             stacklevel=3,
         )
         return WorstToBest(groups[worst], groups[best], nothing)
-    with np.errstate(divide="ignore", invalid="ignore"):  # a draw without errors in the best group: infinite
-        ratios = draws[worst] / draws[best]
-    ratio = bootstrap_interval(values[worst] / values[best], ratios, measured, identities, share=False)
+    people = min(rates[g].identities or 1 for g in (worst, best))
+    ratio = ratio_interval(values[worst] / values[best], variance(worst, best), measured, people)
     return WorstToBest(groups[worst], groups[best], ratio)

@@ -1,12 +1,14 @@
 """One to many: who of the gallery is this, and is it anyone?"""
 
+import warnings
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
-from facelab.evaluate.checks import check_embeddings, unit
+from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities, mean_by_identity
+from facelab.evaluate.checks import check_embeddings, check_labels, unit
 from facelab.evaluate.curve import ROUNDING, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate, wilson
 from facelab.evaluate.scores import Scores, pair_scores
@@ -40,40 +42,77 @@ def nearest_centroid(gallery: np.ndarray, gallery_labels: np.ndarray, probes: np
 
 
 def closed_set_accuracy(
-    gallery: np.ndarray, gallery_labels: np.ndarray, probes: np.ndarray, probe_labels: np.ndarray
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    probes: np.ndarray,
+    probe_labels: np.ndarray,
+    *,
+    over: Literal["identities", "images"] = "identities",
 ) -> Estimate:
-    """Return the share of probes that :func:`nearest_centroid` names rightly, with its Wilson interval; n counts
-    probes.
+    """Return the share of probes that :func:`nearest_centroid` names rightly, with its 95 % interval; n counts probes.
 
-    In a closed set the identities are given, and the images are what is drawn at random: so the interval is over
-    images.
+    Args:
+        gallery: embeddings of known identities, shape (n, d).
+        gallery_labels: shape (n,).
+        probes: embeddings to be named, shape (m, d).
+        probe_labels: who they are, shape (m,).
+        over: what could have been others. ``"identities"``: what a gallery of as many other people would give, see
+            :func:`facelab.evaluate.mean_by_identity`. ``"images"``: what other images of the very same people would
+            give, taken as independent; Wilson's interval.
 
     Raises:
-        FacelabError: a probe's identity is not in the gallery; the set is then not closed.
+        FacelabError: a probe's identity is not in the gallery, the set is then not closed; or another ``over``.
 
     Example:
         >>> gallery, labels = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([0, 1])
-        >>> print(f"{closed_set_accuracy(gallery, labels, np.array([[2.0, 1.0], [3.0, 1.0]]), np.array([0, 1]))}")
+        >>> probes = np.array([[2.0, 1.0], [3.0, 1.0]])
+        >>> print(f"{closed_set_accuracy(gallery, labels, probes, np.array([0, 1]), over='images')}")
         0.500 [0.095, 0.905]
     """
-    _check_closed(gallery_labels, probe_labels)
-    right = nearest_centroid(gallery, gallery_labels, probes) == probe_labels
-    return wilson(int(right.sum()), len(right))
+    probe_labels = _check_closed(gallery_labels, probe_labels)
+    return _accuracy(nearest_centroid(gallery, gallery_labels, probes) == probe_labels, probe_labels, over)
 
 
-def leave_one_out_rank1(embeddings: np.ndarray, labels: np.ndarray) -> Estimate:
-    """Return the share of images whose nearest other image by cosine shows the same identity, with its interval."""
+def leave_one_out_rank1(
+    embeddings: np.ndarray, labels: np.ndarray, *, over: Literal["identities", "images"] = "identities"
+) -> Estimate:
+    """Return the share of images whose nearest other image by cosine shows the same identity, with its 95 % interval.
+
+    An image that has no other of its identity cannot be found: it is no failure, and does not count, though others may
+    be taken for it. A warning says how many there are; n counts the rest.
+
+    Args:
+        embeddings: shape (n, d).
+        labels: identity of each, shape (n,).
+        over: see :func:`closed_set_accuracy`.
+
+    Raises:
+        FacelabError: no identity has two images, or another ``over``.
+    """
     embeddings, labels = check_embeddings(embeddings, labels)
-    if len(labels) < 2:
-        raise FacelabError(f"{len(labels)} image(s): leaving one out needs at least 2.")
-    right = 0
+    _, codes = np.unique(labels, return_inverse=True)
+    several = np.bincount(codes)[codes] > 1
+    if not several.any():
+        raise FacelabError(f"none of {len(labels)} images has a second one of its identity, so none can be found.")
+    if not several.all():
+        lone = np.count_nonzero(~several)
+        warnings.warn(f"{lone} of {len(labels)} images are the only one of their identity: left out", stacklevel=2)
+    right = np.zeros(len(labels), dtype=bool)
     step = max(1, _BLOCK_SCORES // len(labels))
     for start in range(0, len(labels), step):
         scores = embeddings[start : start + step] @ embeddings.T
         rows = np.arange(len(scores))
         scores[rows, start + rows] = -np.inf
-        right += int((labels[scores.argmax(axis=1)] == labels[start : start + step]).sum())
-    return wilson(right, len(labels))
+        right[start : start + step] = labels[scores.argmax(axis=1)] == labels[start : start + step]
+    return _accuracy(right[several], labels[several], over)
+
+
+def _accuracy(right: np.ndarray, labels: np.ndarray, over: str) -> Estimate:
+    if over == "identities":
+        return mean_by_identity(right, labels, share=True)
+    if over == "images":
+        return wilson(int(right.sum()), len(right))
+    raise FacelabError(f"over = {over!r}: give 'identities' or 'images'.")
 
 
 def identity_scores(
@@ -148,7 +187,7 @@ def cmc(
         >>> cmc(gallery, np.arange(3), np.array([[1.0, 0.2, 0.0], [0.9, 0.5, 0.0]]), np.array([0, 1]))
         array([0.5, 1. , 1. ])
     """
-    _check_closed(gallery_labels, probe_labels)
+    probe_labels = _check_closed(gallery_labels, probe_labels)
     labels, scores = identity_scores(gallery, gallery_labels, probes, templates=templates)
     rank = ranks(labels, scores, probe_labels)
     return np.bincount(rank - 1, minlength=len(labels)).cumsum() / len(rank)
@@ -212,7 +251,8 @@ class OpenSet:
                 )
             ]
         )
-        return bootstrap_interval(float(self._dir(far, *ones)[0]), draws, n, len(people), share=True)
+        identities = min(len(people), len(strangers))  # the threshold rests on the strangers
+        return bootstrap_interval(float(self._dir(far, *ones)[0]), draws, n, identities, share=True)
 
     def _dir(self, far: float, stranger_counts: np.ndarray, mated_counts: np.ndarray) -> np.ndarray:
         """Return DIR where each search counts so often, from shapes (r, q) and (r, m); shape (r,)."""
@@ -247,8 +287,8 @@ def open_set(
     Raises:
         FacelabError: all probes are mated, or none is; the set is then not open.
     """
-    probe_labels = np.asarray(probe_labels)
-    mated = np.isin(probe_labels, gallery_labels)
+    probe_labels = check_labels(probe_labels, "label of probe")
+    mated = np.isin(probe_labels, check_labels(gallery_labels))
     if mated.all() or not mated.any():
         missing = "non-mated" if len(mated) and mated.all() else "mated"
         raise FacelabError(f"there are no {missing} probes among {len(mated)}; an open set needs both kinds.")
@@ -339,7 +379,10 @@ def identification_rate(
     return rates
 
 
-def _check_closed(gallery_labels: np.ndarray, probe_labels: np.ndarray) -> None:
-    strangers = np.setdiff1d(probe_labels, gallery_labels)
+def _check_closed(gallery_labels: np.ndarray, probe_labels: np.ndarray) -> np.ndarray:
+    """Return who the probes are, all of whom are in the gallery."""
+    probe_labels = check_labels(probe_labels, "label of probe")
+    strangers = np.setdiff1d(probe_labels, check_labels(gallery_labels))
     if len(strangers):
         raise FacelabError(f"identity {strangers[0]} has probes but no gallery image; a closed set needs both.")
+    return probe_labels

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.checks import check_embeddings, unit
+from facelab.evaluate.checks import array, check_embeddings, check_labels, unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,13 +15,24 @@ class Scores:
 
     Attributes:
         values: the scores, shape (n,), float64.
-        first, second: the identity on each side, shape (n,), int64. A pair is genuine where they are equal, else
-            impostor.
+        first, second: the identity on each side, shape (n,). A pair is genuine where they are equal, else impostor.
+
+    Raises:
+        FacelabError: not one score and two identities for each pair, or an identity that is missing.
     """
 
     values: np.ndarray
     first: np.ndarray
     second: np.ndarray
+
+    def __post_init__(self):
+        object.__setattr__(self, "values", array(self.values))
+        for side in ("first", "second"):
+            object.__setattr__(self, side, check_labels(getattr(self, side), f"{side} identity of pair"))
+        if self.values.ndim != 1 or not self.values.shape == self.first.shape == self.second.shape:
+            raise FacelabError(
+                f"values {self.values.shape}, first {self.first.shape}, second {self.second.shape}: expected (n,) each."
+            )
 
     @property
     def genuine(self) -> np.ndarray:
@@ -89,7 +100,7 @@ def listed_scores(embeddings: np.ndarray, labels: np.ndarray, first: np.ndarray,
         FacelabError: see :func:`facelab.evaluate.checks.check_embeddings`; or a pair points outside the embeddings.
     """
     embeddings, labels = check_embeddings(embeddings, labels)
-    first, second = np.asarray(first), np.asarray(second)
+    first, second = array(first), array(second)
     if first.shape != second.shape or first.ndim != 1:
         raise FacelabError(f"first {first.shape} and second {second.shape}: expected two lists of the same length.")
     for rows in (first, second):

@@ -1,15 +1,15 @@
 """One threshold: how it is chosen, what it does elsewhere, and what it means in a day's work."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.bootstrap import bootstrap_interval, codes, draw_identities, identity_bootstrap
+from facelab.evaluate.bootstrap import share_interval
 from facelab.evaluate.checks import check_threshold
-from facelab.evaluate.curve import ROUNDING, check_pairs, false_accepts_allowed
+from facelab.evaluate.counts import count_errors
+from facelab.evaluate.curve import check_pairs, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
 
@@ -100,14 +100,21 @@ def apply_threshold(scores: Scores, threshold: float) -> OperatingPoint:
 def errors_at(scores: Scores, threshold: float, *, replicates: int = 2000, seed: int = 0) -> tuple[Estimate, Estimate]:
     """Return FAR and FRR at a fixed threshold, each with its 95 % interval over identities; n counts pairs.
 
-    The threshold is taken as given. One that was itself chosen on a sample is uncertain too; see
+    The variance of FAR has a closed form, see :func:`facelab.evaluate.counts.pair_variance`; that of FRR is found by
+    drawing identities. The threshold is taken as given. One that was itself chosen on a sample is uncertain too; see
     :func:`transfer_threshold`.
+
+    Args:
+        scores: the pairs.
+        threshold: pairs with a score as high or higher are accepted.
+        replicates, seed: of the draws.
 
     Raises:
         FacelabError: see :func:`apply_threshold`.
     """
-    point = apply_threshold(scores, threshold)
-    return _rates(point, _draws_at_one(scores, threshold, replicates, np.random.default_rng(seed)), scores)
+    apply_threshold(scores, threshold)  # checks them
+    counts = count_errors(scores, threshold)
+    return counts.far(), counts.frr(counts.draw_frr(replicates, seed))
 
 
 @dataclass(frozen=True)
@@ -147,9 +154,16 @@ def transfer_threshold(
 ) -> Transfer:
     """Choose a threshold at ``far`` on one set and apply it to another; the numbers that a user would meet.
 
-    The intervals draw the identities of both sets again: each draw chooses its threshold on a draw of the first set,
-    and applies it to a draw of the second. So they hold what a threshold from few people costs. Time and memory grow
-    with pairs * ``replicates``: take fewer replicates for millions of pairs.
+    Both sets are samples of people, and the intervals know it: to the variance of a rate on the second set at this
+    threshold comes what the choice of the threshold adds. Other people of the first set would have had another FAR
+    there, by about its standard error; the thresholds at which it is so much higher and lower say how much the rates of
+    the second set move (delta method). Degrees of freedom are Satterthwaite's.
+
+    Args:
+        chosen_on: the set on which the threshold is chosen.
+        applied_to: the set that it is applied to; of other people.
+        far: asked for on the first set.
+        replicates, seed: of the draws for FRR.
 
     Raises:
         FacelabError: the first set has too few impostor pairs for ``far``, or see :func:`apply_threshold`.
@@ -159,92 +173,27 @@ def transfer_threshold(
         raise FacelabError(f"far={far:g}: {impostor_pairs} impostor pairs are too few to choose a threshold on.")
     chosen = operating_point(chosen_on, far)
     applied = apply_threshold(applied_to, chosen.threshold)
-    generator = np.random.default_rng(seed)
-    thresholds = _threshold_draws(chosen_on, far, replicates, generator)
-    return Transfer(far, chosen, applied, *_rates(applied, _draws_at(applied_to, thresholds, generator), applied_to))
+    first, second = (count_errors(scores, chosen.threshold) for scores in (chosen_on, applied_to))
+    error = np.sqrt(first.far_variance())
+    asked = max(far - error, 1 / impostor_pairs), min(far + error, 1.0)
+    strict, loose = (apply_threshold(applied_to, threshold_at_far(chosen_on, other)) for other in asked)
+    step = error / (asked[1] - asked[0]) if asked[1] > asked[0] else 0.0
+    draws = second.draw_frr(replicates, seed)
 
+    def interval(rate: Estimate, own: float, moved: float) -> Estimate:
+        variances = np.array([own, (step * moved) ** 2])
+        total, identities = float(variances.sum()), rate.identities or 1
+        free = np.maximum([identities - 1, first.far_people - 1], 1)
+        freedom = total**2 / (variances**2 / free).sum() if total else float(free[0])
+        return share_interval(rate.value, total, rate.n, identities, freedom)
 
-def _rates(point: OperatingPoint, draws: tuple[np.ndarray, np.ndarray], scores: Scores) -> tuple[Estimate, Estimate]:
-    identities = len(np.union1d(scores.first, scores.second))
-    return (
-        bootstrap_interval(point.far, draws[0], point.impostor_pairs, identities, share=True),
-        bootstrap_interval(point.frr, draws[1], point.genuine_pairs, identities, share=True),
+    return Transfer(
+        far,
+        chosen,
+        applied,
+        interval(second.far(), second.far_variance(), loose.far - strict.far),
+        interval(second.frr(draws), second.frr_variance(draws), strict.frr - loose.frr),
     )
-
-
-def _falling(scores: Scores, pairs: np.ndarray) -> Scores:
-    rows = np.flatnonzero(pairs)
-    rows = rows[np.argsort(-scores.values[rows], kind="stable")]
-    return Scores(scores.values[rows], scores.first[rows], scores.second[rows])
-
-
-def _weights(scores: Scores, replicates: int, generator: np.random.Generator) -> Iterator[np.ndarray]:
-    """Yield how often each pair counts in each draw, shape (<= block, n), in bounded memory."""
-    yield from identity_bootstrap(scores, replicates, generator, block=int(np.clip(4_000_000 // len(scores), 1, 100)))
-
-
-def _draws_at_one(
-    scores: Scores, threshold: float, replicates: int, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return FAR and FRR of each draw of identities at one threshold: sums over identities, not over pairs."""
-    from scipy.sparse import coo_array
-
-    identities, first, second = codes(scores)
-    genuine, accepted = scores.genuine, scores.values >= threshold
-
-    def by_identity(pairs: np.ndarray) -> np.ndarray:
-        return np.bincount(first[pairs], minlength=identities)
-
-    def by_two(pairs: np.ndarray) -> coo_array:
-        ones = np.ones(int(pairs.sum()))
-        return coo_array((ones, (first[pairs], second[pairs])), shape=(identities, identities)).tocsr()
-
-    refused, all_genuine = by_identity(genuine & ~accepted), by_identity(genuine)
-    let_in, all_impostors = by_two(~genuine & accepted), by_two(~genuine)
-    far, frr = [], []
-    for drawn in draw_identities(identities, replicates, generator):
-        with np.errstate(invalid="ignore"):  # a draw may have no such pair: NaN
-            far.append(((drawn @ let_in) * drawn).sum(axis=1) / ((drawn @ all_impostors) * drawn).sum(axis=1))
-            frr.append((drawn @ refused) / (drawn @ all_genuine))
-    return np.concatenate(far), np.concatenate(frr)
-
-
-def _threshold_draws(scores: Scores, far: float, replicates: int, generator: np.random.Generator) -> np.ndarray:
-    """Return the threshold that each draw of identities would choose, shape (replicates,).
-
-    +inf accepts nobody; NaN is a draw without impostor pairs.
-    """
-    impostor = _falling(scores, ~scores.genuine)
-    above = np.append(np.unique(scores.values), np.inf)
-    thresholds = []
-    for weights in _weights(impostor, replicates, generator):
-        accepted = np.cumsum(weights, axis=1)
-        over = accepted > far * ROUNDING * accepted[:, -1:]
-        refused = np.where(over.any(axis=1), impostor.values[over.argmax(axis=1)], -np.inf)
-        chosen = above[np.searchsorted(above, refused, side="right")]
-        thresholds.append(np.where(accepted[:, -1] > 0, chosen, np.nan))
-    return np.concatenate(thresholds)
-
-
-def _draws_at(scores: Scores, thresholds: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return FAR and FRR of each draw of identities at its own threshold, both of the shape of ``thresholds``."""
-    ordered = _falling(scores, np.ones(len(scores), dtype=bool))
-    genuine = ordered.genuine
-    far, frr = np.empty(len(thresholds)), np.empty(len(thresholds))
-    firsts = np.searchsorted(-ordered.values, -thresholds, side="right")  # how many pairs are accepted
-    done = 0
-    for weights in _weights(ordered, len(thresholds), generator):
-        part = slice(done, done + len(weights))
-        done += len(weights)
-        with np.errstate(invalid="ignore"):  # a draw may have no such pair: NaN
-            for rates, pairs in ((far, ~genuine), (frr, genuine)):
-                counts = np.cumsum(np.where(pairs, weights, 0), axis=1)
-                accepted = np.where(
-                    firsts[part] > 0, counts[np.arange(len(weights)), np.maximum(firsts[part] - 1, 0)], 0
-                )
-                rates[part] = accepted / counts[:, -1]
-    unknown = np.isnan(thresholds)
-    return np.where(unknown, np.nan, far), np.where(unknown, np.nan, 1 - frr)
 
 
 def false_matches_per_day(far: Rate, searches: float, gallery: int = 1) -> Rate:

@@ -28,7 +28,7 @@ class Folds:
 
     def measure(self, outcome: Outcome, seen: Embedded, *, replicates: int, seed: int) -> None:
         """Fill the outcome."""
-        del replicates  # the interval is Student's, over folds
+        del replicates  # the interval has a closed form
         if seen.pairs is None:
             folds = min(10, len(seen.chips.identities) // 2)
             first, second, fold = draw_pairs(seen.chips.labels, np.random.default_rng(seed), folds=max(2, folds))
@@ -71,8 +71,7 @@ class Folds:
             "folds",
             fold_accuracies(result),
             "How much the folds differ",
-            "Each dot is one fold. The band is Student's 95 % interval of the mean, which takes the folds as "
-            "independent.",
+            "Each dot is one fold. The band is the 95 % interval of the mean: what other people would give.",
             "Accuracy of each fold, and the mean with its interval.",
         )
         outcome.draw(

@@ -183,7 +183,7 @@ def _results(
             "default_crops": len(outcome.chips.missing),
             **facts,
         },
-        "interval": "95 %: Wilson over test images for accuracy, bootstrap over identities for verification",
+        "interval": "95 %: Wilson's form, with the variance of draws of identities",
         "seed": seed,
         "device": device,
         "versions": {

@@ -8,6 +8,7 @@ people that installed packages carry; what each detector finds on those is drawn
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -185,7 +186,8 @@ def _estimate(
     draws = photograph_bootstrap(value, matches.photographs)
     photographs = len(np.unique(matches.face_photograph[rows]))
     point = value(np.ones(matches.photographs))
-    return bootstrap_interval(point, draws, int(rows.sum()), photographs, share=share).as_dict()
+    estimate = bootstrap_interval(point, draws, int(rows.sum()), photographs, share=share)
+    return replace(estimate, identities=None).as_dict()  # photographs were drawn
 
 
 def _share(matches: Matches, found: np.ndarray, rows: np.ndarray) -> dict[str, float]:

@@ -2,10 +2,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 
 from facelab.errors import FacelabError
 from facelab.evaluate import Scores, draw_pairs, fold_accuracy
+from facelab.evaluate.estimate import wilson_ends
 from facelab.evaluate.folds import consecutive_folds
 
 
@@ -136,5 +138,34 @@ def test_too_few_identities_for_the_folds_are_an_error():
 def test_the_interval_over_folds_is_students():
     result = fold_accuracy(some_scores())
     interval = ttest_1samp(result.accuracies, 0).confidence_interval()
-    assert (result.estimate.low, result.estimate.high) == pytest.approx((interval.low, interval.high))
-    assert result.estimate.n == 200
+    assert (result.over_folds.low, result.over_folds.high) == pytest.approx((interval.low, interval.high))
+    assert result.over_folds.n == 200
+
+
+def test_the_interval_over_identities_knows_who_shares_pairs():
+    """The variance is the sum over all pairs of pairs with a common identity; of people on one pair each, binomial."""
+    generator = np.random.default_rng(0)
+    first, second = generator.integers(0, 12, (2, 200))
+    scores = Scores(generator.normal(first == second, 1), first, second)
+    result = fold_accuracy(scores)
+    right = np.concatenate(
+        [
+            (scores.values[part] >= t) == scores.genuine[part]
+            for t, part in zip(result.thresholds, np.split(np.arange(200), 10), strict=True)
+        ]
+    )
+    assert result.estimate.value == pytest.approx(result.mean) == pytest.approx(right.mean())
+    sides = np.stack([scores.first, scores.second])
+    shared = (sides[:, None, :, None] == sides[None, :, None, :]).any(axis=(0, 1))
+    rest = right - right.mean()
+    variance = (shared * np.outer(rest, rest)).sum() / (~shared).sum()
+    identities = len(np.unique(sides))
+    trials = result.mean * (1 - result.mean) / variance
+    expected = wilson_ends(result.mean, min(200, trials), student.ppf(0.975, identities - 1))
+    assert (result.estimate.low, result.estimate.high) == pytest.approx(expected)
+    assert (result.estimate.n, result.estimate.identities) == (200, identities)
+    scores = some_scores()
+    strangers = Scores(scores.values, np.arange(200), np.where(scores.genuine, np.arange(200), np.arange(200) + 500))
+    alone = fold_accuracy(strangers).estimate
+    binomial = wilson_ends(alone.value, 200, 1.97)
+    assert (alone.low, alone.high) == pytest.approx(binomial, abs=0.005)

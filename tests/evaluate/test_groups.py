@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from facelab.errors import FacelabError
-from facelab.evaluate import Estimate, WorstToBest, errors_by_group, wilson
+from facelab.evaluate import Estimate, WorstToBest, errors_by_group, pair_scores, wilson
 from facelab.evaluate.bootstrap import draw_identities
+from facelab.evaluate.counts import count_errors
 from facelab.evaluate.groups import _count
 
 
@@ -58,21 +59,41 @@ def test_rates_agree_with_a_loop_over_pairs(threshold):
 def test_draws_equal_explicit_copies_of_identities():
     embeddings, labels, _ = some_faces()
     unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-    count = _count(unit, labels, 0.3, block=200)
+    identities, count = _count(unit, labels, 0.3, block=200)
+    np.testing.assert_array_equal(identities, np.arange(12))
     drawn = next(draw_identities(12, 6, np.random.default_rng(0)))
-    far, frr = count.rates(drawn)
+    frr = count.frr_draws(drawn)
     for r, times in enumerate(drawn.astype(int)):
         images = [(i, copy) for i in range(72) for copy in range(times[labels[i]])]
-        accepted, refused = [], []
-        for a, (i, copy_i) in enumerate(images):
-            for j, copy_j in images[:a]:
-                yes = unit[i] @ unit[j] >= 0.3
-                if labels[i] != labels[j]:
-                    accepted.append(yes)
-                elif copy_i == copy_j:
-                    refused.append(not yes)
-        assert far[r] == pytest.approx(np.mean(accepted))
+        refused = [
+            unit[i] @ unit[j] < 0.3
+            for a, (i, copy_i) in enumerate(images)
+            for j, copy_j in images[:a]
+            if labels[i] == labels[j] and copy_i == copy_j
+        ]
         assert frr[r] == pytest.approx(np.mean(refused))
+
+
+def test_counts_of_embeddings_are_those_of_scores():
+    embeddings, labels, _ = some_faces()
+    unit = embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
+    (_, dense), sparse = _count(unit, labels, 0.3, block=200), count_errors(pair_scores(embeddings, labels), 0.3)
+    assert dense.far() == sparse.far()
+    assert dense.frr_rate == sparse.frr_rate
+    np.testing.assert_array_equal(dense.accepted, sparse.accepted.toarray())
+
+
+@pytest.mark.parametrize("rate", ["far", "frr"])
+def test_a_ratio_knows_whether_the_groups_are_the_same_people(rate):
+    """The same errors in two groups: of the same people the ratio is 1 for sure, of others it is not."""
+    embeddings, labels, _ = some_faces()
+    twice, groups = np.concatenate([embeddings, embeddings]), np.repeat(["a", "b"], 72)
+    same = errors_by_group(twice, np.concatenate([labels, labels]), groups, 0.3, replicates=200)
+    other = errors_by_group(twice, np.concatenate([labels, labels + 12]), groups, 0.3, replicates=200)
+    for audit, sure in ((same, True), (other, False)):
+        ratio = getattr(audit, f"{rate}_ratio").ratio
+        assert ratio.value == 1
+        assert (ratio.high - ratio.low < 1e-9) == sure
 
 
 def test_rotation_and_order_change_no_rate():

@@ -6,6 +6,7 @@ from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
 from facelab.errors import FacelabError
 from facelab.evaluate import (
     OpenSet,
+    bootstrap_interval,
     closed_set_accuracy,
     cmc,
     identification_rate,
@@ -48,6 +49,37 @@ def test_rank1_agrees_with_scikit_learn():
     (x, labels), _ = random_sets()
     neighbours = KNeighborsClassifier(2, metric="cosine").fit(x, labels).kneighbors(x, return_distance=False)[:, 1]
     assert leave_one_out_rank1(x, labels).value == pytest.approx((labels[neighbours] == labels).mean())
+
+
+def test_an_image_without_a_second_one_of_its_identity_is_no_failure():
+    labels = np.r_[np.repeat(np.arange(5), 4), 100 + np.arange(5)]
+    perfect = np.eye(10)[np.r_[np.repeat(np.arange(5), 4), np.arange(5, 10)]]
+    with pytest.warns(UserWarning, match="5 of 25 images are the only one of their identity: left out"):
+        found = leave_one_out_rank1(perfect, labels)
+    assert (found.value, found.n, found.identities) == (1, 20, 5)
+    mixed = perfect.copy()
+    mixed[0] = perfect[20]  # taken for a person of a single image: a failure all the same
+    with pytest.warns(UserWarning, match="left out"):
+        assert leave_one_out_rank1(mixed, labels).value == 19 / 20
+    with pytest.raises(FacelabError, match="none of 5 images has a second one"):
+        leave_one_out_rank1(np.eye(5), np.arange(5))
+
+
+def test_intervals_over_images_and_over_identities_are_named_apart():
+    """Two people whom nothing confuses, two who are taken for each other: other images are alike, other people not."""
+    labels = np.repeat(np.arange(4), 10)
+    gallery, taken = np.eye(4), np.eye(4)[np.array([0, 1, 3, 2])[labels]]
+    images, people = (
+        closed_set_accuracy(gallery, np.arange(4), taken, labels, over=over) for over in ("images", "identities")
+    )
+    assert images == wilson(20, 40)
+    assert images.identities is None
+    assert (people.value, people.n, people.identities) == (0.5, 40, 4)
+    assert people.high - people.low > 2 * (images.high - images.low)
+    (x, y), _ = random_sets()
+    assert leave_one_out_rank1(x, y, over="images") == wilson(round(42 * leave_one_out_rank1(x, y).value), 42)
+    with pytest.raises(FacelabError, match="over = 'pairs': give 'identities' or 'images'"):
+        leave_one_out_rank1(x, y, over="pairs")
 
 
 def test_a_probe_of_a_stranger_is_an_error():
@@ -241,7 +273,8 @@ def test_dir_interval_draws_people_and_finds_the_threshold_again():
         mated, strangers = np.repeat(search.mated, known[search.mated_labels]), search.strangers
         strangers = np.sort(np.repeat(strangers, unknown[search.stranger_labels]))[::-1]
         values.append((mated > strangers[int(0.1 * len(strangers) + 1e-9)]).mean())
-    assert (estimate.low, estimate.high) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])))
+    expected = bootstrap_interval(estimate.value, np.array(values), 30, 6, share=True)
+    assert (estimate.low, estimate.high) == pytest.approx((expected.low, expected.high))
     assert estimate.low < estimate.value < estimate.high
     assert search.dir_at_far(0.1, replicates=400, seed=3) == estimate
 
@@ -251,7 +284,8 @@ def test_mean_by_identity_is_the_mean_and_draws_people():
     all_or_nothing, mixed = labels < 10, np.tile([True, False], 100)
     level, wide = (mean_by_identity(values, labels, share=True) for values in (mixed, all_or_nothing))
     assert level.value == wide.value == 0.5
-    assert level.high == 0.5  # everybody is right half of the time: people do not matter
+    # Everybody is right half of the time, so people hardly matter; or all or nothing, so images do not.
+    assert 0.05 < level.high - level.low < 0.5 * (wide.high - wide.low)
     assert wide.high - wide.low == pytest.approx(4 * 0.5 / np.sqrt(20), rel=0.2)  # 20 people, not 200 images
     with pytest.raises(FacelabError, match="value of image 3 is not finite"):
         mean_by_identity(np.where(np.arange(200) == 3, np.nan, 0), labels, share=True)

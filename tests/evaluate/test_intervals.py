@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
+from scipy.stats import t as student
 
 import facelab
 from facelab.analyze import linear_probe, rank_correlation, ratio_by_identity, response
@@ -29,6 +31,7 @@ from facelab.evaluate import (
     verification_of_pairs,
     wilson,
 )
+from facelab.evaluate.estimate import wilson_ends
 from facelab.synth.vary import Sweep
 
 # Five people whom nothing confuses, four images of each; and three strangers.
@@ -150,17 +153,66 @@ def test_values_that_are_no_shares_are_not_taken_for_some():
         mean_by_identity(np.where(np.arange(20) == 3, 44, 0.5), LABELS, share=True)
 
 
-@pytest.mark.parametrize("share", [True, False])
-def test_the_interval_is_the_middle_of_the_draws_and_holds_the_value(share):
+def test_the_interval_of_a_share_is_wilsons_with_the_variance_of_the_draws():
+    """Worked again by solving Wilson's inequality |p - q| <= t sqrt(q (1 - q) / n) for q."""
+    draws = np.random.default_rng(0).normal(0.7, 0.05, 400)
+    found = bootstrap_interval(0.7, np.append(draws, np.nan), 1000, 12, share=True)
+    trials = 0.21 / (draws.var(ddof=1) + 0.21 / 144)
+
+    def reach(q: float) -> float:
+        return abs(0.7 - q) - student.ppf(0.975, 11) * np.sqrt(q * (1 - q) / trials)
+
+    assert (found.value, found.n, found.identities, found.few) == (0.7, 1000, 12, True)
+    assert found.low == pytest.approx(brentq(reach, 0.01, 0.7))
+    assert found.high == pytest.approx(brentq(reach, 0.7, 0.99))
+
+
+def test_a_share_has_no_more_trials_than_items_and_some_width_always():
+    alike = bootstrap_interval(0.5, np.full(9, 0.5), 20, 1000, share=True)  # each identity half right
+    assert (alike.low, alike.high) == pytest.approx(wilson_ends(0.5, 20, student.ppf(0.975, 999)))
+    alone = bootstrap_interval(0.5, np.full(9, 0.5), 20, 1, share=True)
+    assert (alone.low, alone.value, alone.high) == (0, 0.5, 1)  # one identity says nothing of others
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_interval_of_a_share_holds_it_and_lies_in_0_to_1(seed):
+    """Also with two draws, and however far they are from the value."""
+    generator = np.random.default_rng(seed)
+    for value in (0.0, 1e-15, 1e-6, generator.random(), 1 - 1e-9, 1.0):
+        draws = generator.random(generator.integers(2, 5)).round(seed % 3)
+        identities, n = (int(number) for number in generator.integers(1, [9, 50]))
+        found = bootstrap_interval(value, draws, n, identities, share=True)
+        assert 0 <= found.low <= found.value <= found.high <= 1
+        assert found.low < found.high
+
+
+def test_the_interval_of_a_mean_is_students():
+    values = np.random.default_rng(0).normal(5, 2, 8)
+    labels = np.arange(8)
+    found = mean_by_identity(values, labels, share=False, replicates=20_000)
+    half = student.ppf(0.975, 7) * values.std(ddof=1) / np.sqrt(8)
+    assert (found.low, found.high) == pytest.approx((values.mean() - half, values.mean() + half), rel=0.02)
+
+
+def test_the_interval_of_what_is_no_share_holds_the_value():
     draws = np.random.default_rng(0).uniform(0.2, 0.8, 999)
-    ends = tuple(np.percentile(draws, [2.5, 97.5]))
-    found = bootstrap_interval(0.5, np.append(draws, np.nan), 10, 10, share=share)
-    assert (found.value, found.low, found.high, found.n) == (0.5, *ends, 10)
-    assert bootstrap_interval(0.1, draws, 10, 10, share=share) == Estimate(0.1, 0.1, ends[1], 10)
-    assert bootstrap_interval(0.9, draws, 10, 10, share=share) == Estimate(0.9, ends[0], 0.9, 10)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    many = bootstrap_interval(0.5, np.append(draws, np.nan), 10, 10**6, share=False)
+    few = bootstrap_interval(0.5, draws, 10, 5, share=False)
+    assert (many.low, many.high) == pytest.approx((low, high), abs=1e-3)
+    assert few.low < low
+    assert few.high > high
+    assert bootstrap_interval(0.1, draws, 10, 10, share=False).low == 0.1
+    assert bootstrap_interval(0.9, draws, 10, 10, share=False).high == 0.9
 
 
-@pytest.mark.parametrize(("value", "draws"), [(np.nan, [0.5]), (0.5, [np.nan, np.nan]), (1.0, [])])
+@pytest.mark.parametrize("replicates", [-1, 0, 1, 2.5, "many"])
+def test_too_few_draws_are_named(replicates):
+    with pytest.raises(FacelabError, match=f"replicates = {replicates!r}: .*2000"):
+        verification(X, LABELS, replicates=replicates)
+
+
+@pytest.mark.parametrize(("value", "draws"), [(np.nan, [0.5, 0.5]), (0.5, [np.nan, np.nan]), (0.5, [0.5]), (1.0, [])])
 def test_what_was_not_measured_has_no_interval(value, draws):
     found = bootstrap_interval(value, np.array(draws), 10, 10, share=True)
     assert np.isnan([found.low, found.high]).all()
@@ -175,7 +227,7 @@ def test_infinite_draws_stand_in_their_place():
 
 
 def test_nobody_else_makes_ends_of_draws():
-    """No percentile at 2.5 or 97.5 % stands anywhere but in the one function."""
+    """No percentile at 2.5 or 97.5 % stands anywhere: whoever has draws gives them to bootstrap_interval."""
     found = set()
     for path in Path(facelab.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -183,4 +235,4 @@ def test_nobody_else_makes_ends_of_draws():
                 numbers = {inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant)}
                 if numbers & {2.5, 97.5, 0.025, 0.975, 0.05 / 2, 1 - 0.05 / 2}:
                     found.add(path.relative_to(Path(facelab.__file__).parent).as_posix())
-    assert found == {"evaluate/bootstrap.py"}
+    assert found == set()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from facelab.errors import FacelabError
-from facelab.evaluate import contrast, error_versus_reject, sharpness
+from facelab.evaluate import bootstrap_interval, contrast, error_versus_reject, sharpness
 
 
 def some_faces(seed: int = 0, identities: int = 12, images: int = 5):
@@ -87,8 +87,9 @@ def test_intervals_draw_people_with_all_their_pairs():
     for count in np.random.default_rng(4).multinomial(6, [1 / 6] * 6, size=100):
         rows = np.concatenate([np.flatnonzero(labels == k) for k in range(6) for _ in range(count[k])])
         copies = np.repeat(np.arange(6), 5)
-        areas.append(error_versus_reject(embeddings[rows], copies, -noise[rows], 0.5, replicates=1).area.value)
-    assert (curve.area.low, curve.area.high) == pytest.approx(tuple(np.percentile(areas, [2.5, 97.5])))
+        areas.append(error_versus_reject(embeddings[rows], copies, -noise[rows], 0.5, replicates=2).area.value)
+    expected = bootstrap_interval(curve.area.value, np.array(areas), 60, 6, share=True)
+    assert (curve.area.low, curve.area.high) == pytest.approx((expected.low, expected.high))
     assert (curve.low <= curve.frr).all()
     assert (curve.frr <= curve.high).all()
 
