@@ -145,8 +145,9 @@ def share_interval(value: float, variance: float, n: int, identities: int, freed
     but no more trials than items. So the interval lies in [0, 1], is longer towards the middle, and has a width. Where
     the share is 0 or 1 nothing is known of the variance, and few people are no proof: the trials are then the
     identities, and z = 1.96. Sources: E. L. Korn, B. I. Graubard, "Confidence intervals for proportions with small
-    expected number of positive counts estimated from survey data", Survey Methodology 24, 1998 (effective trials); R. Fogliato, P. Patil, P. Perona, "Confidence intervals for error rates in 1:1 matching tasks", IJCV
-    2024, arXiv 2306.01198 (Wilson's form for FAR and FRR).
+    expected number of positive counts estimated from survey data", Survey Methodology 24, 1998 (effective trials);
+    R. Fogliato, P. Patil, P. Perona, "Confidence intervals for error rates in 1:1 matching tasks", IJCV 2024, arXiv
+    2306.01198 (Wilson's form for FAR and FRR).
 
     Args:
         value: in [0, 1].
@@ -164,7 +165,7 @@ def share_interval(value: float, variance: float, n: int, identities: int, freed
         return replace(wilson(round(value) * sample, sample), n=n, identities=identities)
     freedom = identities - 1 if freedom is None else freedom
     if freedom <= 0:  # of one identity nothing follows for others
-        return replace(wilson(0, 1), value=float(value), low=0.0, high=1.0, n=n, identities=identities)
+        return Estimate(float(value), 0.0, 1.0, n, identities)
     trials = np.clip(value * (1 - value) / variance, 1, n) if variance > 0 else n
     return Estimate(float(value), *wilson_ends(float(value), trials, float(stdtrit(freedom, 0.975))), n, identities)
 

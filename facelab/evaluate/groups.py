@@ -131,8 +131,10 @@ def errors_by_group(
     frr_draws = np.concatenate(drawn, axis=1)
     audited = []
     for g, (name, (people, counts)) in enumerate(zip(names.tolist(), known, strict=True)):
-        far = _measured(name, "impostor", counts.far)
-        frr = _measured(name, "genuine", lambda counts=counts, g=g: counts.frr(frr_draws[g]))
+        far, frr = counts.far(), counts.frr(frr_draws[g])
+        for kind, rate in (("impostor", far), ("genuine", frr)):
+            if rate.n == 0:
+                warnings.warn(f"group {name!r} has no {kind} pairs: NaN", stacklevel=2)
         audited.append(GroupErrors(name, int((groups == names[g]).sum()), len(people), far, frr))
 
     def far_variance(worst: int, best: int) -> float:
@@ -178,13 +180,6 @@ def _count(
     for matrix in (impostor, accepted):
         np.fill_diagonal(matrix, 0)
     return identities, ErrorCounts(genuine, refused, impostor, accepted)
-
-
-def _measured(group: Hashable, kind: str, measure: Callable[[], Estimate]) -> Estimate:
-    estimate = measure()
-    if math.isnan(estimate.value):
-        warnings.warn(f"group {group!r} has no {kind} pairs: NaN", stacklevel=3)
-    return estimate
 
 
 def _worst_to_best(

