@@ -65,6 +65,22 @@ def status(plan: PlanName, out: Out = None, jobs: Jobs = 1) -> None:
 
 
 @study.command()
+def bundle(
+    plan: PlanName,
+    out: Annotated[Path, typer.Option(help="Folder for run.sh, plan.toml and the parts.")],
+    part_mb: Annotated[float, typer.Option(min=1, help="No part is larger, in MB.")] = 60,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that render what is not rendered yet.")] = 1,
+) -> None:
+    """Pack what a machine without a network needs to run a plan: source, plan, rendered faces."""
+    from facelab.study.bundle import bundle as pack
+
+    script, *files = pack(plan, out, part_mb=part_mb, workers=workers, show_progress=True)
+    for path in files:
+        _say(f"{path} {path.stat().st_size / 1e6:.1f} MB")
+    _say(f"There: bash {script.name} --device cuda --jobs 4. Here again: facelab study publish {plan} --out runs")
+
+
+@study.command()
 def report(plan: PlanName, out: Out = None) -> None:
     """Make results, tables and figures from the runs, in their folder."""
     from facelab.study.folder import StudyFolder

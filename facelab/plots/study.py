@@ -25,7 +25,8 @@ def loss_results(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figur
     )
     for panel, (title, losses) in zip(axes[0], panels.items(), strict=True):
         for place, loss in enumerate(order):
-            row = {"low": losses[loss]["value"], "high": losses[loss]["value"]} | losses[loss]
+            value = losses[loss]["value"]
+            row: dict[str, Any] = {"low": value, "high": value, **losses[loss]}
             panel.plot(row["seeds"], [place + 0.22] * len(row["seeds"]), "|", color=GREY, markersize=6)
             whiskers(panel, [place], [row], across=True, color=_colour(loss))
         panel.set_title(title)

@@ -70,8 +70,7 @@ class Plan(Strict):
     @classmethod
     def load(cls, plan: Path | str) -> Self:
         """Read a plan: one that comes with facelab, by its name, or a TOML file."""
-        known = PLANS / f"{plan}.toml"
-        path = known if known.is_file() else Path(plan)
+        path = plan_file(plan)
         return cls.parse(read_toml(path, f"Give a TOML file, or one of: {', '.join(plans())}."), path.name)
 
     def as_dict(self) -> dict[str, Any]:
@@ -82,3 +81,9 @@ class Plan(Strict):
 def plans() -> list[str]:
     """Return the names of the plans that come with facelab."""
     return sorted(path.stem for path in PLANS.glob("*.toml"))
+
+
+def plan_file(plan: Path | str) -> Path:
+    """Return the file of a plan: one that comes with facelab, by its name, or the path itself."""
+    known = PLANS / f"{plan}.toml"
+    return known if known.is_file() else Path(plan)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import torch
 
 from facelab.errors import FacelabError
 from facelab.evaluate import Scores, compare_scores, pair_scores, tar_at_far
+from facelab.study.bundle import bundle
 from facelab.study.experiment import Job, Outcome
 from facelab.study.folder import StudyFolder
 from facelab.study.losses import Choose, Losses, Measure, Parts
@@ -25,7 +27,7 @@ from facelab.study.runner import run_plan
 pytestmark = pytest.mark.slow
 
 TOML = """
-name = "tiny"
+name = "tiny-losses"
 title = "Two losses, tiny"
 experiment = "losses"
 [settings]
@@ -96,6 +98,35 @@ def test_a_study_that_is_killed_goes_on_and_finds_the_same_beside_each_other(pla
     assert make_report(folder).values == results.values
 
 
+def test_a_bundle_runs_where_nothing_can_be_rendered_or_fetched(plan, done, tmp_path):
+    script, toml, *parts = bundle(plan, tmp_path / "carried", part_mb=8)
+    assert len(parts) > 1
+    assert max(part.stat().st_size for part in parts) <= 8e6
+    assert toml.read_text() == TOML
+    lacking = tmp_path / "lacking"
+    for name in ("warp", "platformdirs"):  # as if they were not installed
+        (lacking / name).mkdir(parents=True)
+        (lacking / name / "__init__.py").write_text(f"raise ImportError('no {name} here')")
+    code = f"""
+import facelab
+from facelab.study.experiment import Job
+from facelab.study.plan import Plan
+faces = Plan.load("plan.toml").settings.runs()["faces"].compute(Job("cpu", 1, None, None, {{}}, False))
+assert facelab.__file__.startswith({str(script.parent)!r}), facelab.__file__
+print(faces.values)
+"""
+    line = 'python3 -m facelab study run plan.toml --out runs "$@"'
+    text = script.read_text().replace('PYTHONPATH="', f'PYTHONPATH="{lacking}:')
+    assert line in text
+    (tmp_path / "code.py").write_text(code)
+    script.write_text(text.replace(line, f"python3 {tmp_path / 'code.py'}"))
+    environment = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": "/nowhere"}
+    told = subprocess.run(["bash", str(script)], capture_output=True, text=True, env=environment)
+    assert told.stdout == f"{done.outcome('faces').values}\n", told.stderr
+    with pytest.raises(FacelabError, match="more than a part"):
+        bundle(plan, tmp_path / "small", part_mb=0.1)
+
+
 def test_the_trial_with_the_best_validation_is_taken(done, results):
     for loss in ("cross-entropy", "arcface"):
         trials = [done.outcome(f"tune-{loss}-{k}").values for k in range(2)]
@@ -132,10 +163,10 @@ def test_published_numbers_follow_from_the_arrays(done, results):
 
 def test_published_arrays_give_the_published_numbers(done, results, tmp_path):
     publish_results(done, tmp_path)
-    published = Results.load(tmp_path / "tiny.json")
+    published = Results.load(tmp_path / "tiny-losses.json")
     assert published.values == results.values
-    assert published.arrays == hashlib.sha256((tmp_path / "tiny.npz").read_bytes()).hexdigest()
-    with np.load(tmp_path / "tiny.npz") as arrays:
+    assert published.arrays == hashlib.sha256((tmp_path / "tiny-losses.npz").read_bytes()).hexdigest()
+    with np.load(tmp_path / "tiny-losses.npz") as arrays:
         right = {
             loss: arrays[f"predictions.{loss}.4.centroid"] == arrays["labels"] for loss in ("arcface", "cross_entropy")
         }
