@@ -572,6 +572,19 @@ def _(data: ExampleData) -> Figure:
     return plots.interval_widths({"pairs": np.array(pairs), "people": people}, xlabel="AUC")
 
 
+@example("coverage_intervals", "Two stacks of 100 intervals: of pairs many miss a dashed line, of people hardly any.")
+def _(data: ExampleData) -> Figure:
+    from facelab.evaluate import simulate_intervals
+
+    del data
+    found, name = simulate_intervals("look-alikes", 16, ["errors"], datasets=100, replicates=20), "FAR at threshold 0.1"
+    ways = {
+        "pairs taken as independent": found[f"{name}, pairs taken as independent"],
+        "other people": found[name],
+    }
+    return plots.coverage_intervals(ways, xlabel="FAR")
+
+
 @example("cmc_curves", "Two rising curves: the share of probes found among the k best.")
 def _(data: ExampleData) -> Figure:
     from facelab.evaluate import cmc

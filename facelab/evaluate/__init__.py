@@ -3,6 +3,7 @@
 from facelab.evaluate.bootstrap import bootstrap_curves, bootstrap_interval, identity_bootstrap, mean_by_identity
 from facelab.evaluate.calibration import Calibration, calibrate, cllr
 from facelab.evaluate.comparison import Comparison, compare_by_identity, compare_scores, holm, holm_sentence
+from facelab.evaluate.coverage import Simulated, simulate_intervals
 from facelab.evaluate.curve import Roc, auc, det, eer, roc, tar_at_far
 from facelab.evaluate.estimate import Estimate, wilson
 from facelab.evaluate.folds import FoldAccuracy, draw_pairs, fold_accuracy
@@ -48,6 +49,7 @@ __all__ = [
     "OperatingPoint",
     "Roc",
     "Scores",
+    "Simulated",
     "Templates",
     "Transfer",
     "WorstToBest",
@@ -89,6 +91,7 @@ __all__ = [
     "ranks",
     "roc",
     "sharpness",
+    "simulate_intervals",
     "streamed_roc",
     "tar_at_far",
     "threshold_at_far",

@@ -248,7 +248,7 @@ def _true(data: _DataSet, name: str) -> float:
     return TRUTH[data.population.name][name]
 
 
-def simulate(
+def simulate_intervals(
     population: str,
     identities: int,
     protocols: Sequence[str] = ("curves", "errors"),
@@ -271,7 +271,7 @@ def simulate(
         FacelabError: there is no such population or protocol.
 
     Example:
-        >>> found = simulate("alike", 10, ["errors"], datasets=20, replicates=20)["FAR at threshold 0.1"]
+        >>> found = simulate_intervals("alike", 10, ["errors"], datasets=20, replicates=20)["FAR at threshold 0.1"]
         >>> found.truth, found.coverage.n
         (0.1, 20)
     """

@@ -33,6 +33,7 @@ from facelab.plots.synth import attribute_spread, one_factor_at_a_time, people_b
 from facelab.plots.training import angle_curves, loss_steps, training_curves
 from facelab.plots.verification import (
     compared_pair,
+    coverage_intervals,
     det_curves,
     error_reject_curves,
     fold_accuracies,
@@ -55,6 +56,7 @@ __all__ = [
     "collapse_curves",
     "compared_pair",
     "confusion_sheet",
+    "coverage_intervals",
     "decision_boundaries",
     "det_curves",
     "detections_sheet",

@@ -12,6 +12,7 @@ from facelab.evaluate import (
     GroupAudit,
     Roc,
     Scores,
+    Simulated,
     auc,
     bootstrap_interval,
     det,
@@ -228,4 +229,27 @@ def interval_widths(draws: Mapping[str, np.ndarray], *, xlabel: str) -> Figure:
     overlaid_histograms(panel, groups, bins)
     panel.set(xlabel=xlabel, ylabel="density of draws", yticks=[], ylim=(0, 1.35 * panel.get_ylim()[1]))
     panel.legend(fontsize=8)
+    return figure
+
+
+@styled
+def coverage_intervals(simulated: Mapping[str, Simulated], *, xlabel: str) -> Figure:
+    """Draw the intervals of many data sets, one panel for each way to make them; those that miss the truth stand out.
+
+    Args:
+        simulated: of :func:`facelab.evaluate.simulate_intervals`, by the name of the way.
+        xlabel: what was measured.
+    """
+    figure, axes = new_figure(1, len(simulated), width=7.2, height=3.6, sharex=True, sharey=True)
+    for panel, (name, found) in zip(axes[0], simulated.items(), strict=True):
+        known = sorted((e for e in found.estimates if not np.isnan(e.low)), key=lambda e: e.value)
+        low, value, high = (np.array([getattr(e, end) for e in known]) for end in ("low", "value", "high"))
+        held, row = (low <= found.truth) & (found.truth <= high), np.arange(len(known))
+        for rows, colour, label in ((held, BLUE, "holds the truth"), (~held, ORANGE, "misses it")):
+            panel.hlines(row[rows], low[rows], high[rows], color=colour, linewidth=0.8, label=label)
+        panel.plot(value, row, color=BLACK, linewidth=0.8, label="value")
+        panel.axvline(found.truth, color=BLACK, linestyle="--", linewidth=1, label="truth")
+        panel.set(title=f"{name}:\n{held.sum()} of {len(held)} hold the truth", xlabel=xlabel, yticks=[])
+    axes[0, 0].set_ylabel("data sets, by value")
+    axes[0, -1].legend(fontsize=8, loc="lower right")
     return figure

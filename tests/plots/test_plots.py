@@ -11,8 +11,10 @@ from facelab.analyze import Failure, wrong_names
 from facelab.course.figures import figure_functions
 from facelab.detect import Detection
 from facelab.evaluate import (
+    Estimate,
     OpenSet,
     Scores,
+    Simulated,
     det,
     error_versus_reject,
     errors_by_group,
@@ -161,6 +163,17 @@ def test_one_threshold_on_two_sets(scores):
     drawn(figure)
     figure = plots.interval_widths({"pairs": np.arange(100.0), "people": np.arange(200.0)}, xlabel="x")
     assert "people: 4.781 to 194.219" in [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    drawn(figure)
+
+
+def test_intervals_that_miss_the_truth_stand_out():
+    ends = [(0.1, 0.3), (0.2, 0.4), (0.35, 0.5), (np.nan, np.nan)]
+    simulated = Simulated(0.3, [Estimate((low + high) / 2, low, high, 9) for low, high in ends])
+    figure = plots.coverage_intervals({"a way": simulated, "another": simulated}, xlabel="FAR")
+    assert figure.axes[0].get_title(loc="left") == "a way:\n2 of 3 hold the truth"
+    held, missed = figure.axes[0].collections
+    assert [segment[:, 0].tolist() for segment in held.get_segments()] == [[0.1, 0.3], [0.2, 0.4]]
+    assert [segment[:, 0].tolist() for segment in missed.get_segments()] == [[0.35, 0.5]]
     drawn(figure)
 
 
