@@ -5,7 +5,6 @@ from facelab.cli.program import Verb, app, typer_app
 
 for verb in (  # as the help lists them
     quickstart.quickstart,
-    data.data,
     detect.detect,
     align.align,
     synth.synth,
@@ -15,6 +14,7 @@ for verb in (  # as the help lists them
     evaluate.evaluate,
 ):
     typer_app.command(cls=Verb)(verb)
+typer_app.add_typer(data.data, name="data")
 typer_app.add_typer(study.study, name="study")
 
 __all__ = ["app"]
