@@ -16,7 +16,8 @@ from facelab.errors import FacelabError
 if TYPE_CHECKING:  # help texts are made from the table, and need no pandas
     from facelab.align.warp import Method
     from facelab.data import FaceSet, PairList
-    from facelab.detect import Detector, Which
+    from facelab.detect import Detector
+    from facelab.detect.detection import Which
 
 Images = Literal["auto", "chips", "photographs"]
 Missing = Literal["raise", "skip", "default"]

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from facelab.detect.detection import Detection, Which, choose, largest
+from facelab.detect.detection import Detection, choose, largest
 from facelab.detect.metrics import (
     Matches,
     average_precision,
@@ -12,6 +12,7 @@ from facelab.detect.metrics import (
     precision_recall,
 )
 from facelab.detect.registry import Detector, detector_title, detectors, make_detector
+from facelab.detect.turns import QuarterTurns
 
 if TYPE_CHECKING:
     from facelab.detect.mtcnn import MTCNN
@@ -21,7 +22,7 @@ __all__ = [
     "Detection",
     "Detector",
     "Matches",
-    "Which",
+    "QuarterTurns",
     "average_precision",
     "choose",
     "detector_title",

@@ -24,7 +24,7 @@ class Detection:
         landmarks: left eye, right eye, nose, left mouth corner, right mouth corner, left meaning image left; (5, 2),
             float32. None from a detector that finds boxes only. Of a turned face, in their order on the upright one.
         turn: how many quarter turns anticlockwise of the image make the face upright, 0 to 3; see
-            :class:`facelab.detect.turns.QuarterTurns`.
+            :class:`facelab.detect.QuarterTurns`.
     """
 
     box: np.ndarray

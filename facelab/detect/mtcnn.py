@@ -29,6 +29,9 @@ class MTCNN:
     levels go through R-Net and O-Net together. Memory does not grow with the size of a photograph, beyond the decoded
     picture and its largest pyramid level, 8 bits each.
 
+    The networks know upright faces. Of faces turned by a quarter they find few; on a head that stands upside down they
+    may find a face whose landmarks are wrong, see :class:`facelab.detect.QuarterTurns`.
+
     Args:
         min_face: the smallest face to look for, in pixels. Twice the value is about four times as fast.
         max_faces: return at most so many faces of an image, those with the best scores; None for all.

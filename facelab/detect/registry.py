@@ -49,7 +49,7 @@ def make_detector(name: str, *, turns: bool = False, **options: Any) -> Detector
 
     Args:
         name: one of :func:`detectors`.
-        turns: look at turned pictures too, see :class:`facelab.detect.turns.QuarterTurns`.
+        turns: look at turned pictures too, see :class:`facelab.detect.QuarterTurns`.
         options: arguments of its class; all take ``min_face`` and ``max_faces``. An option that is None is left out. A
             detector that computes on the CPU only can be told so: ``device`` ``"auto"`` or ``"cpu"``.
 

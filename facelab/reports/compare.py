@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from facelab.align import align_batch, template
 from facelab.align.warp import Method
 from facelab.data import FaceSet, read_image
-from facelab.detect import Detector, Which, choose, largest, make_detector
+from facelab.detect import Detector, choose, largest, make_detector
+from facelab.detect.detection import Which
 from facelab.errors import FacelabError
 from facelab.evaluate import Scores, calibrate, errors_at, operating_point, pair_scores
 from facelab.files import facelab_home
@@ -155,7 +156,7 @@ def compare(
         which: of several faces in a photograph, see :func:`facelab.detect.choose`. ``"all"``: every face of one picture
             is compared with every face of the other, and the best pair counts; notes say which faces these are, counted
             from the left, and what so many tries do to the FAR.
-        turns: look at turned pictures too, see :class:`facelab.detect.turns.QuarterTurns`.
+        turns: look at turned pictures too, see :class:`facelab.detect.QuarterTurns`.
         flip: add to each embedding that of the mirrored chip, see :class:`facelab.models.Embedder`.
         threshold_from: a ``results.json`` of ``facelab evaluate``, or a JSON file with a number ``threshold``.
         calibrate_on: a name or path for :func:`facelab.sources.open_chips`; people whose names the network was trained

@@ -10,7 +10,8 @@ import numpy as np
 
 from facelab.align.warp import Method
 from facelab.data import FaceSet, read_pairs
-from facelab.detect import Detector, Which
+from facelab.detect import Detector
+from facelab.detect.detection import Which
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
 from facelab.evaluate import contrast, sharpness
