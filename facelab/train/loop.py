@@ -83,7 +83,7 @@ def fit(
             if recipe.augment:
                 images = augment(images, torch.default_generator, recipe.augmentation)
             with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-                embeddings = training.network(images.contiguous(memory_format=torch.channels_last))
+                embeddings = training.network(images.contiguous(memory_format=training.layout))
             embeddings, labels = processes.gather(embeddings), processes.gather(labels)
             value = training.loss(embeddings, labels)
             training.update(value, recipe.clip_norm)

@@ -30,6 +30,7 @@ class Training:
 
     Attributes:
         network: what a step calls.
+        layout: of images that the network is fastest with.
         loss: of embeddings and labels of the whole batch.
         optimizer: one group for the network, one for the loss.
     """
@@ -37,7 +38,9 @@ class Training:
     def __init__(self, state: Checkpoint, device: torch.device):
         recipe = state.recipe
         torch.manual_seed(recipe.seed)
-        self._plain = recipe.build_network().to(device).to(memory_format=torch.channels_last).train()
+        network = recipe.build_network().to(device)
+        self.layout = _layout(network, device)
+        self._plain = network.to(memory_format=self.layout).train()
         _freeze(self._plain, recipe.frozen)
         self.loss = recipe.build_loss(len(state.identities)).to(device).train()
         self.optimizer = _optimizer(recipe, self._plain, self.loss)
@@ -120,6 +123,12 @@ class Training:
         return state
 
 
+def _layout(network: nn.Module, device: torch.device) -> torch.memory_format:
+    """Return channels last; channels first for full convolutions on a CPU (a ResNet at 32 pixels: 0.32 s for 0.40)."""
+    full = not any(isinstance(module, nn.Conv2d) and module.groups > 1 for module in network.modules())
+    return torch.contiguous_format if full and device.type == "cpu" else torch.channels_last
+
+
 def _each_centre(optimizer: dict[str, Any], rows: Callable[[Tensor], Tensor]) -> dict[str, Any]:
     """Apply ``rows`` to what the optimiser remembers of each class centre: from this process's part to the whole or
     back.
@@ -144,7 +153,7 @@ def _optimizer(recipe: Recipe, network: nn.Module, loss: nn.Module) -> optim.Opt
         raise FacelabError(
             f"{recipe.loss.name} has no class centres and the network is frozen: nothing is left to train."
         )
-    fused = next(network.parameters()).is_cuda or None  # one kernel; None: as torch does it
+    fused = next(network.parameters()).device.type in ("cuda", "cpu") or None  # one pass; None: as torch does it
     if recipe.optimizer == "adamw":
         return optim.AdamW(groups, betas=(recipe.momentum, 0.999), weight_decay=recipe.weight_decay, fused=fused)
     return optim.SGD(groups, momentum=recipe.momentum, weight_decay=recipe.weight_decay, fused=fused)
