@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.bootstrap import bootstrap_curves
+from facelab.evaluate.bootstrap import bootstrap_curves, share_interval
 from facelab.evaluate.checks import check_finite
 from facelab.evaluate.curve import Roc, roc
 from facelab.evaluate.estimate import Estimate
@@ -92,11 +92,7 @@ def compare_by_identity(first: np.ndarray, second: np.ndarray) -> Comparison:
     seeds, identities = d.shape
     if identities < 2:
         raise FacelabError(f"{identities} identities: at least 2 are needed to know how much they differ.")
-    v_seed = d.mean(axis=1).var(ddof=1) / seeds if seeds > 1 else 0.0
-    v_identity = d.mean(axis=0).var(ddof=1) / identities
-    rest = d - d.mean(axis=1, keepdims=True) - d.mean(axis=0) + d.mean()
-    v_both = (rest**2).sum() / (d.size * (seeds - 1) * (identities - 1)) if seeds > 1 else 0.0
-    return _comparison(float(d.mean()), v_seed, v_identity, v_both, seeds, identities)
+    return _comparison(float(d.mean()), _crossed(*_variances(d), seeds, identities), seeds, identities)
 
 
 def compare_scores(
@@ -152,10 +148,41 @@ def compare_draws(
     drawn = drawn[:, np.isfinite(drawn).all(axis=0)]  # a draw may lack genuine pairs
     if drawn.shape[1] < 2:
         raise FacelabError("hardly any draw of identities has genuine and impostor pairs; add identities.")
-    v_seed = difference.var(ddof=1) / seeds if seeds > 1 else 0.0
-    v_identity = drawn.mean(axis=0).var(ddof=1)
-    v_both = max(0.0, (drawn.var(axis=1, ddof=1).mean() - v_identity) / (seeds - 1)) if seeds > 1 else 0.0
-    return _comparison(float(difference.mean()), v_seed, v_identity, v_both, seeds, identities)
+    variance = _crossed(*_drawn_variances(difference, drawn, identities), seeds, identities)
+    return _comparison(float(difference.mean()), variance, seeds, identities)
+
+
+def share_over_seeds(right: np.ndarray, n: int) -> Estimate:
+    """Return the mean of a share over trainings, with its 95 % interval over seeds and identities.
+
+    The variance is that of :func:`compare_by_identity`, with what :func:`facelab.evaluate.bootstrap.draws_variance`
+    adds; the interval is Wilson's, so it lies in [0, 1].
+
+    Args:
+        right: share of each identity's images that is right, shape (seeds, identities).
+        n: what the estimate counts.
+    """
+    seeds, identities = right.shape
+    return _share(float(right.mean()), _crossed(*_variances(right), seeds, identities), n, identities)
+
+
+def drawn_share_over_seeds(values: np.ndarray, draws: np.ndarray, n: int, identities: int) -> Estimate:
+    """Return the mean over trainings of any share, as :func:`share_over_seeds`, from draws of identities.
+
+    Args:
+        values: the share for each seed, shape (seeds,).
+        draws: the share on each draw of identities, shape (seeds, r); draw k is the same everywhere.
+        n: what the estimate counts.
+        identities: how many were drawn from.
+    """
+    draws = draws[:, np.isfinite(draws).all(axis=0)]
+    variance = _crossed(*_drawn_variances(np.asarray(values), draws, identities), len(values), identities)
+    return _share(float(np.mean(values)), variance, n, identities)
+
+
+def _share(value: float, crossed: tuple[float, float], n: int, identities: int) -> Estimate:
+    variance, freedom = crossed
+    return share_interval(value, variance + value * (1 - value) / identities**2, n, identities, freedom)
 
 
 def _draws(scores: Scores, measure: Callable[[Roc], np.ndarray], replicates: int, seed: int) -> np.ndarray:
@@ -163,20 +190,47 @@ def _draws(scores: Scores, measure: Callable[[Roc], np.ndarray], replicates: int
     return np.concatenate([measure(curve) for curve in curves])
 
 
-def _comparison(
-    value: float, v_seed: float, v_identity: float, v_both: float, seeds: int, identities: int
-) -> Comparison:
+def _variances(d: np.ndarray) -> tuple[float, float, float]:
+    """Return the variance of the mean of (seeds, identities) values: from seeds, from identities, what is in both."""
+    seeds, identities = d.shape
+    v_identity = d.mean(axis=0).var(ddof=1) / identities
+    if seeds == 1:
+        return 0.0, v_identity, 0.0
+    rest = d - d.mean(axis=1, keepdims=True) - d.mean(axis=0) + d.mean()
+    v_both = (rest**2).sum() / (d.size * (seeds - 1) * (identities - 1))
+    return d.mean(axis=1).var(ddof=1) / seeds, v_identity, v_both
+
+
+def _drawn_variances(values: np.ndarray, draws: np.ndarray, identities: int) -> tuple[float, float, float]:
+    """The same of a measure (seeds,) and its draws (seeds, r)."""
+    seeds, lacking = len(values), identities / max(identities - 1, 1)  # draws lack one part of as many
+    v_identity = lacking * draws.mean(axis=0).var(ddof=1)
+    if seeds == 1:
+        return 0.0, v_identity, 0.0
+    v_both = max(0.0, (lacking * draws.var(axis=1, ddof=1).mean() - v_identity) / (seeds - 1))
+    return values.var(ddof=1) / seeds, v_identity, v_both
+
+
+def _crossed(v_seed: float, v_identity: float, v_both: float, seeds: int, identities: int) -> tuple[float, float]:
+    """Return the variance of the mean and its degrees of freedom."""
+    variance = max(v_seed + v_identity - v_both, v_seed, v_identity)
+    free_seeds, free_identities = max(seeds - 1, 1), max(identities - 1, 1)
+    if variance == 0:
+        return 0.0, free_identities
+    shares = np.array([v_seed, v_identity, v_both]) / variance
+    return variance, float(1 / (shares**2 / [free_seeds, free_identities, free_seeds * free_identities]).sum())
+
+
+def _comparison(value: float, crossed: tuple[float, float], seeds: int, identities: int) -> Comparison:
     from scipy.special import stdtr, stdtrit
 
-    variance = max(v_seed + v_identity - v_both, v_seed, v_identity)
+    variance, freedom = crossed
     if variance == 0:
-        return Comparison(Estimate(value, value, value, identities), float(value == 0), seeds)
-    free_seeds, free_identities = max(seeds - 1, 1), identities - 1
-    shares = np.array([v_seed, v_identity, v_both]) / variance
-    freedom = 1 / (shares**2 / [free_seeds, free_identities, free_seeds * free_identities]).sum()
+        return Comparison(Estimate(value, value, value, identities, identities), float(value == 0), seeds)
     half = stdtrit(freedom, 0.975) * np.sqrt(variance)
     p_value = 2 * stdtr(freedom, -abs(value) / np.sqrt(variance))
-    return Comparison(Estimate(value, float(value - half), float(value + half), identities), float(p_value), seeds)
+    difference = Estimate(value, float(value - half), float(value + half), identities, identities)
+    return Comparison(difference, float(p_value), seeds)
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:

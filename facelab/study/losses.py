@@ -35,7 +35,7 @@ from facelab.evaluate import (
     roc,
 )
 from facelab.evaluate.bootstrap import bootstrap_curves, bootstrap_interval
-from facelab.evaluate.comparison import Comparison, compare_draws
+from facelab.evaluate.comparison import Comparison, compare_draws, drawn_share_over_seeds, share_over_seeds
 from facelab.evaluate.curve import Roc, auc, eer, tar_at_far
 from facelab.evaluate.templates import make_templates
 from facelab.files import atomic_write
@@ -459,14 +459,14 @@ class Losses(Experiment):
             with atomic_write(NETWORKS / f"{name}.npz") as temporary:
                 np.savez_compressed(temporary, **weights)
                 digest = hashlib.sha256(temporary.read_bytes()).hexdigest()
-            people = np.bincount(made.arrays["stranger_labels"])
-            pairs = int((people * (people - 1) // 2).sum())
+            strangers = made.arrays["stranger_labels"]
+            pairs, people = pair_numbers(strangers), len(np.unique(strangers))
             about[name] = {
                 "sha256": digest,
                 **{field: found["recipe"][field] for field in ("backbone", "embedding_dim", "size")},
                 "recipe": found["recipe"],
                 "strangers": {
-                    key: bootstrap_interval(found[key], draws, pairs, len(people), share=True).as_dict()
+                    key: bootstrap_interval(found[key], draws, pairs[key], people, share=True).as_dict()
                     for key, draws in drawn.items()
                 },
             }
@@ -579,12 +579,15 @@ class _Tested:
     Attributes:
         right: share of each identity's test images that each scorer names rightly, shapes (seeds, identities).
         points: measures on strangers, shapes (seeds,); draws: of some of them, shapes (seeds, r).
+        images: how many test images; pairs: of strangers, that each measure counts.
         strangers: how many.
     """
 
     right: dict[str, np.ndarray]
     points: dict[str, np.ndarray]
     draws: dict[str, np.ndarray]
+    images: int
+    pairs: dict[str, int]
     strangers: int
 
     @classmethod
@@ -598,26 +601,25 @@ class _Tested:
         }
         points = {key: np.array([run.values[key] for run in measured]) for key in measured[0].values}
         draws = {key: np.array([run.arrays[key] for run in measured]) for key in measured[0].arrays}
-        return cls(right, points, draws, len(np.unique(runs[0].arrays["stranger_labels"])))
+        strangers = runs[0].arrays["stranger_labels"]
+        return cls(right, points, draws, len(labels), pair_numbers(strangers), len(np.unique(strangers)))
 
-    def minus(self, other: "_Tested | None", measure: str) -> Comparison:
-        """Compare with another loss, or with nothing: its mean with its interval over seeds and identities."""
-        if measure in ("accuracy", *SCORERS):
-            scorer = measure if measure in SCORERS else "centroid"
-            mine = self.right[scorer]
-            return compare_by_identity(mine, other.right[scorer] if other else np.zeros_like(mine))
+    def minus(self, other: "_Tested", measure: str) -> Comparison:
+        """Compare with another loss."""
+        if measure == "accuracy":
+            return compare_by_identity(self.right["centroid"], other.right["centroid"])
         points, draws = self.points[measure], self.draws[measure]
-        if other is None:
-            return compare_draws(points, np.zeros_like(points), draws, np.zeros_like(draws), self.strangers)
         return compare_draws(points, other.points[measure], draws, other.draws[measure], self.strangers)
 
     def measured(self) -> dict[str, Any]:
         """Each measure: its mean with its interval over seeds and identities (others only seeds), and each seed's."""
         result: dict[str, Any] = {}
         for scorer, right in self.right.items():
-            result[scorer] = self.minus(None, scorer).difference.as_dict() | {"seeds": right.mean(axis=1).tolist()}
+            result[scorer] = share_over_seeds(right, self.images).as_dict() | {"seeds": right.mean(axis=1).tolist()}
         for key, points in self.points.items():
-            mean = self.minus(None, key).difference.as_dict() if key in self.draws else {"value": float(points.mean())}
+            mean = {"value": float(points.mean())}
+            if key in self.draws:
+                mean = drawn_share_over_seeds(points, self.draws[key], self.pairs[key], self.strangers).as_dict()
             result[key] = mean | {"seeds": points.tolist()}
         right, draws = self.right["centroid"], self.draws["tar_at_far_0.01"]
         result["variation"] = {  # standard deviations of one training's result
@@ -631,6 +633,14 @@ class _Tested:
             },
         }
         return result
+
+
+def pair_numbers(labels: np.ndarray) -> dict[str, int]:
+    """Return how many pairs each measure of strangers counts: all for AUC and EER, the genuine ones for TAR."""
+    people = np.bincount(labels)
+    genuine = int((people * (people - 1) // 2).sum())
+    every = len(labels) * (len(labels) - 1) // 2
+    return {"auc": every, "eer": every} | {f"tar_at_far_{far:g}": genuine for far in FARS}
 
 
 def by_identity(right: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -15,7 +15,9 @@ from facelab.evaluate import (
     holm,
     holm_sentence,
     roc,
+    wilson,
 )
+from facelab.evaluate.comparison import drawn_share_over_seeds, share_over_seeds
 
 
 def crossed(generator, seeds, identities, effect=0.0, seed_sd=1.0, identity_sd=1.0, rest_sd=1.0):
@@ -36,6 +38,25 @@ def test_intervals_cover_the_truth(seed_sd, identity_sd, rest_sd):
         result = compare_by_identity(*crossed(generator, 5, 30, 0.5, seed_sd, identity_sd, rest_sd)).difference
         covered += result.low <= 0.5 <= result.high
     assert covered / 600 > 0.925
+
+
+def test_a_share_over_seeds_stays_a_share_and_knows_both_sources():
+    """Of few people all errors are made; a symmetric interval would end above 1."""
+    generator = np.random.default_rng(0)
+    right = np.ones((4, 40))
+    right[:, :2] = generator.uniform(0.3, 0.9, (4, 2))
+    plain = compare_by_identity(right, np.zeros_like(right)).difference
+    assert plain.high > 1
+    share = share_over_seeds(right, 400)
+    assert share.low < plain.low < share.value == plain.value < share.high < 1
+    assert (share.n, share.identities) == (400, 40)
+    drawn = generator.multinomial(40, np.full(40, 1 / 40), size=4000) / 40
+    again = drawn_share_over_seeds(right.mean(axis=1), right @ drawn.T, 400, 40)
+    assert (again.low, again.high) == pytest.approx((share.low, share.high), abs=0.003)
+    shifted = np.clip(right + generator.normal(0, 0.02, (4, 1)), 0, 1)  # trainings that differ
+    assert share_over_seeds(shifted, 400).high - share_over_seeds(shifted, 400).low > share.high - share.low
+    sure = share_over_seeds(np.ones((4, 40)), 400)
+    assert (sure.low, sure.high) == (wilson(40, 40).low, 1)
 
 
 def test_pairing_makes_the_interval_short():
