@@ -173,9 +173,9 @@ def _array(image: "np.ndarray | Image.Image") -> np.ndarray:
         return np.asarray(image)
     picture: Any = image
     if picture.mode in _MODES:
-        return np.asarray(picture.convert("RGBA" if "transparency" in picture.info else _MODES[picture.mode]))
+        return np.array(picture.convert("RGBA" if "transparency" in picture.info else _MODES[picture.mode]))
     if picture.mode.startswith("I;16"):  # of either order of bytes
         return np.asarray(picture).astype(np.uint16)
     if picture.mode in ("I", "F"):
-        return np.asarray(picture)
+        return np.array(picture)
     raise ImageError(f"a picture of Pillow's mode {picture.mode}: convert it to RGB first.")

@@ -29,6 +29,7 @@ def save(picture: Image.Image, path, **options) -> None:
 def test_png_round_trip_keeps_rgb_order(tmp_path):
     write_image(tmp_path / "a.png", RGB)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), RGB)
+    assert read_image(tmp_path / "a.png").flags.writeable  # as PyTorch wants it
 
 
 def test_greyscale_is_repeated(tmp_path):
