@@ -1,7 +1,5 @@
 """What the losses share: checks, class centres, and the one place where a margin enters."""
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
@@ -9,8 +7,10 @@ from torch.nn import functional
 
 from facelab.errors import FacelabError
 
+LARGEST = 1e38  # float32 holds no number beyond 3.4e38
 
-def check_range(low: float, high: float = math.inf, **values: float) -> None:
+
+def check_range(low: float, high: float = LARGEST, **values: float) -> None:
     """Raise a :class:`FacelabError` that names the first value outside [low, high)."""
     for name, value in values.items():
         if not low <= value < high:
@@ -18,9 +18,9 @@ def check_range(low: float, high: float = math.inf, **values: float) -> None:
 
 
 def check_positive(**values: float) -> None:
-    """Raise a :class:`FacelabError` that names the first value that is not positive and finite."""
+    """Raise a :class:`FacelabError` that names the first value that is not positive, or too large for float32."""
     for name, value in values.items():
-        if not 0 < value < math.inf:
+        if not 0 < value < LARGEST:
             raise FacelabError(f"{name}={value}: it must be positive.")
 
 
@@ -62,9 +62,12 @@ class Loss(nn.Module):
             labels: shape (n,), int64.
 
         Raises:
-            FacelabError: shapes or dtype differ from these, or a label cannot be; the message names it.
+            FacelabError: shapes or dtype differ from these, the batch is empty, or a label cannot be; the message names
+                it.
         """
         self._check(embeddings, labels)
+        if not len(embeddings):
+            raise FacelabError("the batch is empty: a loss needs at least one embedding.")
         with torch.autocast(embeddings.device.type, enabled=False):
             return self.value(embeddings.to(self._dtype(embeddings)), labels)
 
@@ -140,11 +143,45 @@ class _Cosines(torch.autograd.Function):
 
 def cosines(embeddings: Tensor, centres: Tensor) -> Tensor:
     """Return the cosine of each of (n, D) embeddings with each of (C, D) centres, shape (n, C)."""
-    return _Cosines.apply(embeddings, centres)
+    return _Cosines.apply(in_range(embeddings), in_range(centres))
+
+
+def in_range(vectors: Tensor) -> Tensor:
+    """Return the rows, those that are too long or too short to be squared in their dtype brought to a largest value of
+    1: their direction stays.
+
+    To look at rows on a GPU is to wait for it. So there they stay as they are: one whose length overflows has cosines
+    NaN, which stop a training, and one shorter than 1e-12 has cosines near 0.
+    """
+    if vectors.is_cuda:
+        return vectors
+    with torch.no_grad():
+        odd = _is_odd(vectors.norm(dim=1))
+        if not odd.any():
+            return vectors
+        largest = vectors.abs().amax(dim=1)
+        factor = torch.where(odd & (largest > 0) & largest.isfinite(), largest, 1)[:, None]
+    return vectors / factor
+
+
+def lengths_of(vectors: Tensor) -> Tensor:
+    """Return the length of each row, shape (n,), also of rows that are too long or too short to be squared."""
+    lengths = vectors.norm(dim=1)
+    if lengths.is_cuda or not (odd := _is_odd(lengths.detach())).any():
+        return lengths
+    return torch.where(odd, vectors.double().norm(dim=1).to(lengths.dtype), lengths)
+
+
+def _is_odd(lengths: Tensor) -> Tensor:
+    return (lengths < _SHORT) | lengths.isinf()
 
 
 def _inverse_length(vectors: Tensor) -> Tensor:
-    return vectors.norm(dim=1).clamp_(min=1e-12).reciprocal_()  # 1e-12: as torch.nn.functional.normalize
+    lengths = vectors.norm(dim=1).clamp_(min=_SHORT)
+    return lengths.masked_fill_(lengths.isinf(), torch.nan).reciprocal_()
+
+
+_SHORT = 1e-12  # a vector is not taken for longer than it is, as torch.nn.functional.normalize does not
 
 
 class ClassifierLoss(Loss):
@@ -257,7 +294,7 @@ class MarginLoss(ClassifierLoss):
 
     def logits(self, embeddings: Tensor) -> Tensor:
         embeddings = embeddings.to(self._dtype(embeddings))
-        return self.scale_of(embeddings.norm(dim=1)) * self.cos_theta(embeddings)
+        return self.scale_of(lengths_of(embeddings)) * self.cos_theta(embeddings)
 
     def margin_target(self, cos_theta: Tensor, lengths: Tensor) -> Tensor:
         """Return :meth:`target`, its margin without gradient if ``detach_margin``."""
@@ -265,7 +302,7 @@ class MarginLoss(ClassifierLoss):
         return cos_theta + (target - cos_theta).detach() if self.detach_margin else target
 
     def margin_logits(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        lengths = embeddings.norm(dim=1)
+        lengths = lengths_of(embeddings)
         cos_theta = self.cos_theta(embeddings)
         own = cos_theta[torch.arange(len(labels), device=labels.device), labels]
         target = self.margin_target(own, lengths)

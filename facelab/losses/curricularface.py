@@ -15,6 +15,10 @@ class CurricularFace(MarginLoss):
     .. math:: f(θ_y) = \cos(θ_y + m), \qquad z_j/s = \begin{cases} \cos θ_j & \cos θ_j \le f(θ_y) \\ \cos θ_j\,(t + \cos
         θ_j) & \text{otherwise} \end{cases}
 
+    Beyond θ = π - m the target f goes on to fall, as in :func:`~facelab.losses.arcface.arcface_target`, and the same f
+    decides which negatives are hard. The authors' code decides by cos(θ_y + m) itself, which rises again there. So an
+    embedding that is nearly opposite to its centre has more hard negatives here, and a larger loss.
+
     t follows the mean of cos θ_y: it begins at 0, where hard negatives are played down, and grows as the network
     learns.
 

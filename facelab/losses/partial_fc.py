@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from facelab import processes
 from facelab.errors import FacelabError
-from facelab.losses.base import Loss, MarginLoss, check_labels, check_range, cosines
+from facelab.losses.base import Loss, MarginLoss, check_labels, check_range, cosines, lengths_of
 
 
 class PartialFC(Loss):
@@ -90,7 +90,7 @@ class PartialFC(Loss):
             centres, column = centres[drawn], torch.searchsorted(drawn, column)
         place = torch.arange(len(labels), device=labels.device), torch.where(mine, column, 0)
 
-        lengths = embeddings.norm(dim=1)
+        lengths = lengths_of(embeddings)
         cos_theta = cosines(embeddings, centres)
         own = processes.total(torch.where(mine, cos_theta[place], 0))
         target = loss.margin_target(own, lengths)

@@ -8,9 +8,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from facelab.errors import FacelabError
-from facelab.losses.base import Loss, check_range
+from facelab.losses.base import Loss, check_range, in_range
 
 Mining = Literal["batch-all", "batch-hard", "semi-hard"]
+TIE = 8  # machine epsilons: distances that differ by no more are equal, as rounding alone makes them differ by so much
 
 
 class Triplet(Loss):
@@ -24,7 +25,8 @@ class Triplet(Loss):
     - ``"batch-all"``: all triplets that have a loss (Hermans et al., 2017).
     - ``"batch-hard"``: for each anchor its farthest positive and its nearest negative (Hermans et al., 2017).
     - ``"semi-hard"``: all triplets with :math:`0 < d_{an} - d_{ap} \le m` (Schroff et al., 2015, section 3.2): the
-      negative is farther away than the positive, but not by the margin.
+      negative is farther away than the positive, but not by the margin. Distances are equal, so that the triplet is
+      not chosen, if they differ by 8 machine epsilons at most.
 
     A T without triplets has the loss 0. Memory grows with (anchor-positive pairs) × n.
 
@@ -56,7 +58,7 @@ class Triplet(Loss):
         self.margin, self.mining = margin, mining
 
     def value(self, embeddings: Tensor, labels: Tensor) -> Tensor:
-        unit = functional.normalize(embeddings)
+        unit = functional.normalize(in_range(embeddings))
         distances = 2 - 2 * unit @ unit.T
         same = labels[:, None] == labels
         positive, negative = same & ~torch.eye(len(labels), dtype=torch.bool, device=labels.device), ~same
@@ -79,15 +81,16 @@ class Triplet(Loss):
             return (d_ap - d_an + self.margin).clamp(min=0).mean()
         anchor, other = positive.nonzero(as_tuple=True)
         gap = distances[anchor] - distances[anchor, other][:, None]  # d_an - d_ap, shape (pairs, n)
-        chosen = negative[anchor] & (gap < self.margin)
+        # Written so that NaN is chosen, and the loss becomes NaN: a training that diverges must not see a loss of 0.
+        chosen = negative[anchor] & ~(gap >= self.margin)
         if self.mining == "semi-hard":
-            chosen &= gap > 0
+            chosen &= ~(gap <= TIE * torch.finfo(gap.dtype).eps)
         return torch.where(chosen, self.margin - gap, 0).sum() / chosen.sum().clamp(min=1)
 
     @torch.no_grad()
     def accuracy(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Return the share of embeddings whose nearest other one in the batch is of the same identity."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            unit = functional.normalize(embeddings.to(self._dtype(embeddings)))
+            unit = functional.normalize(in_range(embeddings.to(self._dtype(embeddings))))
             nearest = (unit @ unit.T).fill_diagonal_(-torch.inf).argmax(dim=1)
         return (labels[nearest] == labels).float().mean()

@@ -177,6 +177,20 @@ def test_magface(batch):
     assert loss(embeddings, batch[1]).item() == pytest.approx(expected, rel=1e-9)
 
 
+def test_magface_with_the_easy_margin_of_its_authors(batch):
+    loss = with_random_centres(MagFace(C, D, easy_margin=True))
+    a = np.clip(batch[0].norm(dim=1).numpy(), 10, 110)
+    margins, beyond = 0.45 + (a - 10) / 100 * 0.35, []
+
+    def target(i, theta):
+        beyond.append(math.cos(theta) <= 0)
+        return math.cos(theta) if beyond[-1] else math.cos(theta + margins[i])
+
+    expected = reference(loss, batch, target) + 35 * np.mean(a / 110**2 + 1 / a)
+    assert loss(*batch).item() == pytest.approx(expected, rel=1e-9)
+    assert 5 < sum(beyond) < N - 5
+
+
 def test_magface_lengths_learn_unless_they_leave_their_range(batch):
     loss = with_random_centres(MagFace(C, D))
     unit = functional.normalize(batch[0])

@@ -325,3 +325,47 @@ def test_accuracy_is_the_share_of_nearest_centres():
         loss.centres.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]]))
     embeddings = torch.tensor([[2.0, 0.1], [0.1, 3.0], [1.0, 0.0], [-1.0, 0.1]])
     assert loss.accuracy(embeddings, torch.tensor([0, 1, 2, 2])).item() == 0.75
+
+
+@pytest.mark.parametrize("factor", [1e30, 1e-30])
+def test_embeddings_whose_length_float32_cannot_square_are_no_others(loss, factor):
+    """Against float64, which can: the value and the gradient with respect to what was scaled."""
+    loss.eval()
+    if isinstance(loss, ClassifierLoss):
+        with torch.no_grad():
+            loss.centres.normal_(generator=torch.Generator().manual_seed(1))
+    found = []
+    for dtype in (torch.float32, torch.float64):
+        x = (EMBEDDINGS.to(dtype) * factor).requires_grad_()
+        value = loss.to(dtype)(x, LABELS)
+        value.backward()
+        found.append((value.double(), x.grad.double() * factor))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=1e-4, atol=1e-5)
+    scale = found[1][1].abs().max()
+    torch.testing.assert_close(found[0][1] / scale, found[1][1] / scale, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("factor", [1e30, 1e-30])
+def test_centres_whose_length_float32_cannot_square_have_their_direction(factor):
+    loss = NormFace(5, 8)
+    expected = loss.cos_theta(EMBEDDINGS)
+    with torch.no_grad():
+        loss.centres.mul_(factor)
+    torch.testing.assert_close(loss.cos_theta(EMBEDDINGS), expected)
+
+
+def test_one_embedding_that_is_not_a_number_makes_the_loss_none(loss):
+    embeddings = EMBEDDINGS.clone()
+    embeddings[3, 2] = math.nan
+    assert loss(embeddings, LABELS).isnan()
+
+
+def test_an_empty_batch_is_refused(loss):
+    with pytest.raises(FacelabError, match="the batch is empty"):
+        loss(EMBEDDINGS[:0], LABELS[:0])
+
+
+@pytest.mark.parametrize("loss_class", [NormFace, ArcFace], ids=name_of)
+def test_a_number_that_float32_cannot_hold_is_refused(loss_class):
+    with pytest.raises(FacelabError, match=r"scale=1e\+300"):
+        build(loss_class, scale=1e300)

@@ -5,6 +5,7 @@ import torch
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import TripletMarginLoss
 from pytorch_metric_learning.miners import BatchHardMiner, TripletMarginMiner
+from torch.nn import functional
 
 from facelab.errors import FacelabError
 from facelab.losses import Triplet
@@ -111,3 +112,16 @@ def test_a_batch_without_triplets_is_an_error(labels):
 def test_accuracy_is_the_share_whose_nearest_other_is_of_the_same_identity():
     embeddings = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [1.0, 0.2]])
     assert Triplet().accuracy(embeddings, torch.tensor([0, 0, 1, 1])).item() == 0.5
+
+
+def test_semi_hard_takes_no_triplet_whose_distances_are_equal():
+    """A negative is the positive mirrored at the anchor: equal distances, which rounding makes a little different."""
+    generator = torch.Generator().manual_seed(0)
+    loss, labels = Triplet(margin=0.5, mining="semi-hard"), torch.tensor([0, 0, 1])
+    for dimensions in (2, 8, 64, 512) * 25:
+        anchor, positive = functional.normalize(torch.randn(2, dimensions, generator=generator))
+        negative = 2 * (positive @ anchor) * anchor - positive
+        d_ap, d_pn = (positive - anchor).square().sum().item(), (positive - negative).square().sum().item()
+        others = d_pn - d_ap
+        expected = 0.5 - others if 1e-5 < others < 0.5 else 0.0  # the positive as anchor may have a triplet
+        assert loss(torch.stack([anchor, positive, negative]), labels).item() == pytest.approx(expected, abs=1e-4)
