@@ -11,6 +11,7 @@ from matplotlib.patches import FancyBboxPatch
 from facelab.plots.style import (
     BLUE,
     CYCLE,
+    FORMULA,
     GREEN,
     GREY,
     MARKERS,
@@ -138,7 +139,7 @@ def _box(ax, left_middle: tuple[float, float], width: float, text: str, colour: 
     shape = FancyBboxPatch((left, middle - 0.36), width, 0.72, boxstyle="round,pad=0,rounding_size=0.08")
     shape.set(facecolor="white", edgecolor=colour, linewidth=1.6)
     ax.add_patch(shape)
-    ax.text(left + width / 2, middle, text, ha="center", va="center", fontsize=9)
+    ax.text(left + width / 2, middle, text, ha="center", va="center", fontsize=9, gid=FORMULA)
 
 
 def _wrap(words: list[str], width: int) -> str:

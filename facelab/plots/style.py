@@ -6,8 +6,11 @@ from typing import Any, ParamSpec
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.ticker import LogFormatter
 from numpy.typing import ArrayLike
 
 from facelab.errors import FacelabError
@@ -19,6 +22,7 @@ SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#1a1a1a", "#767676"
 CYCLE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 LINES = ("-", "--", "-.", ":") * 2
+FORMULA = "formula"
 
 _RC = {
     "font.size": 10,
@@ -39,14 +43,31 @@ P = ParamSpec("P")
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Give a function that draws a figure the common look; the user's own matplotlib settings stay as they are."""
+    """Give a function that draws a figure the common look; the user's own matplotlib settings stay as they are.
+
+    A text is drawn as it is: names of people and files may hold a ``$``, which matplotlib reads as mathematics. A text
+    that is mathematics has the gid :data:`FORMULA`.
+    """
 
     @functools.wraps(draw)
     def with_style(*args: P.args, **kwargs: P.kwargs) -> Figure:
         with rc_context(_RC):  # type: ignore[arg-type]
-            return draw(*args, **kwargs)
+            figure = draw(*args, **kwargs)
+            _take_texts_as_they_are(figure)
+            return figure
 
     return with_style
+
+
+def _take_texts_as_they_are(figure: Figure) -> None:
+    powers: set[Artist] = set()  # labels of logarithmic axes, which matplotlib writes as mathematics
+    for panel in figure.axes:
+        for axis in (panel.xaxis, panel.yaxis):
+            if isinstance(axis.get_major_formatter(), LogFormatter):
+                powers.update(tick for tick in axis.findobj(Text) if tick is not axis.label)
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and text not in powers and text.get_gid() != FORMULA:
+            text.set_parse_math(False)
 
 
 def new_figure(
