@@ -16,7 +16,7 @@ class Cascade(SingleImageDetector):
     precision-recall curve of a cascade is one point.
 
     Args:
-        min_face: the smallest face to look for, in pixels.
+        min_face: leave out faces whose box has a shorter side than this, pixels of the image; 24 at least.
         max_faces: return at most so many faces of an image, the largest; None for all.
         scale_factor: the ratio of two window sizes.
         min_neighbours: how many overlapping windows must pass for one face.
@@ -65,4 +65,4 @@ class Cascade(SingleImageDetector):
             for r in rows
         ]
         boxes.sort(key=lambda box: box[0] - box[2])
-        return [Detection(box.astype(np.float32), 1.0, None) for box in boxes[: self.max_faces]]
+        return [Detection(box.astype(np.float32), 1.0, None) for box in boxes]

@@ -67,10 +67,9 @@ class CenterFace(SingleImageDetector):
             int(i)
             for i in cv2.dnn.NMSBoxes(_as_corner_and_size(boxes), scores.tolist(), float(self.threshold or 0), OVERLAP)
         ]
-        keep = [i for i in keep if (boxes[i, 2:] - boxes[i, :2]).min() >= self.min_face]
         return [
             Detection(boxes[i].astype(np.float32), float(min(scores[i], 1)), landmarks[i].astype(np.float32))
-            for i in keep[: self.max_faces]
+            for i in keep
         ]
 
 

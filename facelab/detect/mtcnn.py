@@ -12,6 +12,7 @@ from facelab.data.images import to_rgb8
 from facelab.detect.boxes import nms, nms_nested, shift, to_square
 from facelab.detect.detection import Detection, rgb_images
 from facelab.detect.mtcnn_nets import ONet, PNet, RNet, load_pretrained
+from facelab.detect.single import large_enough
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
 
@@ -33,7 +34,8 @@ class MTCNN:
     may find a face whose landmarks are wrong, see :class:`facelab.detect.QuarterTurns`.
 
     Args:
-        min_face: the smallest face to look for, in pixels. Twice the value is about four times as fast.
+        min_face: leave out faces whose box has a shorter side than this, pixels of the image. The pyramid begins there:
+            twice the value is about four times as fast.
         max_faces: return at most so many faces of an image, those with the best scores; None for all.
         thresholds: the face probability that a window must pass in P-Net, R-Net, O-Net.
         factor: the ratio of the sizes of two pyramid levels.
@@ -92,7 +94,7 @@ class MTCNN:
             for start in range(0, len(indices), step):
                 chunk = indices[start : start + step]
                 for index, faces in zip(chunk, self._detect_same_size([arrays[i] for i in chunk]), strict=True):
-                    found[index] = faces[: self.max_faces]
+                    found[index] = large_enough(faces, self.min_face)[: self.max_faces]
         return found
 
     def pyramid(self, height: int, width: int) -> list[float]:

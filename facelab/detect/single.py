@@ -15,7 +15,7 @@ class SingleImageDetector:
     """Look for faces in one image after the other; a subclass says in ``_detect`` what a face is.
 
     Args:
-        min_face: leave out faces whose box has a shorter side than this, pixels of the image.
+        min_face: leave out faces whose box has a shorter side than this, see :func:`large_enough`.
         max_faces: return at most so many faces of an image; None for all.
         threshold: the score that a face must reach; None from a detector that gives no score.
         max_side: images with a longer side are shrunk to it.
@@ -36,11 +36,17 @@ class SingleImageDetector:
     def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
         """Return the faces of each image, best score first (the largest first where there is no score); see
         :class:`facelab.detect.MTCNN`."""
-        return [self._detect(image) for image in rgb_images(images)]
+        return [large_enough(self._detect(image), self.min_face)[: self.max_faces] for image in rgb_images(images)]
 
     def _detect(self, image: np.ndarray) -> list[Detection]:
-        """Return the faces of one image, RGB uint8 of shape (height, width, 3)."""
+        """Return the faces of one image, RGB uint8 of shape (height, width, 3), of any size, in their order."""
         raise NotImplementedError
+
+
+def large_enough(faces: Sequence[Detection], min_face: int) -> list[Detection]:
+    """Return the faces whose box has no side shorter than ``min_face`` pixels of the image: what it means for all
+    detectors."""
+    return [face for face in faces if (face.box[2:] - face.box[:2]).min() >= min_face]
 
 
 def shrink(image: np.ndarray, max_side: int, *, multiple: int = 1) -> tuple[np.ndarray, np.ndarray]:

@@ -69,9 +69,8 @@ class YuNet(SingleImageDetector):
         for row in sorted(rows if rows is not None else [], key=lambda row: -row[14]):
             # The file says "right eye" for the person's right, which is left in the image: the same order as ours.
             corner, size, points = row[:2] * scale, row[2:4] * scale, row[4:14].reshape(5, 2) * scale
-            if size.min() >= self.min_face:
-                faces.append(Detection(np.concatenate([corner, corner + size]), float(min(row[14], 1)), points))
-        return faces[: self.max_faces]
+            faces.append(Detection(np.concatenate([corner, corner + size]), float(min(row[14], 1)), points))
+        return faces
 
 
 def model_path() -> Path:
