@@ -240,6 +240,14 @@ def _umask() -> int:
     return mask
 
 
+def can_write(folder: Path) -> bool:
+    """Whether files can be written into a folder; it is made if it does not exist."""
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        return os.access(folder, os.W_OK | os.X_OK)
+    return False
+
+
 def facelab_home() -> Path:
     """Return the folder for data that facelab makes itself: ``$FACELAB_HOME``, or the user's cache folder.
 
@@ -251,10 +259,8 @@ def facelab_home() -> Path:
     import platformdirs  # a machine that is told where may lack it
 
     folder = platformdirs.user_cache_path("facelab")
-    with contextlib.suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK | os.X_OK):
-            return folder
+    if can_write(folder):
+        return folder
     temporary = Path(tempfile.gettempdir(), f"facelab-{os.getuid() if hasattr(os, 'getuid') else 'cache'}")
     warnings.warn(
         f"{folder} cannot be written, so what facelab makes is kept in {temporary} and may be lost when the machine "

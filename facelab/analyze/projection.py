@@ -1,5 +1,7 @@
 """From many dimensions to two or three, for the eye only; and how far to trust the result."""
 
+import os
+import sys
 import warnings
 from dataclasses import dataclass
 from typing import Literal
@@ -8,6 +10,7 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.checks import check_finite, unit
+from facelab.files import can_write, facelab_home, package_folder
 
 METHODS = ("pca", "tsne", "umap", "sphere")
 
@@ -41,7 +44,8 @@ def project(
         Shape (n, 2), or (n, 3) for ``"sphere"``; float32.
 
     Raises:
-        FacelabError: too few embeddings, values that are not finite, an unknown method, or neighbours that do not fit.
+        FacelabError: too few embeddings, values that are not finite, embeddings that are all equal, one of length 0
+            where the method compares directions (all but ``"pca"``), an unknown method, or neighbours that do not fit.
 
     Example:
         >>> project(np.random.default_rng(0).normal(size=(50, 8)), method="pca").shape
@@ -55,7 +59,14 @@ def project(
     check_finite("embedding", x)
     if neighbours is not None and not 1 < neighbours < len(x):
         raise FacelabError(f"neighbours={neighbours} of {len(x)} embeddings: choose more than 1 and fewer than n.")
-    return _PROJECTIONS[method](x, seed, neighbours).astype(np.float32)
+    if method != "pca":
+        unit(x)  # a cosine needs a direction
+    if (x == x[0]).all():
+        raise FacelabError(f"all {len(x)} embeddings are equal (a collapsed network?), so there is nothing to map.")
+    points = _PROJECTIONS[method](x, seed, neighbours).astype(np.float32)
+    if not np.isfinite(points).all():
+        raise FacelabError(f"{method} finds no map of these {len(x)} embeddings; are they nearly equal?")
+    return points
 
 
 def _pca(x: np.ndarray, seed: int, neighbours: float | None) -> np.ndarray:
@@ -72,7 +83,17 @@ def _sphere(x: np.ndarray, seed: int, neighbours: float | None) -> np.ndarray:
     return points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-12)
 
 
+def _let_numba_cache() -> None:
+    """Give Numba a place for what it compiles for openTSNE and UMAP, where their own folder cannot be written."""
+    place = package_folder("numba", "t-SNE and UMAP come")
+    if "NUMBA_CACHE_DIR" not in os.environ and not can_write(place):
+        os.environ["NUMBA_CACHE_DIR"] = str(facelab_home() / "numba")
+        if "numba" in sys.modules:  # it has read the environment already
+            sys.modules["numba"].config.reload_config()
+
+
 def _tsne(x: np.ndarray, seed: int, neighbours: float | None) -> np.ndarray:
+    _let_numba_cache()
     from openTSNE import TSNE
 
     perplexity = neighbours or min(30.0, (len(x) - 1) / 3)
@@ -83,6 +104,7 @@ def _tsne(x: np.ndarray, seed: int, neighbours: float | None) -> np.ndarray:
 
 
 def _umap(x: np.ndarray, seed: int, neighbours: float | None) -> np.ndarray:
+    _let_numba_cache()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of TensorFlow and of notebook widgets, neither of which is used here
         from umap import UMAP

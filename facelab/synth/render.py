@@ -19,6 +19,7 @@ import warp as wp
 
 from facelab.align.similarity import similarity, template
 from facelab.errors import FacelabError
+from facelab.files import can_write, facelab_home
 from facelab.synth import background, camera, hair, kernels, occluders, resident, sensor, skin
 from facelab.synth.body import Body, Placed
 from facelab.synth.head import LASH, TEETH, TONGUE, HeadModel, load_head
@@ -82,7 +83,11 @@ def check_device(device: str) -> None:
     Raises:
         FacelabError: this machine has no such device.
     """
+    import platformdirs
+
     wp.config.quiet = True  # type: ignore[attr-defined]
+    if "WARP_CACHE_PATH" not in os.environ and not can_write(platformdirs.user_cache_path("warp")):
+        wp.config.kernel_cache_dir = str(facelab_home() / "warp")
     with _silent_driver_search():
         wp.init()
     try:
