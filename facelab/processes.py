@@ -4,6 +4,8 @@ Alone, every function here gives back what it was given; so code that uses them 
 """
 
 import os
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -12,7 +14,11 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from facelab.errors import FacelabError
+
 T = TypeVar("T")
+
+_PATIENCE = 10  # seconds until a process says that it waits for others
 
 
 class _Total(torch.autograd.Function):
@@ -40,17 +46,53 @@ def rank() -> int:
 @contextmanager
 def joined(device: torch.device) -> Iterator[torch.device]:
     """Connect the processes that ``torchrun`` started, and give each its device; without ``torchrun``, do nothing."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    number, size = launched()
+    if size == 1:
         yield device
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    said = f"process {number} of {size} waits for the others at {where}; to work alone, end it and unset WORLD_SIZE."
+    waiting = threading.Timer(_PATIENCE, warnings.warn, [said])
+    waiting.daemon = True
+    waiting.start()
+    try:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    except (RuntimeError, ValueError) as error:
+        raise FacelabError(
+            f"process {number} of {size} cannot reach the others at {where}: {str(error).splitlines()[0]}. Start them "
+            "with torchrun; to work alone, unset WORLD_SIZE."
+        ) from error
+    finally:
+        waiting.cancel()
     try:
         yield device
     finally:
         dist.destroy_process_group()
+
+
+def launched() -> tuple[int, int]:
+    """Return the number of this process and how many ``torchrun`` started, from the environment: (0, 1) without it.
+
+    Raises:
+        FacelabError: the environment tells of several processes, but not all that connects them; so does a variable
+            that is left of something else.
+    """
+    told = {name: os.environ.get(name) for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")}
+    if told["WORLD_SIZE"] in (None, "", "1"):
+        return 0, 1
+    numbers = {name: str(told[name]) for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_PORT")}
+    if told["MASTER_ADDR"] and all(text.isdecimal() for text in numbers.values()):
+        number, size = int(numbers["RANK"]), int(numbers["WORLD_SIZE"])
+        if number < size:
+            return number, size
+    said = ", ".join(f"{name}={value}" for name, value in told.items() if value is not None)
+    raise FacelabError(
+        f"the environment has {said}: no group of processes that torchrun would start. To work alone, unset "
+        "WORLD_SIZE; for several processes: torchrun -m facelab train."
+    )
 
 
 def total(tensor: Tensor) -> Tensor:

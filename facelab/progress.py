@@ -48,13 +48,13 @@ def progress_bar(description: str, total: float, *, show_progress: bool = True, 
     )
 
     columns = (
-        TextColumn("{task.description:<28}"),
+        TextColumn("{task.description:<28}", markup=False),  # names of data sets and files may look like markup
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True)) as progress:
         yield _Rich(progress, progress.add_task(description, total=total, completed=completed, note=""))

@@ -1,5 +1,6 @@
 """Settings that people write in files: every field known and checked, and one clear line for a wrong one."""
 
+import difflib
 import tomllib
 from pathlib import Path
 from typing import Any, Self
@@ -38,7 +39,18 @@ class Strict(BaseModel):
                 raise FacelabError(f"{where}: {str(first['ctx']['error']).rstrip('.')}.") from error
             if first["type"] == "missing":
                 raise FacelabError(f"{source}: {field} is missing.") from error
-            raise FacelabError(f"{source}: {field} = {first['input']!r}: {first['msg'].lower()}.") from error
+            said = "there is no such field" + _nearest(cls, first["loc"]) if first["type"] in _UNKNOWN else first["msg"]
+            value = repr(first["input"])
+            value = value if len(value) <= 80 else f"{value[:60]}..."
+            raise FacelabError(f"{source}: {field} = {value}: {said[0].lower()}{said[1:]}.") from error
+
+
+def _nearest(model: Any, place: tuple[str | int, ...]) -> str:
+    """Return which field of a model, or of one in it, a misspelt one may have meant."""
+    for name in place[:-1]:
+        model = model.model_fields[name].annotation if name in getattr(model, "model_fields", {}) else None
+    close = difflib.get_close_matches(str(place[-1]), getattr(model, "model_fields", {}), n=1)
+    return f"; perhaps {close[0]} is meant" if close else ""
 
 
 def read_toml(path: Path | str, remedy: str) -> dict[str, Any]:

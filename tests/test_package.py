@@ -14,7 +14,7 @@ PACKAGE = Path(facelab.__file__).parent
 # A room may import from the rooms before it, never from those after it (small shared modules stand first;
 # synth stands behind align, by whose template it frames its chips).
 ROOMS = [
-    "errors", "files", "strict", "device", "processes", "progress",
+    "errors", "files", "strict", "device", "processes", "workers", "progress",
     "data", "detect", "align", "synth", "sources", "models", "losses", "train", "evaluate", "analyze", "plots",
     "reports", "study", "course", "cli",
 ]  # fmt: skip

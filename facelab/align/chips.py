@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from facelab.align.similarity import TEMPLATE_SIZE
+from facelab.align.similarity import TEMPLATE_SIZE, check_size
 from facelab.align.warp import METHODS, Method, align_batch, default_box, default_landmarks
 from facelab.data.faceset import FaceSet
 from facelab.detect.detection import Detection, Which, choose
@@ -70,6 +70,7 @@ def make_chips(
         FacelabError: no face in a photograph where ``missing="raise"``, or in none at all; no landmarks, which only
             ``method="crop"`` does without; or detections of another number of photographs.
     """
+    check_size(size)
     if missing not in ("raise", "skip", "default"):
         raise FacelabError(f"missing={missing!r}: choose 'raise', 'skip' or 'default'.")
     if method not in METHODS:

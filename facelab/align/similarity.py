@@ -5,6 +5,7 @@ import numpy as np
 from facelab.errors import FacelabError
 
 TEMPLATE_SIZE = 112
+MAX_SIZE = 1024  # of a chip, pixels; the networks of the field see 112 to 224
 # ArcFace template for 112 x 112 chips (InsightFace, face_align): x, y of left eye, right eye, nose, left and right
 # mouth corner.
 TEMPLATE = np.array(
@@ -14,6 +15,12 @@ TEMPLATE = np.array(
 TEMPLATE.flags.writeable = False
 
 FLAT = 0.01  # five landmarks less wide than this share of their length lie on a line; those of a true profile do not
+
+
+def check_size(size: int) -> None:
+    """Raise a :class:`FacelabError` if a chip cannot have this width and height."""
+    if not 1 <= size <= MAX_SIZE:
+        raise FacelabError(f"size={size}: a chip has 1 to {MAX_SIZE} pixels.")
 
 
 def template(size: int = TEMPLATE_SIZE) -> np.ndarray:

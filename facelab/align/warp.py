@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from facelab.align.similarity import TEMPLATE_SIZE, similarity, template
+from facelab.align.similarity import TEMPLATE_SIZE, check_size, similarity, template
 from facelab.errors import FacelabError
 
 Method = Literal["five-point", "eyes", "crop"]
@@ -99,8 +99,8 @@ def chip_matrices(
             :class:`facelab.detect.Detection`; none if not given. The other methods see them in the landmarks.
 
     Raises:
-        FacelabError: an unknown method, the landmarks or boxes that it needs are missing or of another shape, or they
-            are degenerate (see :func:`facelab.align.similarity`; an empty box).
+        FacelabError: an unknown method, a size out of its range, the landmarks or boxes that it needs are missing or of
+            another shape, or they are degenerate (see :func:`facelab.align.similarity`; an empty box).
 
     Example:
         >>> chip_matrices(landmarks=template(), method="eyes").round(2) + 0.0  # already there: nothing moves
@@ -109,6 +109,7 @@ def chip_matrices(
     """
     if method not in METHODS:
         raise FacelabError(f"method={method!r}: choose one of {', '.join(METHODS)}.")
+    check_size(size)
     if method == "crop":
         return _crop_matrices(boxes, size, 0 if turns is None else turns)
     landmarks = np.asarray(landmarks if landmarks is not None else 0, np.float64)

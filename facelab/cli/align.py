@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from facelab.cli.program import Device, Turns, Which, finish
-from facelab.errors import FacelabError
+from facelab.cli.program import Device, Turns, Which, finish, refuse
 
 
 def align(
+    context: typer.Context,
     photos: Annotated[
         list[str],
         typer.Argument(
@@ -26,7 +26,7 @@ def align(
     detections: Annotated[
         Path | None, typer.Option(help="Do not detect again: read what facelab detect wrote to this folder.")
     ] = None,
-    size: Annotated[int, typer.Option(min=1, help="Width and height of a chip, in pixels.")] = 112,
+    size: Annotated[int, typer.Option(min=1, max=1024, help="Width and height of a chip, in pixels.")] = 112,
     missing: Annotated[
         Literal["skip", "default"],
         typer.Option(help="Where no face is found: skip the photograph, or take its central square (default)."),
@@ -40,8 +40,9 @@ def align(
     from facelab.detect import make_detector
     from facelab.sources import open_photographs
 
-    if detections and turns:
-        raise FacelabError("--turns is for the detection: give it to facelab detect, and leave it out here.")
+    if detections is not None:
+        because = "nothing is detected, as --detections tells where the faces are (give them to facelab detect)"
+        refuse(context, {"detector", "device", "turns"}, because)
     opened = open_photographs(photos, show_progress=True)
     finder = detections or make_detector(detector, device=device, turns=turns)
     report, errors = align_files(

@@ -7,10 +7,22 @@ import typer
 from rich.markup import escape
 from rich.panel import Panel
 
-from facelab.cli.program import Device, Flip, Network, Turns, Which, console
+from facelab.cli.program import (
+    OF_PHOTOGRAPHS,
+    TAKEN_AS_THEY_ARE,
+    Device,
+    Flip,
+    Network,
+    Turns,
+    Which,
+    console,
+    refuse,
+    say,
+)
 
 
 def compare(
+    context: typer.Context,
     checkpoint: Network,
     first: Annotated[Path, typer.Argument(help="A photograph.")],
     second: Annotated[Path, typer.Argument(help="Another one.")],
@@ -45,6 +57,10 @@ def compare(
     from facelab.files import atomic_write
     from facelab.reports.compare import compare as run
 
+    if threshold_from is not None:
+        refuse(context, {"far", "calibrate_on"}, "--threshold-from gives the threshold")
+        if images == "chips":
+            refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
     outcome = run(
         checkpoint,
         first,
@@ -65,7 +81,7 @@ def compare(
         outcome.picture().savefig(path)
     colour = "green" if outcome.same else "red"
     title = escape(f"{first.name}, {second.name}")
-    console.print(Panel(f"[bold {colour}]{outcome.decision()}", title=title, expand=False))
+    console.print(Panel(f"[bold {colour}]{escape(outcome.decision())}", title=title, expand=False))
     for sentence in outcome.sentences():
         console.print(escape(sentence))
-    console.print(f"Picture: {picture}", soft_wrap=True)
+    say(f"Picture: {picture}")

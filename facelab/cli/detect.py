@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from facelab.cli.program import Device, Turns, console, finish
+from facelab.cli.program import Device, Turns, finish, say
 
 
 def detect(
@@ -25,5 +24,5 @@ def detect(
     options = {"min_face": min_face, "max_faces": max_faces, "model": model, "turns": turns, "device": device}
     faces, errors = detect_files(photos, out, detector=detector, show_progress=True, **options)
     for photo, count in faces.items():
-        console.print(f"{escape(str(photo))}: {count} face{'' if count == 1 else 's'}", soft_wrap=True)
+        say(f"{photo}: {count} face{'' if count == 1 else 's'}")
     finish(errors, f"{sum(faces.values())} faces in {len(faces)} photographs, written to {out}")

@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from facelab.cli.program import Device, Flip, Network, Turns, Which, finish
+from facelab.cli.program import OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE, Device, Flip, Network, Turns, Which, finish, refuse
 
 
 def embed(
+    context: typer.Context,
     checkpoint: Network,
     chips: Annotated[
         list[str],
@@ -48,6 +49,8 @@ def embed(
         which=which,
         show_progress=True,
     )
+    if "found" not in opened.faces.table:  # so tables of detected faces have it
+        refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
     embeddings = embed_faces(embedder, opened.faces, show_progress=True)
     write_embeddings(out, embeddings, opened.faces)
     said = f"{len(embeddings)} embeddings of {embeddings.shape[1]} dimensions ({opened.how}); written to {out}"

@@ -4,13 +4,27 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from facelab.cli.program import Device, Flip, Network, Turns, Which, console
-from facelab.sources import choices
+from facelab.cli.program import (
+    LARGEST_SEED,
+    OF_PHOTOGRAPHS,
+    TAKEN_AS_THEY_ARE,
+    Device,
+    Flip,
+    Network,
+    Turns,
+    Which,
+    console,
+    refuse,
+    say,
+)
+from facelab.sources import choices, find_source
 
 
 def evaluate(
+    context: typer.Context,
     checkpoint: Network,
     data: Annotated[str, typer.Option(help=f"{choices(pairs=True)} (for 10fold).")],
     protocol: Annotated[
@@ -37,8 +51,8 @@ def evaluate(
         float | None,
         typer.Option(help="verification: false accept rate at which a threshold is chosen; by default 0.01."),
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of whatever is drawn at random.")] = 0,
-    replicates: Annotated[int, typer.Option(min=2, help="Draws of identities for the intervals.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of whatever is drawn at random.")] = 0,
+    replicates: Annotated[int, typer.Option(min=2, max=100_000, help="Draws of identities for the intervals.")] = 1000,
     device: Device = "auto",
 ) -> None:
     """Measure a trained network, with intervals and pictures of its failures."""
@@ -46,6 +60,8 @@ def evaluate(
     from facelab.reports.evaluation import evaluate as run
     from facelab.reports.evaluation import make_protocol
 
+    if images == "chips" or find_source(data).holds in ("chips", "pairs"):
+        refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
     outcome = run(
         checkpoint,
         data,
@@ -62,10 +78,10 @@ def evaluate(
         show_progress=True,
     )
     columns, rows = outcome.table()
-    table = Table(*columns, title=f"{protocol} on {outcome.results['data']['name']}")
+    table = Table(*map(escape, columns), title=escape(f"{protocol} on {outcome.results['data']['name']}"))
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     console.print(table)
     for note in outcome.notes:
-        console.print(f"[dim]{note}", soft_wrap=True)
-    console.print(f"Report: {report / 'report.html'}", soft_wrap=True)
+        say(note, style="dim")
+    say(f"Report: {report / 'report.html'}")

@@ -51,6 +51,31 @@ NAMES = {
 }  # {detectors} in a help text -> who knows the names
 
 
+LARGEST_SEED = 2**32 - 1  # every library takes it
+
+
+def given(context: typer.Context) -> set[str]:
+    """Return the names of the parameters that stand on the command line."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+
+
+def refuse(context: typer.Context, names: set[str], because: str) -> None:
+    """Raise a :class:`FacelabError` if options stand on the command line that would do nothing."""
+    if idle := given(context) & names:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(idle))
+        raise FacelabError(f"{options} would do nothing: {because}. Leave it out.")
+
+
+def say(text: str, style: str = "") -> None:
+    """Print a text as it is, whatever names are in it."""
+    console.print(escape(text), soft_wrap=True, highlight=False, style=style)
+
+
+TAKEN_AS_THEY_ARE = "chips are taken as they are"
+OF_PHOTOGRAPHS = {"detector", "method", "which", "turns"}  # options that do nothing for chips
+
+
 class Verb(TyperCommand):
     """A verb whose help lists names of :data:`NAMES`: read when somebody asks for it, as to read them takes a while."""
 
@@ -76,7 +101,7 @@ def finish(errors: Sequence[FacelabError], summary: str) -> None:
     """Report files that were skipped; the exit code says whether there were any."""
     for error in errors:
         console.print(f"[yellow]skipped:[/] {escape(str(error))}", soft_wrap=True)
-    console.print(escape(summary), soft_wrap=True)
+    say(summary)
     if errors:
         raise typer.Exit(1)
 
@@ -86,7 +111,7 @@ def app(arguments: Sequence[str] | None = None) -> None:
 
     said = set()
 
-    def say(message: Warning | str, *_: object) -> None:
+    def warn(message: Warning | str, *_: object) -> None:
         if str(message) in said:  # a file may be read more than once
             return
         said.add(str(message))
@@ -94,15 +119,9 @@ def app(arguments: Sequence[str] | None = None) -> None:
 
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = say  # type: ignore[assignment]
+            warnings.showwarning = warn  # type: ignore[assignment]
             typer_app(arguments)
     except FacelabError as error:
         message = escape(str(error))
         Console(stderr=True).print(f"[bold red]facelab:[/] {message}", soft_wrap=True, highlight=False)
         sys.exit(2)
-    except SystemExit as stop:
-        if stop.code == 130:  # so typer ends after Ctrl-C
-            Console(stderr=True).print(
-                "\nfacelab: interrupted. What was finished is kept; run the same command to go on."
-            )
-        raise

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from facelab.cli.program import Device, console
+from facelab.cli.program import LARGEST_SEED, Device, console, say
 
 
 def quickstart(
     out: Annotated[Path, typer.Option(help="Folder for report, results and figures.")] = Path("runs/quickstart"),
-    seed: Annotated[int, typer.Option(min=0, help="Of splits, networks and training.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Of splits, networks and training.")] = 0,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over instead of reusing what is there.")] = False,
 ) -> None:
@@ -31,4 +31,4 @@ def quickstart(
     console.print(
         "[dim]Below each value: its 95 % interval. One seed on a small, easy data set; the course compares fairly."
     )
-    console.print(f"Report: {outcome.folder / 'report.html'} ({outcome.seconds:.0f} s)", soft_wrap=True)
+    say(f"Report: {outcome.folder / 'report.html'} ({outcome.seconds:.0f} s)")

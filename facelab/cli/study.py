@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from facelab.cli.program import Device, console
+from facelab.cli.program import Device, console, say
 
 if TYPE_CHECKING:
     from facelab.study.folder import StudyFolder
@@ -49,7 +49,7 @@ def run(
     from facelab.study.runner import run_plan
 
     folder = run_plan(
-        Plan.load(plan), out, jobs=jobs, device=device, minutes=minutes, tell=_say, show_progress=jobs == 1
+        Plan.load(plan), out, jobs=jobs, device=device, minutes=minutes, tell=say, show_progress=jobs == 1
     )
     if _show_state(folder, jobs):
         raise typer.Exit(1)
@@ -90,8 +90,8 @@ def report(plan: PlanName, out: Out = None) -> None:
     folder = StudyFolder(Plan.load(plan), out)
     results = make_report(folder)
     for name, table in folder.plan.settings.tables(results.values).items():
-        _say(f"{name}\n{table.to_string()}\n")
-    _say(f"Written to {folder.path}: results.json, tables, figures")
+        say(f"{name}\n{table.to_string()}\n")
+    say(f"Written to {folder.path}: results.json, tables, figures")
 
 
 @study.command()
@@ -107,12 +107,8 @@ def publish(
 
     changes = publish_results(StudyFolder(Plan.load(plan), out), to)
     for change in changes[:20]:
-        _say(change)
-    _say(f"{len(changes)} values changed." if changes else "Nothing changed.")
-
-
-def _say(text: str) -> None:
-    console.print(escape(text), soft_wrap=True, highlight=False)
+        say(change)
+    say(f"{len(changes)} values changed." if changes else "Nothing changed.")
 
 
 def _show_state(folder: "StudyFolder", jobs: int) -> int:
@@ -123,12 +119,12 @@ def _show_state(folder: "StudyFolder", jobs: int) -> int:
     names = [state.name for state in states.values()]
     for name, state in states.items():
         if state.note:
-            _say(f"{name} {state.name}: {state.note.splitlines()[-1]}")
+            say(f"{name} {state.name}: {state.note.splitlines()[-1]}")
     kinds = [kind for kind in ("failed", "damaged", "to do") if kind in names]
-    _say(", ".join([f"{names.count('done')} of {len(names)} runs done", *(f"{names.count(k)} {k}" for k in kinds)]))
+    say(", ".join([f"{names.count('done')} of {len(names)} runs done", *(f"{names.count(k)} {k}" for k in kinds)]))
     seconds, untold = seconds_left(folder)
     if seconds:
-        _say(
+        say(
             f"About {seconds / jobs / 60:.1f} minutes left"
             + (f", and {untold} runs of unknown length" if untold else "")
         )

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from facelab.cli.program import console
+from facelab.cli.program import LARGEST_SEED, given, say
 
 
 def synth(
@@ -18,7 +18,7 @@ def synth(
     photographs: Annotated[
         int | None, typer.Option(help="Instead of chips: so many 640x480 photographs of one to four people.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed gives other people.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Another seed gives other people.")] = 0,
     held_out: Annotated[int, typer.Option(help="Mark so many identities as held out.")] = 0,
     size: Annotated[int, typer.Option(help="Side of a chip in pixels.")] = 112,
     margin: Annotated[
@@ -27,10 +27,12 @@ def synth(
     relatives: Annotated[
         str, typer.Option(help="none, siblings or look-alikes: every second person is a relative of the one before.")
     ] = "none",
-    workers: Annotated[int | None, typer.Option(help="Processes; by default one per core.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes on this machine; by default one per core.")] = None,
     device: Annotated[str, typer.Option(help="Where to render: cpu, or cuda:0, which all processes share.")] = "cpu",
     backend: Annotated[str, typer.Option(help="local, dask or ray.")] = "local",
-    address: Annotated[str | None, typer.Option(help="Of the Dask scheduler or the Ray head.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="dask and ray: of the scheduler, such as tcp://10.0.0.7:8786, or of the head.")
+    ] = None,
     out: Annotated[
         str | None, typer.Option(help="Folder or fsspec address; by default under facelab's cache folder.")
     ] = None,
@@ -42,7 +44,8 @@ def synth(
     from facelab.synth.recipe import choose
 
     # An option that is called as a field of the recipe goes there by itself.
-    settings = {name: value for name, value in context.params.items() if name in SynthRecipe.__dataclass_fields__}
+    asked = given(context) & SynthRecipe.__dataclass_fields__.keys()
+    settings = {name: context.params[name] for name in asked}
     recipe, name = choose(preset, photographs=photographs, **settings)
     where = out or name
     report = make(
@@ -54,6 +57,6 @@ def synth(
         address=address,
         show_progress=True,
     )
-    console.print(f"{report}: {where}", soft_wrap=True)
+    say(f"{report}: {where}")
     if preview is not None:
-        console.print(f"contact sheet: {write_preview(where, preview)}", soft_wrap=True)
+        say(f"contact sheet: {write_preview(where, preview)}")

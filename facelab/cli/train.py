@@ -1,13 +1,12 @@
 """``facelab train``."""
 
-import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
-from facelab.cli.program import Device, finish
+from facelab.cli.program import LARGEST_SEED, Device, finish
 from facelab.sources import choices
 
 
@@ -30,19 +29,22 @@ def train(
             "identities. Set frozen in the recipe to keep some layers as they are: --set 'frozen=[\"0.layer1\"]'."
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of weights, order and augmentation.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, max=LARGEST_SEED, help="Of weights, order and augmentation.")
+    ] = None,
     device: Device = "auto",
     precision: Annotated[
         Literal["fp32", "bf16"], typer.Option(help="Of the network; losses stay in float32.")
     ] = "fp32",
-    memory: Annotated[float, typer.Option(help="Hold the decoded chips in memory up to so many GB.")] = 2.0,
-    workers: Annotated[int, typer.Option(help="Processes that decode chips which are not held in memory.")] = 0,
+    memory: Annotated[float, typer.Option(min=0, help="Hold the decoded chips in memory up to so many GB.")] = 2.0,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that decode chips which are not held in memory.")] = 0,
 ) -> None:
     """Train a network; the same command goes on where you stopped it. For many processes: torchrun -m facelab train."""
     import logging
 
     from rich.logging import RichHandler
 
+    from facelab import processes
     from facelab.train import Recipe
     from facelab.train.run import run_training
 
@@ -60,7 +62,7 @@ def train(
         workers=workers,
         show_progress=True,
     )
-    if os.environ.get("RANK", "0") == "0":  # under torchrun, one of the processes speaks
+    if processes.launched()[0] == 0:  # under torchrun, one of the processes speaks
         last = checkpoint.history[-1]
         summary = f"loss {last['loss']:.3f}, accuracy on the training images {last['accuracy']:.3f}"
         finish(errors, f"{len(checkpoint.identities)} identities, {last['epoch']} epochs: {summary}; written to {out}")

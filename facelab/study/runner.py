@@ -5,8 +5,6 @@ import multiprocessing
 import os
 import platform
 import shutil
-import signal
-import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -21,6 +19,7 @@ from facelab.errors import FacelabError
 from facelab.study.experiment import Job, Run
 from facelab.study.folder import State, StudyFolder
 from facelab.study.plan import Plan
+from facelab.workers import check_workers, serve
 
 
 def run_plan(
@@ -49,8 +48,9 @@ def run_plan(
     Raises:
         FacelabError: the folder holds runs of another plan or cannot be written, or there is no such device.
     """
-    if jobs < 1:
-        raise FacelabError(f"jobs = {jobs}: give 1 or more.")
+    check_workers(jobs, name="jobs")
+    if minutes is not None and not minutes >= 0:
+        raise FacelabError(f"minutes={minutes}: give 0 or more.")
     folder, where = StudyFolder(plan, out), str(resolve_device(device))
     queue = _Queue(folder, jobs, minutes, tell)
     workers = max(1, (os.cpu_count() or 1) // jobs)
@@ -171,7 +171,9 @@ class _Worker:
     def __init__(self, folder: StudyFolder, device: str, workers: int):
         context = multiprocessing.get_context("spawn")  # a fork would share CUDA and locks with this process
         self.pipe, other = context.Pipe()
-        self.process = context.Process(target=_work, args=(other, folder.plan, folder.path, device, workers))
+        self.process = context.Process(
+            target=_work, args=(other, os.getpid(), folder.plan, folder.path, device, workers)
+        )
         self.process.start()
         other.close()  # so that the pipe ends with the process
 
@@ -209,10 +211,9 @@ def _beside_each_other(folder: StudyFolder, queue: _Queue, jobs: int, device: st
             worker.stop()
 
 
-def _work(pipe: connection.Connection, plan: Plan, out: Path, device: str, workers: int) -> None:
+def _work(pipe: connection.Connection, parent: int, plan: Plan, out: Path, device: str, workers: int) -> None:
     """Do the runs that the pipe names, and answer with the error of each, or None."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    serve(parent)
     torch.set_num_threads(plan.threads)
     folder = StudyFolder(plan, out)
     while True:
@@ -222,8 +223,3 @@ def _work(pipe: connection.Connection, plan: Plan, out: Path, device: str, worke
             return
         except FacelabError as error:
             pipe.send(error)
-
-
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()  # type: ignore[union-attr]
-    os._exit(1)

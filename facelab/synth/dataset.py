@@ -6,10 +6,12 @@ on one machine or many, and come out byte for byte the same.
 
 import contextlib
 import os
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from facelab.progress import progress_bar
 from facelab.synth.recipe import PRESETS, SynthRecipe, folder_of
 from facelab.synth.scene import Ranges
 from facelab.synth.shards import ShardRecipe, Store, check_shard, claim, read_shards, shard_name, write_shard
+from facelab.workers import check_workers, deaths_said, serve
+
+_PATIENCE = 10  # seconds, for a scheduler to answer
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ def make(
     Args:
         recipe: which pictures.
         out: a folder or an fsspec address. Shards that are there and whole stay.
-        workers: processes on this machine (with ``backend="local"``); None for one per core.
+        workers: processes on this machine, with ``backend="local"`` alone; None for one per core.
         device: of the workers: ``"cpu"``, or a warp device such as ``"cuda:0"``, which all workers share. A GPU gives
             the same people and scenes; its pixels differ by rounding and by the sensor's noise.
         backend: ``"local"`` for processes of joblib, ``"dask"`` or ``"ray"`` for a cluster at ``address``.
@@ -66,14 +71,20 @@ def make(
     """
     import time
 
+    if backend not in ("local", "dask", "ray"):
+        raise FacelabError(f"backend {backend!r}: choose 'local', 'dask' or 'ray'.")
+    if backend == "local" and address is not None:
+        raise FacelabError(f"address={address!r} is of a cluster: choose backend 'dask' or 'ray', or leave it out.")
+    if backend != "local" and workers not in (None, 1):
+        raise FacelabError(f"workers={workers} are of this machine: the cluster at the address has its own.")
     workers = os.cpu_count() or 1 if workers is None else workers
-    if workers < 1:
-        raise FacelabError(f"SynthFaces: workers={workers}; give 1 or more.")
+    check_workers(workers)
     store = Store(out)
-    states = [check_shard(store, index) for index in range(recipe.shards)]
-    todo = [index for index, state in enumerate(states) if state != "good"]
-    repaired = tuple(shard_name(index) for index, state in enumerate(states) if state == "damaged")
-    kept = sum(recipe.rows_of(i) for i, state in enumerate(states) if state == "good")
+    there = set(store.names())
+    states = {index: check_shard(store, index) for index in range(recipe.shards) if shard_name(index) in there}
+    todo = [index for index in range(recipe.shards) if states.get(index) != "good"]
+    repaired = tuple(shard_name(index) for index, state in states.items() if state == "damaged")
+    kept = sum(recipe.rows_of(i) for i, state in states.items() if state == "good")
     total = sum(recipe.rows_of(i) for i in range(recipe.shards))
     here = todo and backend == "local"  # the machines of a cluster may have a device that this one lacks
     if here:
@@ -87,7 +98,8 @@ def make(
             renderer_for(device, show_progress)
         start = time.perf_counter()
         rendered = 0
-        with progress_bar("Rendering", total, show_progress=show_progress and bool(todo), completed=kept) as bar:
+        show_progress = show_progress and bool(todo)
+        with progress_bar("Rendering", total, show_progress=show_progress, completed=kept) as bar, deaths_said():
             for _, count in _run(recipe, todo, str(out), workers, device, backend):
                 rendered += count
                 bar.update(count, note=f"{rendered / (time.perf_counter() - start):.0f}/s")
@@ -135,8 +147,18 @@ def _run(
         batch_size=1,
     )
     step = len(todo) if as_they_come else 4 * joblib.effective_n_jobs(-1)
+    parent = os.getpid() if local else None
     for start in range(0, len(todo), step):
-        yield from parallel(joblib.delayed(render_shard)(recipe, i, out, device) for i in todo[start : start + step])
+        yield from parallel(
+            joblib.delayed(_in_worker)(parent, recipe, i, out, device) for i in todo[start : start + step]
+        )
+
+
+def _in_worker(parent: int | None, *job: Any) -> tuple[int, int]:
+    """Render a shard; for a parent on this machine, live no longer than it."""
+    if parent is not None:
+        serve(parent)
+    return render_shard(*job)
 
 
 @contextlib.contextmanager
@@ -147,13 +169,14 @@ def _cluster(backend: str, address: str | None) -> Iterator[None]:
     if backend == "local":
         yield
         return
-    if backend not in ("dask", "ray"):
-        raise FacelabError(f"backend {backend!r}: choose 'local', 'dask' or 'ray'.")
+    if backend == "dask" and address is None:
+        raise FacelabError("the backend dask needs the address of a scheduler, such as tcp://10.0.0.7:8786.")
     try:
         if backend == "dask":
             from dask.distributed import Client
 
-            client: Any = Client(address)
+            _check_answers(str(address))
+            client: Any = Client(address, timeout=_PATIENCE)
         else:
             import ray
             from ray.util.joblib import register_ray
@@ -167,6 +190,13 @@ def _cluster(backend: str, address: str | None) -> Iterator[None]:
         raise FacelabError(f"no {backend} cluster answers at {address!r} ({error}); check the address.") from error
     with client, joblib.parallel_config(backend=backend):
         yield
+
+
+def _check_answers(address: str) -> None:
+    """Raise an OSError at once if nobody listens at a TCP address; Dask would try for half a minute."""
+    place = urlsplit(address if "://" in address else f"tcp://{address}")
+    if place.scheme in ("tcp", "tls"):
+        socket.create_connection((place.hostname, place.port), timeout=_PATIENCE).close()
 
 
 def load_synthfaces(

@@ -11,7 +11,7 @@ import numpy as np
 from facelab.data.faceset import EncodedImages
 from facelab.errors import FacelabError
 from facelab.synth.dataset import make
-from facelab.synth.recipe import GENERATOR, folder_of
+from facelab.synth.recipe import GENERATOR, check_seed, folder_of
 from facelab.synth.scene import Ranges
 from facelab.synth.shards import read_shards
 
@@ -50,8 +50,13 @@ class PhotographRecipe:
     ranges: Ranges = field(default_factory=Ranges)
 
     def __post_init__(self) -> None:
-        if self.photographs < 1 or self.most < 1:
-            raise FacelabError(f"photographs={self.photographs}, most={self.most}; give 1 or more of each.")
+        if not 1 <= self.photographs <= 1_000_000:
+            raise FacelabError(f"photographs={self.photographs}; give 1 to 1,000,000.")
+        if not 1 <= self.most <= 100:
+            raise FacelabError(f"most={self.most}; give 1 to 100 people.")
+        if not (16 <= self.width <= 4096 and 16 <= self.height <= 4096):
+            raise FacelabError(f"photographs of {self.width} x {self.height} pixels; give 16 to 4096 each.")
+        check_seed(self.seed)
         if not 8 <= self.smallest <= self.largest:
             raise FacelabError(f"faces from {self.smallest} to {self.largest} pixels; give 8 <= smallest <= largest.")
 

@@ -4,12 +4,14 @@ Each picture depends on (seed, identity, image) alone.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from facelab.align.similarity import MAX_SIZE
 from facelab.errors import FacelabError
 from facelab.files import facelab_home
 from facelab.synth.scene import Ranges
@@ -27,6 +29,16 @@ _LEFT_OUT: dict[str, dict[str, Any]] = {
     "hair": {"hair_style": "none", "beard": "none", "brow_density": 0.0, "brow_thickness": 0.0},
     "skin": dict.fromkeys(("freckles", "moles", "wrinkles", "blotches", "dark_circles"), 0.0),
 }
+
+
+# A million people are more than any face data set has; the pictures of an identity are held in memory together.
+_MOST = {"identities": 1_000_000, "images": 10_000, "size": MAX_SIZE, "supersampling": 8}
+
+
+def check_seed(seed: int) -> None:
+    """Raise a :class:`FacelabError` if this is no seed."""
+    if not 0 <= seed < 2**63:
+        raise FacelabError(f"seed={seed}: give 0 or more, and less than 2**63.")
 
 
 @dataclass(frozen=True)
@@ -58,15 +70,16 @@ class SynthRecipe:
     leave_out: Literal["nothing", "hair", "skin"] = "nothing"
 
     def __post_init__(self) -> None:
-        for name in ("identities", "images", "size", "supersampling"):
-            if getattr(self, name) < 1:
-                raise FacelabError(f"SynthFaces: {name}={getattr(self, name)}; give 1 or more.")
+        for name, most in _MOST.items():
+            if not 1 <= getattr(self, name) <= most:
+                raise FacelabError(f"SynthFaces: {name}={getattr(self, name)}; give 1 to {most:,}.")
         if not 0 <= self.held_out <= self.identities:
             raise FacelabError(
                 f"SynthFaces: held_out={self.held_out} of {self.identities} identities; choose 0 to {self.identities}."
             )
-        if self.margin < 0 or self.seed < 0:
-            raise FacelabError(f"SynthFaces: margin={self.margin}, seed={self.seed}; neither may be negative.")
+        if not 0 <= self.margin <= MAX_SIZE:
+            raise FacelabError(f"SynthFaces: margin={self.margin}; give 0 to {MAX_SIZE} pixels.")
+        check_seed(self.seed)
         if self.relatives not in ("none", "siblings", "look-alikes"):
             raise FacelabError(f"SynthFaces: relatives={self.relatives!r}; choose 'none', 'siblings' or 'look-alikes'.")
         if self.leave_out not in _LEFT_OUT:
@@ -112,13 +125,11 @@ def choose(preset: str | None = None, *, photographs: int | None = None, **setti
     Args:
         preset: a name of PRESETS, which nothing else may change; or give ``photographs``, or ``identities`` and
             ``images`` among the settings.
-        settings: fields of :class:`SynthRecipe`, None where nothing was asked; of :class:`PhotographRecipe` only the
-            seed.
+        settings: fields of :class:`SynthRecipe` that were asked for; of :class:`PhotographRecipe` only the seed.
 
     Raises:
-        FacelabError: an unknown preset, or more or less than one of the three ways.
+        FacelabError: an unknown preset, more or less than one of the three ways, or a setting that would do nothing.
     """
-    settings = {name: value for name, value in settings.items() if value is not None}
     counts = {"identities", "images"} & settings.keys()
     if (preset is not None) + (photographs is not None) + bool(counts) != 1 or len(counts) == 1:
         raise FacelabError(
@@ -127,11 +138,21 @@ def choose(preset: str | None = None, *, photographs: int | None = None, **setti
     if photographs is not None:
         from facelab.synth.photographs import PhotographRecipe
 
+        if others := settings.keys() - {"seed"}:
+            raise FacelabError(f"{_options(others)} would do nothing: --photographs takes only --seed.")
         seed = settings.get("seed", 0)
         return PhotographRecipe(photographs, seed=seed), str(folder_of(f"photographs-{photographs}-{seed}"))
     if preset is not None:
         if preset not in PRESETS:
             raise FacelabError(f"there is no preset {preset!r}; there are: {', '.join(PRESETS)}.")
+        if settings:
+            wanted = vars(dataclasses.replace(PRESETS[preset], **settings))
+            plain = {**vars(SynthRecipe(1, 1)), "identities": None, "images": None}
+            told = " ".join(f"{_options([name])} {value}" for name, value in wanted.items() if value != plain[name])
+            raise FacelabError(
+                f"{_options(settings)} would do nothing: {preset} is always the same set. For another one give "
+                f"instead: {told}."
+            )
         return PRESETS[preset], str(folder_of(preset))
     recipe = SynthRecipe(**settings)
     names = [f"{recipe.identities}x{recipe.images}"]
@@ -139,6 +160,11 @@ def choose(preset: str | None = None, *, photographs: int | None = None, **setti
         if settings.get(field_.name, field_.default) != field_.default:
             names.append(f"{field_.name}-{settings[field_.name]}")
     return recipe, str(folder_of("-".join(names)))
+
+
+def _options(names: Iterable[str]) -> str:
+    """Return how settings are called on the command line."""
+    return ", ".join(f"--{name.replace('_', '-')}" for name in sorted(names))
 
 
 def identity_of(model: "HeadModel", recipe: SynthRecipe, number: int) -> "Identity":

@@ -3,10 +3,11 @@
 A shard holds all pictures of a few identities, or a few photographs.
 """
 
+import contextlib
 import hashlib
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -88,17 +89,16 @@ class Store:
     ``memory://set``.
 
     Raises:
-        FacelabError: fsspec does not know such an address, or lacks a package for it.
+        FacelabError: fsspec does not know such an address, lacks a package for it, or cannot reach it; also where it is
+            read or written.
     """
 
     def __init__(self, address: str | Path):
         import fsspec
 
         self.address = str(address)
-        try:
+        with self._reached("open"):
             self.files, self.root = fsspec.core.url_to_fs(self.address)
-        except (ImportError, ValueError) as error:  # a package is missing for it, or there is no such protocol
-            raise FacelabError(f"cannot open {self.address}: {error}. Install what it needs, or correct it.") from error
         self.local = "file" in (
             self.files.protocol if isinstance(self.files.protocol, tuple) else (self.files.protocol,)
         )
@@ -106,36 +106,46 @@ class Store:
     def _path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}"
 
-    def write(self, name: str, data: bytes) -> None:
-        """Write a whole file or none.
+    @contextlib.contextmanager
+    def _reached(self, what: str) -> Iterator[None]:
+        """Turn what a file system raises, and each raises its own, into one line."""
+        try:
+            yield
+        except FacelabError:
+            raise
+        except Exception as error:
+            said = str(error).strip().splitlines() or [type(error).__name__]
+            raise FacelabError(
+                f"cannot {what} {self.address}: {said[0].rstrip('.')}. Check the address, and install what it needs; a "
+                "folder on this machine always works."
+            ) from error
 
-        Raises:
-            FacelabError: the place is full or cannot be written.
-        """
+    def write(self, name: str, data: bytes) -> None:
+        """Write a whole file or none."""
         if self.local:
             with atomic_write(Path(self._path(name))) as temporary:
                 temporary.write_bytes(data)
             return
-        try:
+        with self._reached("write to"):
             self.files.makedirs(self.root, exist_ok=True)
             self.files.pipe_file(self._path(name), data)
-        except OSError as error:
-            raise FacelabError(
-                f"cannot write {self._path(name)}: {error}. Free space or choose another place."
-            ) from error
 
     def read(self, name: str) -> bytes | None:
         """Return the bytes of a file, or None if there is none."""
-        try:
-            return self.files.cat_file(self._path(name))
-        except (FileNotFoundError, NotADirectoryError):
-            return None
+        with self._reached("read"):
+            try:
+                return self.files.cat_file(self._path(name))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
 
     def names(self) -> list[str]:
-        try:
-            return sorted(path.rsplit("/", 1)[-1] for path in self.files.ls(self.root, detail=False))
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        """Return the names of the files that are there now."""
+        with self._reached("read"):
+            try:
+                self.files.invalidate_cache(self.root)
+                return sorted(path.rsplit("/", 1)[-1] for path in self.files.ls(self.root, detail=False))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
 
 
 def shard_name(index: int) -> str:

@@ -1,6 +1,8 @@
 """Which images make up each batch: a function of seed and step, so that a training can stop and go on anywhere."""
 
+import functools
 import logging
+import os
 from collections.abc import Iterable, Iterator
 
 import numpy as np
@@ -13,6 +15,7 @@ from facelab.data.faceset import FaceSet
 from facelab.device import send
 from facelab.errors import FacelabError
 from facelab.train.recipe import Recipe
+from facelab.workers import serve
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +71,13 @@ def load_batches(
         batches = _picked(faces, orders, device if _gigabytes(faces) <= memory_gb else torch.device("cpu"))
     else:
         rows = (batch.tolist() for order in orders for batch in order)
-        batches = DataLoader(faces, batch_sampler=rows, num_workers=workers)  # type: ignore[arg-type]
+        start = functools.partial(_start_worker, os.getpid())
+        batches = DataLoader(faces, batch_sampler=rows, num_workers=workers, worker_init_fn=start)  # type: ignore[arg-type]
     return ((send(chips, device), send(labels, device)) for chips, labels in batches)
+
+
+def _start_worker(parent: int, number: int) -> None:
+    serve(parent)
 
 
 def _orders(recipe: Recipe, labels: np.ndarray, step: int) -> Iterator[np.ndarray]:

@@ -10,17 +10,19 @@ from torch import Tensor
 from facelab import processes
 from facelab.data.faceset import FaceSet
 from facelab.device import resolve_device
+from facelab.errors import FacelabError
 from facelab.losses import Loss
 from facelab.models.preprocess import to_input
 from facelab.progress import progress_bar
 from facelab.train.augment import augment
 from facelab.train.batches import held_in_memory, load_batches
 from facelab.train.checkpoint import Checkpoint
-from facelab.train.health import check_epoch
+from facelab.train.health import check_epoch, check_lengths
 from facelab.train.log import Log
 from facelab.train.recipe import Recipe
 from facelab.train.schedule import set_schedule
 from facelab.train.state import Clock, Training, seed_step, start_or_resume
+from facelab.workers import check_workers, deaths_said
 
 
 def fit(
@@ -64,6 +66,9 @@ def fit(
             start from is not the recipe's, or the loss is not finite.
     """
     device = resolve_device(device)
+    check_workers(workers, least=0)
+    if not memory_gb >= 0:
+        raise FacelabError(f"memory_gb={memory_gb}: give 0 or more.")
     state = processes.from_first(lambda: start_or_resume(recipe, faces, checkpoint, start_from))
     if state.complete:
         return state
@@ -74,6 +79,7 @@ def fit(
             f"train {recipe.loss.name}", state.total_steps, show_progress=show_progress, completed=state.step
         ) as bar,
         Log(checkpoint, tensorboard, state) as log,
+        deaths_said(),
     ):
         training = Training(state, device)
         for chips, labels in load_batches(recipe, faces, state.step, device, memory_gb=memory_gb, workers=workers):
@@ -95,6 +101,8 @@ def fit(
             bar.update(note=f"loss {state.history[-1]['loss']:.2f}, {state.speed:.0f} images/s")
             if state.step % state.steps_per_epoch == 0:
                 check_epoch(state)
+                if state.step == state.steps_per_epoch:
+                    check_lengths(training.loss, embeddings)
                 log.write(state)
             if checkpoint and not state.complete and clock.is_time_to_save():
                 training.save(state, checkpoint)

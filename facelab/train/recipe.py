@@ -10,9 +10,10 @@ import torch
 from pydantic import Field, create_model, model_validator
 from torch import nn
 
+from facelab.align.similarity import MAX_SIZE
 from facelab.errors import FacelabError
 from facelab.losses import LOSSES, Loss, MarginLoss, PartialFC
-from facelab.losses.base import check_positive, check_range
+from facelab.losses.base import LARGEST, check_positive, check_range
 from facelab.models.registry import BACKBONES, check_backbone, make_backbone
 from facelab.strict import Strict, read_toml
 
@@ -107,7 +108,7 @@ class Augmentation(Strict):
     scale: float = Field(0.10, ge=0, lt=1)
     shift: float = Field(0.06, ge=0, lt=1, description="of the chip's width")
     contrast: float = Field(0.25, ge=0, lt=1)
-    brightness: float = Field(0.20, ge=0, description="of half the value range")
+    brightness: float = Field(0.20, ge=0, lt=LARGEST, description="of half the value range")
     saturation: float = Field(0.0, ge=0, le=1)
 
 
@@ -124,24 +125,26 @@ class Recipe(Strict):
 
     loss: LossRecipe = LossRecipe()
     backbone: Literal[*BACKBONES] = "resnet34"  # type: ignore[valid-type]
-    embedding_dim: int = Field(512, ge=2)
+    embedding_dim: int = Field(512, ge=2, le=16_384)
     dropout: float = Field(0.0, ge=0, lt=1)
     pretrained: bool | Literal["if-available"] = Field(False, description="start from ImageNet weights (one download)")
-    size: int = Field(112, ge=32, description="width and height that the network sees, pixels")
-    epochs: int = Field(20, ge=1)
-    batch_size: int = Field(64, ge=2, description="of all processes together")
+    size: int = Field(112, ge=32, le=MAX_SIZE, description="width and height that the network sees, pixels")
+    epochs: int = Field(20, ge=1, le=100_000)
+    batch_size: int = Field(64, ge=2, le=65_536, description="of all processes together")
     images_per_identity: int | None = Field(
         None, ge=2, description="K: a batch is P identities x K images, for triplets; none: images in random order"
     )
     optimizer: Literal["sgd", "adamw"] = "sgd"
-    learning_rate: float = Field(0.1, gt=0, description="peak of the schedule")
-    centre_learning_rate: float | None = Field(None, gt=0, description="of the class centres; none: the same")
+    learning_rate: float = Field(0.1, gt=0, lt=LARGEST, description="peak of the schedule")
+    centre_learning_rate: float | None = Field(
+        None, gt=0, lt=LARGEST, description="of the class centres; none: the same"
+    )
     warmup: float = Field(
         0.1, ge=0, lt=1, description="share of the training over which the learning rate rises from 0"
     )
     momentum: float = Field(0.9, ge=0, lt=1, description="of SGD; the first beta of AdamW")
-    weight_decay: float = Field(5e-4, ge=0)
-    clip_norm: float = Field(5.0, gt=0, description="gradients longer than this are shortened to it")
+    weight_decay: float = Field(5e-4, ge=0, lt=LARGEST)
+    clip_norm: float = Field(5.0, gt=0, lt=LARGEST, description="gradients longer than this are shortened to it")
     weight_average: float = Field(
         0.0, ge=0, lt=1, description="decay of the moving average of the weights, which is then used; 0: none"
     )
@@ -150,7 +153,7 @@ class Recipe(Strict):
     )
     augment: bool = True
     augmentation: Augmentation = Augmentation()
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
 
     @model_validator(mode="after")
     def _check_backbone(self) -> Self:
@@ -220,9 +223,12 @@ def _change(values: dict[str, Any], setting: str) -> None:
     if not equals or not field.strip():
         raise FacelabError(f"--set {setting}: write it as FIELD=VALUE, for example loss.margin=0.3.")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text.strip()  # a bare word: loss.name=arcface
+        read = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
+        read = {"value": text.strip()}  # a bare word: loss.name=arcface
+    value = read.pop("value")
+    if read or "\n" in text.strip():
+        raise FacelabError(f"--set {setting!r}: one FIELD=VALUE each; repeat --set for another one.")
     *tables, name = field.strip().split(".")
     for table in tables:
         values = values.setdefault(table, {})

@@ -18,7 +18,7 @@ from facelab.errors import FacelabError
 from facelab.files import facelab_home
 from facelab.train.batches import epoch_order
 from facelab.train.checkpoint import Checkpoint, network_sha256
-from facelab.train.health import check_step, warn
+from facelab.train.health import check_step, check_weights, warn
 from facelab.train.parallel import distributed
 from facelab.train.recipe import Recipe
 
@@ -114,11 +114,17 @@ class Training:
         return state
 
     def collect(self, state: Checkpoint) -> Checkpoint:
-        """Put the parameters into the state; the optimiser's only while the training goes on."""
+        """Put the parameters into the state; the optimiser's only while the training goes on.
+
+        Raises:
+            FacelabError: the loss of a step, or a weight, is not finite.
+        """
         self._read(state)
         state.network = _on_cpu(self._plain.state_dict())
         state.loss = _on_cpu(self.loss.state_dict())
         state.average = _on_cpu(self._average.state_dict()) if self._average else {}
+        for tensors in (state.network, state.loss, state.average):
+            check_weights(state.step, tensors)
         state.optimizer = {} if state.complete else _each_centre(self.optimizer.state_dict(), self.loss.all_rows)
         return state
 
