@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import TextIO
 
 
 def main() -> None:
@@ -42,10 +43,11 @@ def main() -> None:
         sys.exit(130)
 
 
-def _open_stream(stream: io.TextIOWrapper | None) -> io.TextIOWrapper:
+def _open_stream(stream: TextIO | None) -> TextIO:
     if stream is None:  # it was closed before the program began
         return open(os.devnull, "w")
-    stream.reconfigure(errors="backslashreplace")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
     return stream
 
 

@@ -162,4 +162,4 @@ def test_align_command_writes_a_chip_of_each_face(group, tmp_path, capsys):
     assert np.abs(alone - lying).mean() < 1
     with pytest.raises(SystemExit):
         app(["align", str(tmp_path / "in"), "--out", str(tmp_path / "x"), "--detections", str(tmp_path), "--turns"])
-    assert "--turns is for the detection" in capsys.readouterr().err
+    assert "--turns would do nothing" in capsys.readouterr().err
