@@ -76,8 +76,8 @@ def bundle(
 
     script, *files = pack(plan, out, part_mb=part_mb, workers=workers, show_progress=True)
     for path in files:
-        _say(f"{path} {path.stat().st_size / 1e6:.1f} MB")
-    _say(f"There: bash {script.name} --device cuda --jobs 4. Here again: facelab study publish {plan} --out runs")
+        say(f"{path} {path.stat().st_size / 1e6:.1f} MB")
+    say(f"There: bash {script.name} --device cuda --jobs 4. Here again: facelab study publish {plan} --out runs")
 
 
 @study.command()
