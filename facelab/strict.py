@@ -39,10 +39,10 @@ class Strict(BaseModel):
                 raise FacelabError(f"{where}: {str(first['ctx']['error']).rstrip('.')}.") from error
             if first["type"] == "missing":
                 raise FacelabError(f"{source}: {field} is missing.") from error
-            said = "there is no such field" + _nearest(cls, first["loc"]) if first["type"] in _UNKNOWN else first["msg"]
+            said = first["msg"].lower() + (_nearest(cls, first["loc"]) if first["type"] in _UNKNOWN else "")
             value = repr(first["input"])
             value = value if len(value) <= 80 else f"{value[:60]}..."
-            raise FacelabError(f"{source}: {field} = {value}: {said[0].lower()}{said[1:]}.") from error
+            raise FacelabError(f"{source}: {field} = {value}: {said}.") from error
 
 
 def _nearest(model: Any, place: tuple[str | int, ...]) -> str:
