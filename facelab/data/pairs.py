@@ -1,15 +1,16 @@
 """Lists of pairs that others published: LFW's ``pairs.txt``, and the ``.bin`` verification sets of InsightFace."""
 
-import io
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from facelab.data.faceset import EncodedImages, FaceSet
+from facelab.data.unpickle import unpickle_lists
 from facelab.errors import FacelabError
+from facelab.files import read_bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,21 +81,6 @@ def read_pairs(path: Path | str, faces: FaceSet) -> PairList:
     return PairList(np.array(first), np.array(second), np.arange(len(first)) // (2 * each))
 
 
-class _Plain(pickle.Unpickler):
-    """Reads lists, numbers, bytes and arrays of numbers; a pickle that names anything else to be called is refused."""
-
-    _ALLOWED = frozenset(
-        {("_codecs", "encode"), ("numpy", "ndarray"), ("numpy", "dtype")}
-        | {(f"numpy.{core}.{name[0]}", name[1]) for core in ("core", "_core")
-           for name in (("multiarray", "_reconstruct"), ("multiarray", "scalar"), ("numeric", "_frombuffer"))}
-    )  # fmt: skip
-
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) not in self._ALLOWED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return super().find_class(module, name)
-
-
 def load_bin(path: Path | str, folds: int = 10) -> tuple[FaceSet, PairList]:
     """Load a verification set as InsightFace packs them (``lfw.bin``, ``cfp_fp.bin``, ``agedb_30.bin``).
 
@@ -111,14 +97,13 @@ def load_bin(path: Path | str, folds: int = 10) -> tuple[FaceSet, PairList]:
         FacelabError: the file is missing, damaged, not of this layout, or asks for code to be run.
     """
     path = Path(path)
+    data = read_bytes(path)
     try:
-        images, same = _Plain(io.BytesIO(path.read_bytes()), encoding="bytes").load()
-        files = [image if isinstance(image, bytes) else np.asarray(image, np.uint8).tobytes() for image in images]
-        same = np.array([bool(value) for value in same])
-    except OSError as error:
-        raise FacelabError(f"cannot read {path}: {error.strerror}. Check the path.") from error
+        images, labels = unpickle_lists(data)
+        files, same = _encoded(images), np.array([_is_genuine(label) for label in labels], bool)
     except Exception as error:  # what a damaged pickle raises is without end: EOFError, KeyError, ...
-        raise FacelabError(f"{path} is no verification set of InsightFace: {error}.") from error
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise FacelabError(f"{path} is no verification set of InsightFace: {reason}.") from error
     if len(files) != 2 * len(same) or not len(same):
         raise FacelabError(f"{path} holds {len(files)} images for {len(same)} pairs; each pair needs two.")
     first = 2 * np.arange(len(same))
@@ -126,3 +111,24 @@ def load_bin(path: Path | str, folds: int = 10) -> tuple[FaceSet, PairList]:
     identity[first[~same] + 1] += ", second"
     faces = FaceSet(path.stem, EncodedImages(files, str(path)), pd.DataFrame({"identity": identity}))
     return faces, PairList(first, first + 1, np.arange(len(same)) * folds // len(same))
+
+
+def _encoded(images: list[Any]) -> list[bytes]:
+    """Return the bytes of each picture. One that is listed more than once is one object, and is not copied."""
+    seen: dict[int, bytes] = {}
+    for image in images:
+        if id(image) not in seen:
+            if isinstance(image, np.ndarray) and image.ndim == 1:
+                image_bytes = image.tobytes() if image.itemsize == 1 else bytes(image.tolist())
+            elif isinstance(image, bytes | bytearray | list):  # not a number: bytes(n) are n zeros
+                image_bytes = image if isinstance(image, bytes) else bytes(image)
+            else:
+                raise FacelabError("a picture is neither bytes nor a row of them")
+            seen[id(image)] = image_bytes
+    return [seen[id(image)] for image in images]
+
+
+def _is_genuine(label: Any) -> bool:
+    if not isinstance(label, bool | int | float | np.number | np.bool_) or label not in (0, 1):
+        raise FacelabError("a label is neither true nor false")
+    return bool(label)

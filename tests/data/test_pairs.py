@@ -114,3 +114,87 @@ def test_a_damaged_image_is_named_when_it_is_needed(tmp_path):
     faces, _ = load_bin(path)
     with pytest.raises(ImageError, match=r"x\.bin: picture 1 cannot be decoded"):
         faces[1]
+
+
+class Forged:
+    """Pickles as what it is told to."""
+
+    def __init__(self, *reduced: object):
+        self.reduced = reduced
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def dtype(name: str, *, order: str = "|", parts: tuple = (None, None, None), flags: int = 0) -> Forged:
+    return Forged(np.dtype, (name, False, True), (3, order, *parts, -1, -1, flags))
+
+
+def array(shape: object, kind: object, content: object, fortran: object = False) -> Forged:
+    reconstruct = np.zeros(1).__reduce__()[0]
+    return Forged(reconstruct, (np.ndarray, (0,), b"b"), (1, shape, kind, fortran, content))
+
+
+POINTERS = b"AAAAAAAA" * 2
+FORGERIES = {
+    "objects without their flag": array((2,), dtype("O8"), POINTERS),
+    "objects with it": array((2,), dtype("O8", flags=63), POINTERS),
+    "a scalar object": Forged(np.bool_(1).__reduce__()[0], (dtype("O8"), POINTERS[:8])),
+    "fields of objects": array((1,), dtype("V8", parts=(None, ("a",), {"a": (dtype("O8"), 0)})), POINTERS[:8]),
+    "a sub-array": array((1,), dtype("V8", parts=((dtype("u1"), (8,)), None, None)), POINTERS[:8]),
+    "text": array((2,), dtype("U2"), POINTERS),
+    "more bytes than its shape": array((2,), dtype("u1"), POINTERS),
+    "a shape without end": array((1 << 62, 1 << 62), dtype("u1"), b""),
+    "no elements, yet a shape without end": array((0, 1 << 62, 1 << 62), dtype("u1"), b""),
+    "a shape below zero": array((-1,), dtype("u1"), b""),
+    "a shape of text": array("2", dtype("u1"), b"ab"),
+    "a type that is text": array((2,), "u1", b"ab"),
+    "an order of bytes that is none": array((2,), dtype("u1", order="x"), b"ab"),
+    "itself changed": Forged(np.dtype, ("u1", False, True), {"__class__": 1}),
+    "a number as picture": 1 << 40,
+    "lists of lists": [[[[1] * 9] * 9] * 9] * 9,
+}
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+@pytest.mark.parametrize("what", FORGERIES)
+def test_a_forged_array_is_refused_and_never_built(orl, tmp_path, what, protocol):
+    path, forged = tmp_path / "forged.bin", FORGERIES[what]
+    files, labels = archive(orl, [True, False, True])
+    for content in (([forged, *files[1:]], labels), (files, forged), (forged, labels), (files, [forged, *labels[1:]])):
+        path.write_bytes(pickle.dumps(content, protocol=protocol))
+        with pytest.raises(FacelabError, match=r"forged\.bin (is no verification set|holds)"):
+            load_bin(path)
+
+
+@pytest.mark.parametrize("kind", ["u1", "i1", ">u2", "<i8", "b1", "f4"])
+def test_labels_and_pictures_as_arrays_of_other_kinds_read_back(orl, tmp_path, kind):
+    path = tmp_path / "own.bin"
+    files, _ = archive(orl, [])
+    same = np.array([1, 0, 1]).astype(kind)
+    rows = [np.frombuffer(file, np.uint8) for file in files]
+    objects = np.empty(6, object)
+    objects[:] = [row.astype(kind) if kind in (">u2", "<i8") else row for row in rows]
+    path.write_bytes(pickle.dumps((objects, same), protocol=2))
+    faces, listed = load_bin(path)
+    assert (faces.labels[listed.first] == faces.labels[listed.second]).tolist() == [True, False, True]
+    assert faces.images.data == files
+
+
+@pytest.mark.parametrize("label", [2, -1, 0.5, float("nan"), "yes", None, b"1", [1]])
+def test_a_label_that_is_neither_true_nor_false_is_refused(orl, tmp_path, label):
+    path = tmp_path / "x.bin"
+    path.write_bytes(pickle.dumps(archive(orl, [True, False, label])))
+    with pytest.raises(FacelabError, match="neither true nor false"):
+        load_bin(path)
+
+
+def test_a_small_file_claims_no_memory(tmp_path):
+    """A position of 4 billion for one remembered object: the fast machine would make room for twice as many."""
+    path = tmp_path / "x.bin"
+    path.write_bytes(b"\x80\x02]r\xff\xff\xff\xff]\x86.")
+    with pytest.raises(FacelabError, match="holds 0 images"):
+        load_bin(path)
+    path.write_bytes(b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x7f" + b"x" * 9)  # bytes without end
+    with pytest.raises(FacelabError, match="no verification set"):
+        load_bin(path)
