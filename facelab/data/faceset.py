@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from facelab.data.images import read_image, to_rgb8
+from facelab.data.images import check_pixels, read_image, to_rgb8
 from facelab.errors import FacelabError, ImageError
 
 
@@ -54,10 +54,14 @@ class EncodedImages(Sequence[np.ndarray]):
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         import cv2
 
-        data = np.frombuffer(self.data[index], np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+        reason = "damaged"
+        try:
+            check_pixels(self.data[index])
+            image = cv2.imdecode(np.frombuffer(self.data[index], np.uint8), cv2.IMREAD_COLOR)
+        except (ImageError, cv2.error) as error:
+            image, reason = None, str(error).rstrip(".") if isinstance(error, ImageError) else reason
         if image is None:
-            raise ImageError(f"{self.name}: picture {index} cannot be decoded; make or get the set again.")
+            raise ImageError(f"{self.name}: picture {index} cannot be decoded ({reason}); make or get the set again.")
         return to_rgb8(image, channels="bgr")
 
 

@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import struct
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from facelab.errors import FacelabError, ImageError
-from facelab.files import atomic_write
+from facelab.files import atomic_write, read_bytes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -26,6 +28,19 @@ _MODES = {"1": "L", "L": "L", "P": "RGB", "RGB": "RGB", "RGBX": "RGB", "CMYK": "
 }
 
 
+MAX_PIXELS = 200_000_000  # of a picture; decoded, it takes some 1 GB. The largest telephones take 200 million.
+
+
+def max_pixels() -> int:
+    """Return how many pixels a picture may have to be decoded: ``$FACELAB_MAX_PIXELS``, or :data:`MAX_PIXELS`."""
+    said = os.environ.get("FACELAB_MAX_PIXELS", "")
+    if not said:
+        return MAX_PIXELS
+    if not (said.isascii() and said.isdigit() and len(said) < 20):
+        raise FacelabError(f"FACELAB_MAX_PIXELS={said[:40]!r}: give a whole number of pixels.")
+    return int(said)
+
+
 def read_image(path: Path | str) -> np.ndarray:
     """Read a picture as an RGB array, shape (height, width, 3), dtype uint8.
 
@@ -34,19 +49,23 @@ def read_image(path: Path | str) -> np.ndarray:
     WebP, AVIF) or of a file with several pages or pictures (TIFF, HEIC) the first picture (of HEIC the main one) is
     read, and a UserWarning that names the file says so. HEIC needs the package pillow-heif.
 
+    A small file can claim to be a picture that no memory holds, so the pixels that its header names are counted first,
+    see :func:`max_pixels`.
+
     Raises:
-        ImageError: the file is missing, a folder, not a whole image, or holds values that are no colours (as in a
-            floating-point TIFF with NaN); the message names it.
+        ImageError: the file is missing, a folder, not a whole image, too large, or holds values that are no colours (as
+            in a floating-point TIFF with NaN); the message names it.
     """
-    path = Path(path)
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"cannot read {path}: {error.strerror}. Check the path.") from error
+        data = read_bytes(path)
+    except FacelabError as error:
+        raise ImageError(str(error)) from error
     try:
-        image, pictures = _decode(data)
+        image, pictures = decode_image(data)
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from error
+    except FacelabError:
+        raise
     except Exception as error:  # what decoders raise of a damaged file is without end: OSError, SyntaxError, KeyError
         raise ImageError(
             f"cannot decode {path}: {len(data)} bytes that are not a whole image. Replace the file or leave it out."
@@ -57,36 +76,94 @@ def read_image(path: Path | str) -> np.ndarray:
     return image
 
 
-def _decode(data: bytes) -> tuple[np.ndarray, int]:
-    """Return the first picture of a file as :func:`to_rgb8` does, upright, and how many there are."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+def decode_image(data: bytes) -> tuple[np.ndarray, int]:
+    """Return the first picture of a file as :func:`to_rgb8` does, upright, and how many there are.
 
-    try:
-        picture = Image.open(io.BytesIO(data), formats=_FORMATS)
-    except UnidentifiedImageError:
-        return _decode_heic(data) if _is_heic(data) else _decode_as_opencv(data)
-    except Image.DecompressionBombError as error:
-        raise ImageError(f"{error}") from error
+    Raises:
+        ImageError: it is too large, or holds values that are no colours; or another Exception, of many kinds, where
+            the file is damaged.
+    """
+    from PIL import ImageOps
+
+    picture = _open(data)
+    if picture is None:
+        return _decode_heic(data) if _is_heic(data) else _decode_tiff(data)
+    _check_size(*picture.size)
     # A camera's JPEG may carry a second picture (depth, gain map), which is no page.
     pictures = 1 if picture.format in ("JPEG", "MPO") else getattr(picture, "n_frames", 1)
     cut = picture.mode == "RGB" and any(";16" in str(tile.args) for tile in picture.tile)  # to 8 of 16 bits
     if cut or picture.mode == "LAB":
-        return _decode_as_opencv(data)
+        return _decode_as_opencv(data), pictures
     if picture.mode == "I" and picture.format == "PPM":
         return to_rgb8(np.asarray(picture).astype(np.uint16)), pictures
-    with contextlib.suppress(Exception):  # EXIF that is damaged turns nothing; damaged pixels are found below
+    picture.load()  # damaged pixels are told once: the next call would give black ones
+    with contextlib.suppress(Exception):  # EXIF that is damaged turns nothing
         ImageOps.exif_transpose(picture, in_place=True)
     return to_rgb8(picture), pictures
 
 
-def _decode_as_opencv(data: bytes) -> tuple[np.ndarray, int]:
+def _open(data: bytes) -> Any:
+    """Open a file as ``PIL.Image.open`` does, but for its limit of pixels; None if Pillow does not know what it is."""
+    from PIL import Image
+
+    Image.init()
+    for name in _FORMATS:
+        factory, accepts = Image.OPEN.get(name, (None, None))  # a build of Pillow may lack one
+        if factory is not None and (accepts is None or accepts(data[:16]) is True):
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # so a format says no
+                return factory(io.BytesIO(data), "")
+    return None
+
+
+def check_pixels(data: bytes) -> None:
+    """Check by its header that the first picture of a file, of a format that Pillow knows, can be decoded.
+
+    Raises:
+        ImageError: it is no such picture, or is too large.
+    """
+    picture = _open(data)
+    if picture is None:
+        raise ImageError("not a picture of a known format")
+    _check_size(*picture.size)
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > (most := max_pixels()):
+        raise ImageError(
+            f"{width} x {height} pixels are more than {most:,}, which may be decoded. Shrink it, or set "
+            "FACELAB_MAX_PIXELS to a larger number."
+        )
+
+
+def _decode_as_opencv(data: bytes) -> np.ndarray:
     """Decode what Pillow does not know or cannot give whole: colours of 16 bits, of 32 bits (TIFF), Lab."""
     import cv2
 
-    found, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
-    if not found:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
+    if image is None:
         raise ValueError("no picture that OpenCV knows")
-    return to_rgb8(pages[0], channels="bgr"), len(pages)
+    return to_rgb8(image, channels="bgr")
+
+
+def _decode_tiff(data: bytes) -> tuple[np.ndarray, int]:
+    """Decode a TIFF of a kind that Pillow does not know, such as of floating-point colours; check its sizes first."""
+    order = {b"II": "<", b"MM": ">"}[data[:2]]
+    large = struct.unpack(f"{order}H", data[2:4]) == (43,)  # BigTIFF
+    count, entry, offset, inline = ("Q", 20, "Q", 12) if large else ("H", 12, "I", 8)
+    at, seen, sizes = struct.unpack_from(f"{order}{offset}", data, 8 if large else 4)[0], set(), []
+    while at and at not in seen:
+        seen.add(at)
+        (entries,) = struct.unpack_from(f"{order}{count}", data, at)
+        first, tags = at + struct.calcsize(f"{order}{count}"), {}
+        for k in range(min(entries, 4096)):
+            tag, kind = struct.unpack_from(f"{order}HH", data, first + k * entry)
+            if tag in (256, 257):  # ImageWidth, ImageLength
+                form = {3: "H", 4: "I", 16: "Q"}[kind]
+                (tags[tag],) = struct.unpack_from(f"{order}{form}", data, first + k * entry + inline)
+        sizes.append((tags[256], tags[257]))
+        (at,) = struct.unpack_from(f"{order}{offset}", data, first + entries * entry)
+    _check_size(*sizes[0])
+    return _decode_as_opencv(data), len(sizes)
 
 
 def _is_heic(data: bytes) -> bool:
@@ -104,6 +181,7 @@ def _decode_heic(data: bytes) -> tuple[np.ndarray, int]:
         ) from error
     try:
         pictures = pillow_heif.open_heif(data)
+        _check_size(*pictures[pictures.primary_index].size)
         return to_rgb8(pictures[pictures.primary_index].to_pillow()), len(pictures)  # upright: HEIF turns it itself
     except (ValueError, EOFError, SyntaxError, RuntimeError, OSError, IndexError) as error:
         raise ImageError(f"not a whole HEIC picture ({error}). Replace the file or leave it out.") from error

@@ -1,6 +1,8 @@
 import os
+import struct
 import sys
 import warnings
+import zlib
 
 import cv2
 import numpy as np
@@ -8,8 +10,9 @@ import pillow_heif
 import pytest
 from PIL import Image, ImageOps
 
+from facelab.data.faceset import EncodedImages
 from facelab.data.folder import find_images
-from facelab.data.images import SUFFIXES, read_image, to_rgb8, write_image
+from facelab.data.images import SUFFIXES, check_pixels, read_image, to_rgb8, write_image
 from facelab.errors import FacelabError, ImageError
 
 LOSSLESS = {
@@ -262,3 +265,99 @@ def test_the_order_of_channels_is_said_by_the_caller():
         np.testing.assert_array_equal(to_rgb8(bgr, channels="bgr"), to_rgb8(image))
     with pytest.raises(FacelabError, match="channels='rbg'"):
         to_rgb8(RGB, channels="rbg")
+
+
+def _png_of(width: int, height: int) -> bytes:
+    """The first bytes of a PNG of this size (PNG 1.2, IHDR)."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+        + b"\0\0\0\x08IDAT"
+        + bytes(12)
+    )
+
+
+def _tiff_of(width: int, height: int, order: str = "<", large: bool = False) -> bytes:
+    """A TIFF of three 32-bit floating-point colours (TIFF 6.0; BigTIFF), as Pillow does not know them, pixels left
+    out."""
+    count, tag, offset = (">Q", "HHQQ", "Q") if large else (">H", "HHII", "I")
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (277, 3, 1, 3), (339, 3, 1, 3), (262, 3, 1, 2)]
+    start = struct.pack(f"{order}2sHHHQ" if large else f"{order}2sHI", *(b"II" if order == "<" else b"MM",), *(
+        (43, 8, 0, 16) if large else (42, 8)
+    ))  # fmt: skip
+    entries = b"".join(struct.pack(f"{order}{tag}", *entry) for entry in sorted(tags))
+    return start + struct.pack(f"{order}{count[1]}", len(tags)) + entries + struct.pack(f"{order}{offset}", 0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [
+        ("png", _png_of(30_000, 30_000)),
+        ("ppm", b"P6 30000 30000 255\n"),
+        ("bmp", b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 30_000, 30_000, 1, 24, 0, 0, 0, 0, 0, 0)),
+        ("gif", b"GIF89a" + struct.pack("<HHBBBBHHHHB", 30_000, 30_000, 0, 0, 0, 44, 0, 0, 9, 9, 0) + b"\x02;"),
+        ("tif", _tiff_of(30_000, 30_000)),
+        ("tiff", _tiff_of(30_000, 30_000, large=True)),
+    ],
+)  # fmt: skip
+def test_a_small_file_that_claims_to_be_a_huge_picture_is_not_decoded(tmp_path, suffix, content):
+    path = tmp_path / f"bomb.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"bomb\.\w+: 30000 x 30000 pixels are more than 200,000,000.*MAX_PIXELS"):
+        read_image(path)
+    faces = EncodedImages([content], "x.bin")
+    with pytest.raises(ImageError, match=r"x\.bin: picture 0 cannot be decoded \((30000 x 30000 pixels|not a picture)"):
+        faces[0]
+
+
+def test_the_limit_of_pixels_can_be_set(tmp_path, monkeypatch):
+    write_image(tmp_path / "a.png", RGB)  # 30 x 20
+    cv2.imwrite(str(tmp_path / "a.tif"), np.zeros((20, 30, 3), np.float32))
+    for name in ("a.png", "a.tif"):
+        monkeypatch.setenv("FACELAB_MAX_PIXELS", "599")
+        with pytest.raises(ImageError, match="30 x 20 pixels are more than 599"):
+            read_image(tmp_path / name)
+        monkeypatch.setenv("FACELAB_MAX_PIXELS", "600")
+        assert read_image(tmp_path / name).shape == (20, 30, 3)
+    monkeypatch.setenv("FACELAB_MAX_PIXELS", "many")
+    with pytest.raises(FacelabError, match="FACELAB_MAX_PIXELS='many': give a whole number"):
+        read_image(tmp_path / "a.png")
+    with warnings.catch_warnings():  # Pillow's own limit is not ours, and is not changed
+        warnings.simplefilter("error")
+        monkeypatch.setenv("FACELAB_MAX_PIXELS", "")
+        check_pixels(_png_of(12_000, 12_000))
+
+
+def test_a_tiff_of_floating_point_colours_and_two_pages_is_read_and_counted(tmp_path):
+    pages = [np.full((20, 30, 3), level, np.float32) for level in (0.2, 0.6)]
+    cv2.imwritemulti(str(tmp_path / "a.tif"), pages)
+    with pytest.warns(UserWarning, match="holds 2 pictures"):
+        assert (read_image(tmp_path / "a.tif") == 51).all()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])  # their codes tell; a JPEG's do not
+def test_pixels_that_are_damaged_are_not_black_ones(tmp_path, suffix):
+    """Zeros in the second half of the file: it has its whole length, and its header is right."""
+    path = tmp_path / f"a.{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path, **({"compression": "tiff_deflate"} if suffix == "tif" else {}))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
+    with pytest.raises(ImageError, match="not a whole image"):
+        read_image(path)
+
+
+def test_a_pipe_is_no_picture_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    for path in (tmp_path / "a.jpg", "/dev/zero", ""):
+        with pytest.raises(ImageError, match="cannot read"):
+            read_image(path)
+
+
+def test_names_that_are_not_utf_8_are_read_and_written(tmp_path):
+    path = tmp_path / os.fsdecode(b"M\xfcller.png")
+    write_image(path, RGB)
+    np.testing.assert_array_equal(read_image(path), RGB)
