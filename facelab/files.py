@@ -11,7 +11,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from facelab.errors import FacelabError
 
@@ -113,8 +113,7 @@ def claim(
     """Say which files facelab is about to write into a folder. What is there and not facelab's own stays as it is.
 
     This is the only rule for whose file an output may replace. The folder's record, a hidden text file, lists what
-    facelab made there; a file that is there and not in the record belongs to the user. All that lies in facelab's own
-    cache (:func:`facelab_home`) is facelab's.
+    facelab made there; a file that is there and not in the record belongs to the user.
 
     Args:
         folder: it may not exist yet.
@@ -123,33 +122,45 @@ def claim(
         known: says of a file that is not in the record whether its content shows that facelab made it.
 
     Raises:
-        FacelabError: a file is the user's; nothing is written then.
+        FacelabError: see :func:`check_claim`; nothing is written then.
     """
-    folder = Path(folder)
-    if folder.resolve().is_relative_to(facelab_home().resolve()):
-        return
-    listed, sources = made(folder), files if isinstance(files, Mapping) else dict.fromkeys(files)
-    theirs = [
-        path for name in sources if name not in listed and os.path.lexists(path := folder / name) and not known(path)
-    ]
-    if theirs:
-        others = f" (and {len(theirs) - 1} others)" if len(theirs) > 1 else ""
-        raise FacelabError(
-            f"{theirs[0]}{others} is there already, and facelab did not make it: it would be replaced. Choose another "
-            "folder or name, or move it away."
-        )
+    folder, sources = Path(folder), files if isinstance(files, Mapping) else dict.fromkeys(files)
+    check_claim(folder, sources, known=known)
+    listed = made(folder)
     told = {name: os.path.relpath(source, folder) if source else "" for name, source in sources.items()}
     lines = [json.dumps([name, source]) for name, source in told.items() if listed.get(name) != source]
     if not lines:
         return
     try:
         # Before the files, so that a run that is killed knows its own again; by appending, as two runs may share a
-        # folder.
+        # folder. The last line may be cut short, so a new one is begun.
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / RECORD).open("a", encoding="utf-8") as record:
-            record.write("\n".join([*([] if listed else [_ABOUT]), "", *lines, ""]))  # the last line may be cut short
+            record.write("\n".join([*([] if listed else [_ABOUT]), "", *lines, ""]))
     except OSError as error:
         raise FacelabError(f"cannot write {folder / RECORD}: {error.strerror}. Choose another folder.") from error
+
+
+def check_claim(
+    folder: Path | str, files: Iterable[str], *, known: Callable[[Path], bool] = lambda path: False
+) -> None:
+    """Check before long work what :func:`claim` will check when files are written.
+
+    Raises:
+        FacelabError: a file is there and the user's, or a name leads out of the folder.
+    """
+    folder, names = Path(folder), list(files)
+    if outside := next((name for name in names if PurePath(name).is_absolute() or ".." in PurePath(name).parts), None):
+        raise FacelabError(f"{outside!r} would be written outside of {folder}. Give it another name.")
+    listed = made(folder)
+    paths = [folder / name for name in names if name not in listed]
+    theirs = [path for path in paths if os.path.lexists(path) and not known(path)]
+    if theirs:
+        others = f" (and {len(theirs) - 1} others)" if len(theirs) > 1 else ""
+        raise FacelabError(
+            f"{theirs[0]}{others} is there already, and facelab did not make it: it would be replaced. Choose another "
+            "folder or name, or move it away."
+        )
 
 
 def made(folder: Path | str) -> dict[str, str]:
@@ -165,6 +176,31 @@ def made(folder: Path | str) -> dict[str, str]:
             name, source = json.loads(line)
             listed[str(name)] = str(source)
     return listed
+
+
+def remove_made(folder: Path | str, files: Iterable[str]) -> None:
+    """Delete files, if facelab made them; what the user has put there stays."""
+    listed = made(folder)
+    for name in files:
+        if name in listed and ".." not in PurePath(name).parts and not PurePath(name).is_absolute():
+            Path(folder, name).unlink(missing_ok=True)
+
+
+def check_apart(out: Path | str, inputs: Mapping[str, Path | str]) -> None:
+    """Check that an output folder is not one that inputs are read from: what comes out would lie among them.
+
+    Args:
+        out: the folder.
+        inputs: the files by their names, which are the ends of their paths.
+
+    Raises:
+        FacelabError: it is.
+    """
+    roots = {os.path.realpath(str(path).removesuffix(name)) for name, path in inputs.items()}
+    if os.path.realpath(out) in roots:
+        raise FacelabError(
+            f"{out} holds the photographs themselves; choose another folder, such as {Path(out, 'out')}."
+        )
 
 
 def outputs_in(folder: Path | str, root: Path | str) -> set[str]:

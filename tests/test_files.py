@@ -8,7 +8,7 @@ import pytest
 
 from facelab import files
 from facelab.errors import FacelabError
-from facelab.files import RECORD, atomic_write, claim, made, outputs_in, read_bytes
+from facelab.files import RECORD, atomic_write, claim, made, outputs_in, read_bytes, remove_made
 
 
 def test_writes_and_makes_folders(tmp_path):
@@ -109,12 +109,23 @@ def test_chips_are_no_input_beside_their_photographs_and_are_elsewhere(tmp_path)
     assert outputs_in(tmp_path / "link" / "chips", tmp_path / "link") == {"ada/1.png", "chips.csv"}
 
 
-def test_facelabs_own_cache_needs_no_record(tmp_path, monkeypatch):
-    monkeypatch.setenv("FACELAB_HOME", str(tmp_path))
-    (tmp_path / "calibration").mkdir()
-    (tmp_path / "calibration" / "a.npz").touch()
-    claim(tmp_path / "calibration", ["a.npz"])
-    assert not (tmp_path / "calibration" / RECORD).exists()
+def test_only_what_facelab_made_is_removed_and_only_in_the_folder(tmp_path):
+    out = tmp_path / "out"
+    claim(out, ["a.json"])
+    (out / RECORD).write_text((out / RECORD).read_text() + '["../b.json", ""]\n')  # whoever wrote that
+    for path in (out / "a.json", out / "own.json", tmp_path / "b.json"):
+        path.touch()
+    remove_made(out, ["a.json", "own.json", "../b.json", "gone.json"])
+    assert not (out / "a.json").exists()
+    assert (out / "own.json").exists()
+    assert (tmp_path / "b.json").exists()
+
+
+@pytest.mark.parametrize("name", ["../a.png", "ada/../../a.png", "/tmp/a.png"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, name):
+    with pytest.raises(FacelabError, match="outside of"):
+        claim(tmp_path / "out", [name])
+    assert not (tmp_path / "out").exists()
 
 
 def test_only_files_are_read_and_nothing_is_waited_for(tmp_path):

@@ -1,5 +1,6 @@
 """Alignment on files: photographs in, chips out."""
 
+import os
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from facelab.detect.detection import Detection, Which
 from facelab.detect.files import detections_file, read_detections
 from facelab.detect.registry import Detector
 from facelab.errors import FacelabError
-from facelab.files import atomic_write
+from facelab.files import atomic_write, check_apart, check_claim, claim
 
 
 def align_files(
@@ -51,7 +52,7 @@ def align_files(
 
     Raises:
         FacelabError: see :func:`facelab.align.make_chips`; no photograph has detections, or two would share them; or a
-            chip would overwrite a photograph.
+            file would be replaced that facelab did not make, see :func:`facelab.files.claim`.
     """
     errors: list[FacelabError] = []
     found: Detector | list[list[Detection]]
@@ -60,12 +61,23 @@ def align_files(
         faces = faces.select(rows)
     else:
         found = detector
-    named = FaceSet(faces.name, faces.images, faces.table.assign(chip=_names(faces, faces.files, out)))
+    names = _names(faces.files)
+    paths: list[Path | None] = [None] * len(names)
+    if isinstance(faces.images, ImageFiles):
+        paths = [Path(faces.images.folder, faces.images.paths[row]) for row in faces.table.index]
+        photographs = {os.path.realpath(path) for path in paths if path}
+        if taken := next((out / name for name in names if os.path.realpath(out / name) in photographs), None):
+            raise FacelabError(f"the chip would overwrite the photograph {taken}; choose another folder than {out}.")
+        check_apart(out, {file: path for file, path in zip(faces.files, paths, strict=True) if path})
+    check_claim(out, [*names, "chips.csv"])
+    named = FaceSet(faces.name, faces.images, faces.table.assign(chip=names))
     chips, report = make_chips(
         named, found, size=size, method=method, missing=missing, which=which, show_progress=show_progress
     )
+    path_of = dict(zip(names, paths, strict=True))
+    shown = [path_of[name] for name in chips.table["chip"]]
     if "face" in chips.table:
-        chips.table["chip"] = _names(faces, chips.files, out)
+        chips.table["chip"] = _names(chips.files)
         mixed = chips.table["chip"][chips.table["face"] > 0].tolist()
         if any("/" in chip for chip in mixed):
             warnings.warn(
@@ -73,6 +85,7 @@ def align_files(
                 "folder of its photograph, whoever it is of. Sort them before you train on them.",
                 stacklevel=2,
             )
+    claim(out, {"chips.csv": None, **dict(zip(chips.table["chip"], shown, strict=True))})
     for row, name in enumerate(chips.table["chip"]):
         write_image(out / name, chips[row][0])
     with atomic_write(out / "chips.csv") as path:
@@ -80,16 +93,12 @@ def align_files(
     return report, errors
 
 
-def _names(faces: FaceSet, files: Sequence[str], out: Path) -> list[str]:
-    """Return the names of the chips of pictures, none of which may overwrite one of the photographs."""
-    names = [PurePath(file).with_suffix(".png") for file in files]
-    twice = Counter(names)  # a.jpg and a.png of one identity keep their full names
-    names = [PurePath(f"{file}.png") if twice[name] > 1 else name for file, name in zip(files, names, strict=True)]
-    if isinstance(faces.images, ImageFiles):
-        photographs = {Path(faces.images.folder, path).resolve() for path in faces.images.paths}
-        if taken := next((out / name for name in names if (out / name).resolve() in photographs), None):
-            raise FacelabError(f"the chip would overwrite the photograph {taken}; choose another folder than {out}.")
-    return [name.as_posix() for name in names]
+def _names(files: Sequence[str]) -> list[str]:
+    """Return the name of each chip: the photograph's with the suffix ``.png``, or with both where two are alike."""
+    names = [PurePath(file).with_suffix(".png").as_posix() for file in files]
+    while twice := {name for name, count in Counter(names).items() if count > 1}:  # a.jpg, a.png; then a.jpg.png, too
+        names = [f"{file}.png" if name in twice else name for file, name in zip(files, names, strict=True)]
+    return names
 
 
 def _stored(faces: FaceSet, folder: Path) -> tuple[np.ndarray, list[list[Detection]], list[FacelabError]]:

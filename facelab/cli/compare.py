@@ -54,13 +54,14 @@ def compare(
     device: Device = "auto",
 ) -> None:
     """Compare two photographs: the same person, or not, and how sure is that?"""
-    from facelab.files import atomic_write
+    from facelab.files import atomic_write, check_claim, claim
     from facelab.reports.compare import compare as run
 
     if threshold_from is not None:
         refuse(context, {"far", "calibrate_on"}, "--threshold-from gives the threshold")
         if images == "chips":
             refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
+    check_claim(picture.parent, [picture.name])
     outcome = run(
         checkpoint,
         first,
@@ -77,6 +78,7 @@ def compare(
         device=device,
         show_progress=True,
     )
+    claim(picture.parent, [picture.name])
     with atomic_write(picture) as path:
         outcome.picture().savefig(path)
     colour = "green" if outcome.same else "red"

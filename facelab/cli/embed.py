@@ -36,10 +36,12 @@ def embed(
 ) -> None:
     """Turn chips into embeddings with a trained network."""
     from facelab.detect import make_detector
+    from facelab.files import check_claim, claim
     from facelab.models.files import embed_faces, write_embeddings
     from facelab.sources import open_chips
     from facelab.train import Checkpoint
 
+    check_claim(out.parent, [out.name])
     embedder = Checkpoint.open(checkpoint).embedder(device, flip=flip)
     opened = open_chips(
         chips,
@@ -52,6 +54,7 @@ def embed(
     if "found" not in opened.faces.table:  # so tables of detected faces have it
         refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
     embeddings = embed_faces(embedder, opened.faces, show_progress=True)
+    claim(out.parent, [out.name])
     write_embeddings(out, embeddings, opened.faces)
     said = f"{len(embeddings)} embeddings of {embeddings.shape[1]} dimensions ({opened.how}); written to {out}"
     finish(opened.errors, said)

@@ -82,9 +82,9 @@ class _Type:
         self.order = order.replace("|", "=")
 
 
-class _Machine(pickle._Unpickler):  # type: ignore[name-defined,misc] # the slow one
+class _Machine(pickle._Unpickler):  # the slow one
     stack: list[Any]
-    dispatch: ClassVar[dict[int, Any]] = {code: pickle._Unpickler.dispatch[code] for code in _OPCODES}  # type: ignore[attr-defined]
+    dispatch: ClassVar[dict[int, Any]] = {code: pickle._Unpickler.dispatch[code] for code in _OPCODES}
 
     def find_class(self, module: str, name: str) -> _Word:
         if module not in _WORDS.get(name, ()):

@@ -12,7 +12,7 @@ from facelab.data.images import read_image, write_image
 from facelab.detect.detection import Detection
 from facelab.detect.registry import make_detector
 from facelab.errors import FacelabError, ImageError
-from facelab.files import atomic_write
+from facelab.files import atomic_write, check_apart, claim
 from facelab.progress import progress_bar
 
 
@@ -35,10 +35,12 @@ def detect_files(
         The number of faces of each photograph, and an error for each file that could not be read; those are skipped.
 
     Raises:
-        FacelabError: there are no photographs, two have the same name, or one would be overwritten.
+        FacelabError: there are no photographs, two have the same name, or a file would be replaced that facelab did
+            not make, see :func:`facelab.files.claim`.
     """
     by_file: dict[Path, Path] = {}
-    for name, path in name_pictures(photos).items():
+    named = name_pictures(photos)
+    for name, path in named.items():
         file = detections_file(out, name)
         if file in by_file:
             raise FacelabError(f"{by_file[file]} and {path} would both write {file}; rename one.")
@@ -46,6 +48,9 @@ def detect_files(
         if marked.exists() and path.exists() and marked.samefile(path):
             raise FacelabError(f"the marked picture would overwrite {path}; choose another folder than {out}.")
         by_file[file] = path
+    check_apart(out, named)
+    written = [file.relative_to(out) for file in by_file]
+    claim(out, [name.with_suffix(suffix).as_posix() for name in written for suffix in (".json", ".png")])
     finder, counts, errors = make_detector(detector, **options), {}, []
     with progress_bar("detect", len(by_file), show_progress=show_progress) as bar:
         for file, path in by_file.items():

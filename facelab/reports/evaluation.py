@@ -15,7 +15,7 @@ from facelab.detect.detection import Which
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
 from facelab.evaluate import contrast, sharpness
-from facelab.files import atomic_write
+from facelab.files import atomic_write, check_claim, claim
 from facelab.models import Embedder
 from facelab.progress import progress_bar
 from facelab.reports.folds import Folds
@@ -87,8 +87,8 @@ def evaluate(
 
     Raises:
         FacelabError: the checkpoint is missing or damaged, the data is unknown, has too few identities or does not fit
-            the protocol, or no face is found; ``which="all"``; or the threshold given is one with ``flip`` where the
-            embeddings are without, or the other way round.
+            the protocol, or no face is found; ``which="all"``; a file would be replaced that facelab did not make; or
+            the threshold given is one with ``flip`` where the embeddings are without, or the other way round.
     """
     protocol = protocol or Verification()
     if which == "all":
@@ -96,6 +96,8 @@ def evaluate(
     if isinstance(protocol, Verification) and protocol.given is not None:
         protocol.given.check_flip(flip)
     pairs_file = protocol.pairs if isinstance(protocol, Folds) else None
+    written = ["results.json", "report.html"]
+    check_claim(report, [*written, *(f"figures/{name}.png" for name in protocol.figures)])
     state = Checkpoint.open(checkpoint)
     torch_device = resolve_device(device)
     opened = open_chips(
@@ -167,6 +169,7 @@ def evaluate(
         "seed": seed,
         "replicates": replicates,
     }
+    claim(outcome.folder, written)
     with atomic_write(outcome.folder / "results.json") as path:
         path.write_text(json.dumps(outcome.results, indent=2) + "\n", encoding="utf-8")
     write_page(

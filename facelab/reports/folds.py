@@ -24,6 +24,7 @@ class Folds:
 
     name: ClassVar[str] = "10fold"
     streams: ClassVar[bool] = False
+    figures: ClassVar[tuple[str, ...]] = ("folds", "scores", "failures-genuine", "failures-impostor")
     pairs: Path | str | None = None
 
     def measure(self, outcome: Outcome, seen: Embedded, *, replicates: int, seed: int) -> None:

@@ -28,6 +28,7 @@ class Identification:
 
     name: ClassVar[str] = "identification"
     streams: ClassVar[bool] = False
+    figures: ClassVar[tuple[str, ...]] = ("cmc", "open-set", "failures")
 
     def measure(self, outcome: Outcome, seen: Embedded, *, replicates: int, seed: int) -> None:
         """Fill the outcome.

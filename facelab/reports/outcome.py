@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from facelab.analyze import Pair
 from facelab.data import FaceSet, PairList
 from facelab.evaluate import Estimate
-from facelab.files import atomic_write
+from facelab.files import atomic_write, claim
 from facelab.plots import pair_sheet
 from facelab.reports.page import Section
 
@@ -71,6 +71,7 @@ class Outcome:
     def draw(self, name: str, figure: Figure, title: str, text: str, alt: str) -> None:
         """Save a figure and add its section."""
         path = self.folder / "figures" / f"{name}.png"
+        claim(self.folder, [f"figures/{name}.png"])
         with atomic_write(path) as temporary:
             figure.savefig(temporary)
         self.sections.append(Section(title, text, figure=path, alt=alt))

@@ -2,7 +2,6 @@
 
 import json
 import platform
-import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from facelab.data import FaceSet, load_orl, split_closed_set, split_identities
 from facelab.detect import MTCNN
 from facelab.device import resolve_device
 from facelab.evaluate import Estimate, closed_set_accuracy, leave_one_out_rank1, pair_scores, verification
-from facelab.files import atomic_write
+from facelab.files import atomic_write, check_claim, claim, made, remove_made
 from facelab.plots import photographs_and_chips, projection_map, roc_curves, score_histograms, training_curves
 from facelab.plots.style import display_name
 from facelab.reports.page import COLUMNS, Section, table_rows, write_page
@@ -27,6 +26,7 @@ from facelab.train import Recipe, fit
 
 UNSEEN_IDENTITIES = 10
 TRAIN_IMAGES = 7  # of 10 per identity
+FIGURES = ("chips", "training", "scores", "roc", "projection")
 
 # The same network, data, order and budget; only the loss differs. Scale 16 and margin 0.3: with 30 identities and 210
 # images, the usual scale 64 and margin 0.5 do not get going in so few steps (30 epochs of 7).
@@ -75,16 +75,21 @@ def run_quickstart(
         folder: receives ``results.json``, ``report.html``, ``figures/`` and ``checkpoints/``.
         seed: of the splits, the networks and the training.
         device: see :func:`facelab.device.resolve_device`.
-        fresh: forget earlier checkpoints and results in ``folder`` first.
+        fresh: delete earlier checkpoints and results of facelab in ``folder`` first.
         show_progress: show progress bars.
+
+    Raises:
+        FacelabError: a file would be replaced that facelab did not make, see :func:`facelab.files.claim`.
     """
     started = time.monotonic()
     folder, torch_device = Path(folder), resolve_device(device)
+    kept = {loss: folder / "checkpoints" / f"{loss}-seed{seed}.pt" for loss in LOSSES}
+    written = ["results.json", "report.html", *(f"figures/{name}.png" for name in FIGURES)]
     if fresh:
-        for name in ("checkpoints", "figures"):
-            shutil.rmtree(folder / name, ignore_errors=True)
-        for name in ("results.json", "report.html"):
-            (folder / name).unlink(missing_ok=True)
+        remove_made(folder, written)
+        remove_made(folder / "checkpoints", made(folder / "checkpoints"))
+        check_claim(folder / "checkpoints", [path.name for path in kept.values()])
+    claim(folder, written)
 
     photographs = load_orl()
     detector = MTCNN(device=torch_device)
@@ -99,7 +104,7 @@ def run_quickstart(
             quickstart_recipe(loss, seed),
             train,
             device=torch_device,
-            checkpoint=folder / "checkpoints" / f"{loss}-seed{seed}.pt",
+            checkpoint=kept[loss],
             show_progress=show_progress,
         )
         embedders[loss] = checkpoint.embedder(torch_device)
@@ -118,14 +123,14 @@ def run_quickstart(
 
     one_each = [int(np.flatnonzero(chips.labels == label)[0]) for label in range(0, len(chips.identities), 5)]
     maps = {name: project(strangers[name], seed=seed) for name in LOSSES}
-    figures = {
-        "chips": photographs_and_chips(photographs, chips, one_each),
-        "training": training_curves(histories),
-        "scores": score_histograms({name: scores[name] for name in LOSSES}),
-        "roc": roc_curves(scores),
-        "projection": projection_map(maps, unseen.labels, unseen.identities),
-    }
-    for name, figure in figures.items():
+    figures = (
+        photographs_and_chips(photographs, chips, one_each),
+        training_curves(histories),
+        score_histograms({name: scores[name] for name in LOSSES}),
+        roc_curves(scores),
+        projection_map(maps, unseen.labels, unseen.identities),
+    )
+    for name, figure in zip(FIGURES, figures, strict=True):
         with atomic_write(folder / "figures" / f"{name}.png") as path:
             figure.savefig(path)
 

@@ -31,6 +31,7 @@ class Verification:
 
     name: ClassVar[str] = "verification"
     streams: ClassVar[bool] = True
+    figures: ClassVar[tuple[str, ...]] = ("scores", "roc", "det", "quality", "failures-genuine", "failures-impostor")
     far: float = 0.01
     threshold_from: Path | str | None = None
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 
 from facelab import __version__
 from facelab.errors import FacelabError
-from facelab.files import atomic_write, check_sha256
+from facelab.files import atomic_write, check_sha256, claim, read_bytes
 from facelab.strict import Strict
 from facelab.study.experiment import Outcome, Run
 from facelab.study.plan import Plan
@@ -92,8 +92,8 @@ class StudyFolder:
         if not path.exists():
             return State("to do")
         try:
-            record = Record.model_validate(json.loads(path.read_bytes()))
-        except (ValueError, OSError) as error:  # JSONDecodeError and ValidationError are ValueErrors
+            record = _read(path)
+        except ValueError as error:
             return State("damaged", note=f"{path} is damaged ({str(error).splitlines()[0]})")
         if record.error is not None:
             return State("failed", record, record.error)
@@ -104,6 +104,22 @@ class StudyFolder:
             except FacelabError as error:
                 return State("damaged", note=str(error))
         return State("done", record)
+
+    def claim(self) -> None:
+        """Say that these runs write here; see :func:`facelab.files.claim`.
+
+        Raises:
+            FacelabError: a file is there that no study has made.
+        """
+
+        def known(path: Path) -> bool:
+            try:
+                return bool(_read(path.with_suffix(".json")))  # what lies beside the file of a run is the run's
+            except ValueError:
+                return False
+
+        ends = (("runs", ".json"), ("runs", ".npz"), ("runs", ""), ("scratch", ""))
+        claim(self.path, [f"{part}/{name}{suffix}" for name in self.runs for part, suffix in ends], known=known)
 
     def outcome(self, name: str) -> Outcome:
         """Return what a run found.
@@ -163,6 +179,11 @@ class StudyFolder:
                 f"{self.path}: the run {name} was made with {field} = {old}, the plan {self.plan.name} now says {new}. "
                 "Runs of two plans do not mix: choose another --out, or delete the folder."
             )
+
+
+def _read(path: Path) -> Record:
+    """Read the file of a run; raises ValueError, as FacelabError, JSONDecodeError and ValidationError are."""
+    return Record.model_validate(json.loads(read_bytes(path)))
 
 
 ABSENT = "nothing"

@@ -8,18 +8,17 @@ from typing import Any
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.files import atomic_write
-from facelab.study.experiment import Experiment
+from facelab.files import atomic_write, claim
 from facelab.study.folder import StudyFolder, differences
 from facelab.study.plan import Plan, plans
-from facelab.study.results import STORE, Provenance, Results
+from facelab.study.results import STORE, Provenance, Results, holds_results
 
 
 def make_report(folder: StudyFolder) -> Results:
     """Make results from the runs of a plan: ``results.json``, ``tables/*.csv`` and ``figures/*.png`` in their folder.
 
     Raises:
-        FacelabError: a run is not done.
+        FacelabError: a run is not done, or a file would be replaced that facelab did not make.
     """
     plan, states = folder.plan, folder.states()
     if missing := [name for name, state in states.items() if state.name != "done"]:
@@ -43,19 +42,17 @@ def make_report(folder: StudyFolder) -> Results:
         seconds=round(sum(record.seconds for record in records), 1),
     )
     results = Results(plan=plan.as_dict(), values=values, provenance=provenance)
+    tables, figures = plan.settings.tables(values), plan.settings.figures(values)
+    written = [*(f"tables/{name}.csv" for name in tables), *(f"figures/{name}.png" for name in figures)]
+    claim(folder.path, ["results.json", *written], known=lambda path: holds_results(folder.path / "results.json"))
     results.save(folder.path / "results.json")
-    draw(plan.settings, results, folder.path)
-    return results
-
-
-def draw(experiment: Experiment, results: Results, out: Path | str) -> None:
-    """Write the tables and figures of results to a folder."""
-    for name, table in experiment.tables(results.values).items():
-        with atomic_write(Path(out) / "tables" / f"{name}.csv") as temporary:
+    for name, table in tables.items():
+        with atomic_write(folder.path / "tables" / f"{name}.csv") as temporary:
             table.to_csv(temporary)
-    for name, figure in experiment.figures(results.values).items():
-        with atomic_write(Path(out) / "figures" / f"{name}.png") as temporary:
+    for name, figure in figures.items():
+        with atomic_write(folder.path / "figures" / f"{name}.png") as temporary:
             figure.savefig(temporary)
+    return results
 
 
 def publish_results(folder: StudyFolder, store: Path | str | None = None) -> list[str]:
@@ -77,6 +74,8 @@ def publish_results(folder: StudyFolder, store: Path | str | None = None) -> lis
                 "give yours another name, or change that one first."
             )
     results, path = make_report(folder), Path(store or STORE) / f"{plan.name}.json"
+    if store is not None:
+        claim(store, [path.name, f"{plan.name}.npz"], known=lambda _: holds_results(path))
     old = Results.load(path).values if path.is_file() else {}
     if arrays := plan.settings.arrays(folder.outcome):
         with atomic_write(path.with_suffix(".npz")) as temporary:

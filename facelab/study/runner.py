@@ -46,13 +46,15 @@ def run_plan(
         show_progress: let a run show its bars (with one job).
 
     Raises:
-        FacelabError: the folder holds runs of another plan or cannot be written, or there is no such device.
+        FacelabError: the folder holds runs of another plan, or files that no study has made, or cannot be written, or
+            there is no such device.
     """
     check_workers(jobs, name="jobs")
     if minutes is not None and not minutes >= 0:
         raise FacelabError(f"minutes={minutes}: give 0 or more.")
     folder, where = StudyFolder(plan, out), str(resolve_device(device))
     queue = _Queue(folder, jobs, minutes, tell)
+    folder.claim()
     workers = max(1, (os.cpu_count() or 1) // jobs)
     if jobs == 1:
         with _threads(plan.threads):

@@ -8,6 +8,7 @@ import numpy as np
 from facelab.data.faceset import FaceSet
 from facelab.data.images import SUFFIXES, write_image
 from facelab.errors import FacelabError
+from facelab.files import claim
 
 
 def contact_sheet(images: Sequence[Sequence[np.ndarray]], *, gap: int = 2) -> np.ndarray:
@@ -53,5 +54,6 @@ def write_preview(where: Path | str, path: Path | str) -> Path:
     path = Path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise FacelabError(f"cannot write {path}: choose a name that ends in .png or .jpg.")
+    claim(path.parent, [path.name])
     write_image(path, sheet)
     return path

@@ -15,9 +15,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from facelab import processes
 from facelab.data.faceset import FaceSet
 from facelab.errors import FacelabError
-from facelab.files import facelab_home
+from facelab.files import claim, facelab_home, read_bytes
 from facelab.train.batches import epoch_order
-from facelab.train.checkpoint import Checkpoint, network_sha256
+from facelab.train.checkpoint import Checkpoint, network_sha256, previous_path
 from facelab.train.health import check_step, check_weights, warn
 from facelab.train.parallel import distributed
 from facelab.train.recipe import Recipe
@@ -196,12 +196,27 @@ def start_or_resume(
     """Return the state to go on from: that of the checkpoint, or a new one, see :func:`facelab.train.fit`.
 
     Raises:
-        FacelabError: the checkpoint belongs to another recipe, data set or start; the set is too small; or the network
-            to start from is another one than the recipe's.
+        FacelabError: the checkpoint belongs to another recipe, data set or start; the set is too small; the network to
+            start from is another one than the recipe's; or a file beside the checkpoint would be replaced that facelab
+            did not make.
     """
-    state = Checkpoint.load_newest(path, warn) if path else None
-    if state is None:
-        return _start(recipe, faces, start_from)
+    found = Checkpoint.load_newest(path, warn) if path else None
+    state = _resume(found, recipe, faces, path, start_from) if found else _start(recipe, faces, start_from)
+    if path and not state.complete:
+        path = Path(path)
+        claim(path.parent, [path.name, previous_path(path).name, path.with_suffix(".csv").name], known=_is_of_training)
+    return state
+
+
+def _is_of_training(path: Path) -> bool:
+    """Say whether a file begins as a checkpoint (an archive) or as the log of a training does."""
+    return read_bytes(path).startswith((b"PK\x03\x04", b"epoch,"))
+
+
+def _resume(
+    state: Checkpoint, recipe: Recipe, faces: FaceSet, path: Path | str | None, start_from: Path | str | None
+) -> Checkpoint:
+    """Check that a training is the one that is asked for."""
     if recipe.pretrained == "if-available":
         recipe = recipe.model_copy(update={"pretrained": state.recipe.pretrained})
     if state.recipe != recipe:

@@ -147,6 +147,26 @@ def test_a_chip_never_overwrites_its_photograph(tmp_path, capsys):
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), FACE)
 
 
+def test_each_photograph_has_a_chip_of_its_own(tmp_path):
+    """Also where two differ in the suffix alone, and a third has the name that one of them would get then."""
+    photographs = {"a.png": FACE, "a.bmp": FACE[::-1], "a.bmp.webp": FACE[:, ::-1], "b.png": FACE}
+    for name, image in photographs.items():
+        write_image(tmp_path / "in" / "eileen" / name, image)
+    assert run("align", tmp_path / "in", "--out", tmp_path / "out", "--missing", "default") == 0
+    table = pd.read_csv(tmp_path / "out" / "chips.csv")
+    assert sorted(table["file"]) == sorted(f"eileen/{name}" for name in photographs)
+    assert set(pictures(tmp_path / "out")) == set(table["chip"])
+    assert len(pictures(tmp_path / "out")) == 4
+
+
+def test_the_users_own_table_is_never_replaced(people, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "chips.csv").write_text("mine")
+    assert run("align", people, "--out", tmp_path / "out") == 2
+    assert "chips.csv is there already, and facelab did not make it" in " ".join(capsys.readouterr().err.split())
+    assert (tmp_path / "out" / "chips.csv").read_text() == "mine"
+
+
 def test_images_are_named_by_file_or_by_number():
     table = pd.DataFrame({"identity": ["b", "a", "b"]})
     assert FaceSet("x", [FACE] * 3, table).files == ["b/1", "a/1", "b/2"]

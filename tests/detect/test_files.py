@@ -10,6 +10,7 @@ from facelab.data.images import read_image, write_image
 from facelab.detect import Detection
 from facelab.detect.files import detect_files, mark_faces
 from facelab.errors import FacelabError
+from facelab.files import RECORD
 
 
 def test_a_bad_file_is_skipped_and_reported(tmp_path):
@@ -25,7 +26,8 @@ def test_a_bad_file_is_skipped_and_reported(tmp_path):
     assert json.loads((tmp_path / "out" / "moon.json").read_text()) == []
     marked = read_image(tmp_path / "out" / "astronaut.png")
     assert (marked != data.astronaut()).any(axis=2).sum() > 100  # box and points are drawn
-    assert sorted(p.suffix for p in (tmp_path / "out").iterdir()) == [".json", ".json", ".png", ".png"]
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {RECORD, *(f"{name}{suffix}" for name in ("astronaut", "moon") for suffix in (".json", ".png"))}
 
 
 def test_equal_names_are_an_error_before_any_work(tmp_path):
@@ -141,3 +143,25 @@ def test_a_photograph_is_never_overwritten(tmp_path):
     with pytest.raises(FacelabError, match=r"would overwrite .*a\.png"):
         detect_files([tmp_path / "a.png"], tmp_path)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png"), FACE)
+
+
+def test_the_users_own_files_are_never_replaced(tmp_path, capsys):
+    write_image(tmp_path / "in" / "eileen.png", FACE)
+    (tmp_path / "out").mkdir()
+    for name in ("eileen.json", "eileen.png"):
+        own = tmp_path / "out" / name
+        own.write_bytes(b"mine")
+        assert run("detect", tmp_path / "in", "--out", tmp_path / "out") == 2
+        assert f"{name} is there already, and facelab did not make it" in " ".join(capsys.readouterr().err.split())
+        assert own.read_bytes() == b"mine"
+        own.unlink()
+    assert run("detect", tmp_path / "in", "--out", tmp_path / "out") == 0
+    assert run("detect", tmp_path / "in", "--out", tmp_path / "out") == 0  # its own files
+
+
+def test_what_comes_out_does_not_lie_among_the_photographs(tmp_path, capsys):
+    write_image(tmp_path / "in" / "eileen.bmp", FACE)
+    for verb in ("detect", "align"):
+        assert run(verb, tmp_path / "in", "--out", tmp_path / "in") == 2
+        assert "holds the photographs themselves" in " ".join(capsys.readouterr().err.split())
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["eileen.bmp"]

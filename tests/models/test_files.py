@@ -9,6 +9,7 @@ from facelab.cli import app
 from facelab.data import FaceSet
 from facelab.data.images import write_image
 from facelab.errors import FacelabError
+from facelab.files import RECORD
 from facelab.models import files
 from facelab.models.files import embed_faces
 from facelab.train import Checkpoint, Recipe, fit
@@ -55,7 +56,7 @@ def test_a_folder_of_chips(checkpoint, folder, toy_chips, tmp_path, capsys, monk
     assert (found["embeddings"].dtype, found["labels"].dtype) == (np.float32, np.int64)
     expected = Checkpoint.load(checkpoint).embedder("cpu")(toy_chips.select([0, 1, 5, 4]), normalize=False)
     np.testing.assert_allclose(found["embeddings"], expected, atol=1e-5)
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["e.npz"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"e.npz", RECORD}
 
 
 def test_chips_of_nobody_known_have_no_label(checkpoint, folder, toy_chips, tmp_path):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from facelab.errors import FacelabError
+from facelab.files import RECORD, claim
 from facelab.reports import run_quickstart
 
 pytestmark = pytest.mark.slow
@@ -84,7 +86,8 @@ def test_report_is_one_page_with_its_figures_inside(folder):
 
 
 def test_a_second_run_trains_nothing_and_agrees(folder, results):
-    checkpoints = {path: path.stat().st_mtime_ns for path in (folder / "checkpoints").iterdir()}
+    files = [path for path in (folder / "checkpoints").iterdir() if path.name != RECORD]
+    checkpoints = {path: path.stat().st_mtime_ns for path in files}
     assert [path.suffix for path in sorted(checkpoints)] == [".csv", ".pt"] * 2
     run(folder)
     assert {path: path.stat().st_mtime_ns for path in checkpoints} == checkpoints
@@ -107,21 +110,42 @@ def test_ctrl_c_leaves_no_half_written_file(tmp_path):
         assert process.wait(timeout=60) == 130
     assert "interrupted. What was finished is kept" in log.read_text()
     assert "Traceback" not in log.read_text()
-    assert not [path for path in (tmp_path / "q").rglob("*") if path.name.startswith(".")]
+    assert not [path for path in (tmp_path / "q").rglob("*") if path.name.startswith(".") and path.name != RECORD]
 
 
-def test_fresh_forgets_what_was_there_and_nothing_else(tmp_path, monkeypatch):
-    for name in ("checkpoints/arcface-seed0.pt", "results.json", "report.html", "notes.txt"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text("old")
+class Stop(Exception):
+    pass
 
-    class Stop(Exception):
-        pass
+
+@pytest.fixture
+def started(monkeypatch):
+    """Run the command's function until the real work would begin."""
 
     def stop(*args, **kwargs):
         raise Stop
 
     monkeypatch.setattr("facelab.reports.quickstart.load_orl", stop)
+    return functools.partial(run_quickstart, fresh=True)
+
+
+def test_fresh_forgets_what_facelab_made_and_nothing_else(tmp_path, started):
+    ours = ("checkpoints/arcface-seed0.pt", "checkpoints/arcface-seed1.pt", "results.json", "figures/roc.png")
+    theirs = ("notes.txt", "checkpoints/best.pt", "figures/mine.png")
+    for name in (*ours, *theirs):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("old")
+    claim(tmp_path, ["results.json", "figures/roc.png"], known=lambda path: True)
+    claim(tmp_path / "checkpoints", ["arcface-seed0.pt", "arcface-seed1.pt"], known=lambda path: True)
     with pytest.raises(Stop):
-        run_quickstart(tmp_path, fresh=True)
-    assert [path.name for path in tmp_path.rglob("*")] == ["notes.txt"]
+        started(tmp_path)
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {*theirs, RECORD, f"checkpoints/{RECORD}"}
+
+
+@pytest.mark.parametrize("name", ["report.html", "results.json", "figures/chips.png", "checkpoints/arcface-seed0.pt"])
+def test_the_users_own_file_is_an_error_and_stays(tmp_path, started, name):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(FacelabError, match="is there already, and facelab did not make it"):
+        started(tmp_path)
+    assert (tmp_path / name).read_text() == "mine"

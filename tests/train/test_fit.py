@@ -19,6 +19,7 @@ from facelab.data import FaceSet
 from facelab.data.folder import load_folder
 from facelab.data.images import write_image
 from facelab.errors import FacelabError
+from facelab.files import RECORD
 from facelab.train import Checkpoint, Recipe, fit
 from facelab.train import loop as loop_module
 from facelab.train import state as state_module
@@ -79,7 +80,7 @@ def test_resume_equals_an_uninterrupted_run_bit_for_bit(toy_chips, tmp_path, mon
         fit(RECIPE, toy_chips, device="cpu", checkpoint=path, checkpoint_seconds=0)
     monkeypatch.undo()
     assert Checkpoint.load(path).step == steps
-    known = {"a.pt", "a.previous.pt", "a.csv"}
+    known = {"a.pt", "a.previous.pt", "a.csv", RECORD}
     assert "a.pt" in {p.name for p in tmp_path.iterdir()} <= known  # no half-written file
     resumed = fit(RECIPE, toy_chips, device="cpu", checkpoint=path)
     assert_same(resumed, whole)

@@ -74,6 +74,14 @@ class Results(Strict):
             temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def holds_results(path: Path) -> bool:
+    """Say whether a file holds the results of a study."""
+    try:
+        return bool(Results.load(path))
+    except FacelabError:
+        return False
+
+
 def published() -> list[str]:
     """Return the names of the studies whose results come with facelab."""
     return sorted(path.stem for path in STORE.glob("*.json"))
