@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities, mean_by_identity
+from facelab.evaluate.bootstrap import draw_identities, draws_variance, mean_by_identity, share_interval
 from facelab.evaluate.checks import check_embeddings, check_labels, unit
 from facelab.evaluate.curve import ROUNDING, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate, wilson
@@ -251,8 +251,10 @@ class OpenSet:
                 )
             ]
         )
-        identities = min(len(people), len(strangers))  # the threshold rests on the strangers
-        return bootstrap_interval(float(self._dir(far, *ones)[0]), draws, n, identities, share=True)
+        value = float(self._dir(far, *ones)[0])
+        variance = draws_variance(value, draws, len(people))
+        freedom = min(len(people), len(strangers)) - 1  # the threshold rests on the strangers
+        return share_interval(value, variance, n, len(people), freedom)
 
     def _dir(self, far: float, stranger_counts: np.ndarray, mated_counts: np.ndarray) -> np.ndarray:
         """Return DIR where each search counts so often, from shapes (r, q) and (r, m); shape (r,)."""

@@ -15,6 +15,7 @@ from facelab.study.experiment import Experiment
 PLANS = Path(__file__).parent / "plans"
 
 EXPERIMENTS = {
+    "coverage": ("facelab.study.coverage", "Coverage"),
     "alignment": ("facelab.study.alignment", "Alignment"),
     "detection": ("facelab.study.detection", "Detectors"),
     "losses": ("facelab.study.losses", "Losses"),
