@@ -12,7 +12,7 @@ from facelab.losses import ClassifierLoss
 from facelab.models import to_input
 from facelab.train import LossRecipe, augment
 
-SIZE = 32
+SIZE = 16
 IDENTITIES = 6
 STEPS = 300  # full batches; each loss below has settled by then
 
@@ -46,13 +46,13 @@ class Toy:
 
 
 def toy_faces() -> tuple[FaceSet, FaceSet]:
-    """Return 12 training and 4 test pictures of each of six identities of ``synthfaces-mini``, at 32 x 32 pixels."""
+    """Return 12 training and 4 test pictures of each of six identities of ``synthfaces-mini``, at 16 x 16 pixels."""
     faces = course_faces()
     train, test = (part.select(part.labels < IDENTITIES, "toy").resized(SIZE) for part in (faces.train, faces.test))
     return train, test
 
 
-def toy_network() -> nn.Sequential:
+def toy_network(size: int = SIZE) -> nn.Sequential:
     """Return a small network with a two-dimensional embedding: three strided convolutions and a linear layer.
 
     There is no normalisation at its end, so that the lengths of the embeddings are free.
@@ -60,29 +60,31 @@ def toy_network() -> nn.Sequential:
     layers: list[nn.Module] = []
     for before, after in ((3, 16), (16, 32), (32, 64)):
         layers += [nn.Conv2d(before, after, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * (SIZE // 8) ** 2, 2, bias=False))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(64 * (size // 8) ** 2, 2, bias=False))
 
 
 def train_toy(
     loss: LossRecipe, train: FaceSet, test: FaceSet, *, seed: int = 0, steps: int = STEPS, learning_rate: float = 0.01
 ) -> Toy:
-    """Train the toy network on full batches (about three seconds).
+    """Train the toy network on full batches (about a second).
 
     Class centres start evenly around the circle: in the plane two of them cannot pass each other without falling
     together, so that a random order of start is where many trainings stay. All losses get the same start.
 
     Args:
         loss: name and arguments, as in a recipe.
-        train, test: pictures of the same identities, for example :func:`toy_faces`.
+        train, test: pictures of the same identities, all of one size, for example :func:`toy_faces`.
         seed: of the network and the augmentation.
         steps: optimiser steps (Adam, one cycle of the learning rate).
         learning_rate: its peak.
     """
-    pixels, labels = to_input(torch.from_numpy(train.array()), SIZE), torch.from_numpy(train.labels)
+    chips, labels = torch.from_numpy(train.array()), torch.from_numpy(train.labels)
+    size = chips.shape[1]
+    pixels = to_input(chips, size)
     turn = torch.arange(len(train.identities)) * (2 * torch.pi / len(train.identities))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network, criterion = toy_network(), loss.build(len(train.identities), 2)
+        network, criterion = toy_network(size), loss.build(len(train.identities), 2)
     if isinstance(criterion, ClassifierLoss):
         criterion.centres.data = torch.stack([turn.cos(), turn.sin()], dim=1)
     generator = torch.Generator().manual_seed(seed)
@@ -98,7 +100,7 @@ def train_toy(
         values.append(value.item())
     network.eval()
     with torch.inference_mode():
-        embeddings = [network(to_input(torch.from_numpy(part.array()), SIZE)).numpy() for part in (train, test)]
+        embeddings = [network(to_input(torch.from_numpy(part.array()), size)).numpy() for part in (train, test)]
     if isinstance(criterion, ClassifierLoss):
         centres = criterion.centres.detach().numpy()
     else:
