@@ -80,7 +80,7 @@ class LossRecipe(create_model("_Arguments", __base__=_Named, __module__=__name__
     @model_validator(mode="after")
     def _check_with_the_loss(self) -> Self:
         """Let the loss check its arguments now, not when training starts."""
-        with torch.device("meta"):
+        with torch.random.fork_rng(devices=[]):  # on the device "meta", torch would import its compiler: 4 seconds
             self._build(2, 1)
         if self.scale_warmup:
             check_positive(scale_warmup=self.scale_warmup[0])
