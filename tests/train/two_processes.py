@@ -14,7 +14,7 @@ from facelab.losses import LOSSES, MarginLoss, PartialFC
 from facelab.train import Checkpoint, Recipe, fit
 from facelab.train.batches import load_batches
 
-SHAPE = {"size": 32, "embedding_dim": 8, "epochs": 3, "batch_size": 16, "learning_rate": 0.01}
+SHAPE = {"backbone": "resnet18", "size": 32, "embedding_dim": 8, "epochs": 3, "batch_size": 16, "learning_rate": 0.01}
 TRAININGS = {
     "arcface": {"name": "arcface", "scale": 8, "margin": 0.2},
     "adaface": {"name": "adaface", "scale": 8},
@@ -37,7 +37,7 @@ class _Float64(torch.nn.Module):
 
 
 class Precise(Recipe):
-    """A recipe that trains in float64: a fresh ResNet34 lets a rounding error of float32 grow a hundredfold a step."""
+    """A recipe that trains in float64: a fresh ResNet lets a rounding error of float32 grow a hundredfold a step."""
 
     def build_network(self) -> torch.nn.Module:
         return _Float64(super().build_network())
