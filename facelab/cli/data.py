@@ -7,7 +7,7 @@ import click
 import typer
 from typer.core import TyperGroup
 
-from facelab.cli.program import console, finish
+from facelab.cli.program import LARGEST_SEED, console, finish
 
 
 class _Data(TyperGroup):
@@ -50,7 +50,7 @@ def pairs(
     out: Annotated[Path, typer.Option(help="The list, to be written.")] = Path("pairs.txt"),
     folds: Annotated[int, typer.Option(min=2, help="Parts of the list; no identity is in two of them.")] = 10,
     each: Annotated[int, typer.Option(min=1, help="At most so many genuine, and impostor, pairs in a fold.")] = 300,
-    seed: Annotated[int, typer.Option(min=0, help="Another seed draws other pairs.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="Another seed draws other pairs.")] = 0,
 ) -> None:
     """Draw a list of pairs from faces of your own, in LFW's format: for facelab evaluate --protocol 10fold --pairs."""
     import numpy as np
@@ -58,7 +58,9 @@ def pairs(
     from facelab.data import PairList, load_folder
     from facelab.data.lfw import write_pairs
     from facelab.evaluate import draw_pairs
+    from facelab.files import check_claim
 
+    check_claim(out.parent, [out.name])
     faces, errors = load_folder(folder, show_progress=True)
     drawn = PairList(*draw_pairs(faces.labels, np.random.default_rng(seed), folds=folds, each=each))
     write_pairs(out, faces, drawn)
@@ -77,9 +79,11 @@ def convert(
 ) -> None:
     """Write faces to a folder under the names of LFW, as PNG; of a .bin file its pairs too."""
     from facelab.data.lfw import write_faces, write_pairs
+    from facelab.files import check_claim
     from facelab.sources import open_faces
 
     opened = open_faces(source, pairs=True, show_progress=True)
+    check_claim(out, ["pairs.txt"] if opened.pairs else [])
     faces = write_faces(opened.faces, out, show_progress=True)
     said = f"{len(faces)} images of {len(faces.identities)} identities written to {out}"
     if opened.pairs is not None:
