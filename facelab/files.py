@@ -11,6 +11,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from io import BufferedReader
 from pathlib import Path, PurePath
 
 from facelab.errors import FacelabError
@@ -215,22 +216,35 @@ def outputs_in(folder: Path | str, root: Path | str) -> set[str]:
 
 
 def read_bytes(path: Path | str, remedy: str = "Check the path.", *, most: int = 2 << 30) -> bytes:
-    """Return the content of a file of at most so many bytes. Of a pipe or a device, which could go on for ever, nothing
-    is read.
+    """Return the content of a file of at most so many bytes, see :func:`open_file`.
+
+    Raises:
+        FacelabError: it cannot be read; the message ends with the remedy.
+    """
+    with open_file(path, remedy) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise FacelabError(f"cannot read {path}: it has {size:,} bytes, more than {most:,}. {remedy}")
+        return file.read()
+
+
+@contextlib.contextmanager
+def open_file(path: Path | str, remedy: str = "Check the path.") -> Iterator[BufferedReader]:
+    """Open a file for reading while the block runs. A pipe or a device is not opened: it could go on for ever.
 
     Raises:
         FacelabError: it cannot be read; the message ends with the remedy.
     """
     try:
-        status = os.stat(path)
-        if stat.S_ISREG(status.st_mode) and status.st_size <= most:
-            return Path(path).read_bytes()
+        mode = os.stat(path).st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+        with open(path, "rb") as file:
+            yield file
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        if isinstance(error, FacelabError):
+            raise
         raise FacelabError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}. {remedy}") from error
-    if stat.S_ISREG(status.st_mode):
-        raise FacelabError(f"cannot read {path}: it has {status.st_size:,} bytes, more than {most:,}. {remedy}")
-    what = "Is a directory" if stat.S_ISDIR(status.st_mode) else "it is a pipe or a device, not a file"
-    raise FacelabError(f"cannot read {path}: {what}. {remedy}")
 
 
 def check_sha256(path: Path | str, expected: str, remedy: str = "Delete it and fetch it again.") -> bytes:

@@ -1,8 +1,8 @@
 """A training at one moment: enough to go on exactly, and enough to use the network."""
 
 import hashlib
-import pickle
-from collections.abc import Callable, Sequence
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from facelab.errors import FacelabError
-from facelab.files import atomic_write
+from facelab.files import atomic_write, open_file
 from facelab.models import Embedder, pretrained, shipped_networks
 from facelab.synth.recipe import PRESETS
 from facelab.train.recipe import Recipe
@@ -69,10 +69,41 @@ class Checkpoint:
 
     def build_network(self) -> nn.Module:
         """Return the network with the trained weights: their moving average, if there is one."""
-        network = self.recipe.model_copy(update={"pretrained": False}).build_network()
+        recipe = self.recipe.model_copy(update={"pretrained": False})
         averaged = {name.removeprefix("module."): x for name, x in self.average.items() if name != "n_averaged"}
+        with torch.device("meta"):  # before memory is taken for what a file claims
+            _check_shapes("network", recipe.build_network().state_dict(), averaged or self.network)
+        network = recipe.build_network()
         network.load_state_dict(averaged or self.network)
         return network
+
+    def check(self) -> None:
+        """Check that a training can go on from here: that weights, optimiser and history are those of the recipe.
+
+        Raises:
+            FacelabError: they are not.
+        """
+        if not self.step:
+            return
+        with torch.device("meta"):
+            network = self.recipe.model_copy(update={"pretrained": False}).build_network()
+            loss = self.recipe.build_loss(len(self.identities))
+        _check_shapes("network", network.state_dict(), self.network)
+        if not self.recipe.loss.centre_sampling:  # with it, a process builds its own part
+            _check_shapes("loss", loss.state_dict(), self.loss)
+        if len(self.history) != -(-self.step // self.steps_per_epoch):
+            raise FacelabError(f"its history has {len(self.history)} epochs, and step {self.step}")
+        if self.complete:
+            return
+        groups = self.optimizer.get("param_groups"), self.optimizer.get("state")
+        if not (isinstance(groups[0], list) and len(groups[0]) == 2 and isinstance(groups[1], dict)):
+            raise FacelabError("it has no state of an optimiser")
+        shapes = [tensor.shape for part in (network, loss) for tensor in part.parameters()]
+        for number, kept in groups[1].items():
+            for tensor in kept.values() if isinstance(kept, dict) and number in range(len(shapes)) else [None]:
+                fits = isinstance(tensor, Tensor) and (tensor.ndim == 0 or tensor.shape == shapes[number])
+                if not (fits or self.recipe.loss.centre_sampling):
+                    raise FacelabError(f"the optimiser's state of parameter {number} does not fit")
 
     def embedder(self, device: str | torch.device = "auto", *, flip: bool = False) -> Embedder:
         """Return the trained network, ready to embed chips."""
@@ -110,21 +141,27 @@ class Checkpoint:
             previous.unlink(missing_ok=True)
 
     @classmethod
-    def load_newest(cls, path: Path | str, report: Callable[[str], None]) -> "Checkpoint | None":
+    def load_newest(
+        cls,
+        path: Path | str,
+        report: Callable[[str], None],
+        check: Callable[["Checkpoint"], None] = lambda state: None,
+    ) -> "Checkpoint | None":
         """Read the checkpoint of a training, or the one before if it is damaged or missing; None if there is none.
 
         Args:
             path: where it was saved.
             report: is told which checkpoint is damaged; that file is put aside under a name that ends in ``.damaged``.
+            check: also makes a checkpoint a damaged one, by an error.
 
         Raises:
             FacelabError: it is damaged, and there is none before it.
         """
         path, previous = Path(path), previous_path(path)
         if not previous.exists():
-            return cls.load(path) if path.exists() else None
+            return cls._load_checked(path, check) if path.exists() else None
         try:
-            return cls.load(path)
+            return cls._load_checked(path, check)
         except FacelabError as error:
             state = cls.load(previous)
             if path.exists():
@@ -151,25 +188,78 @@ class Checkpoint:
     def load(cls, path: Path | str) -> "Checkpoint":
         """Read a checkpoint; only tensors and plain values are unpickled, never code.
 
+        The file is an archive whose parts have checksums (CRC-32), which are compared: one changed bit is seen.
+
         Raises:
             FacelabError: the file is missing, damaged, or of another format.
         """
-        try:
-            values = torch.load(path, map_location="cpu", weights_only=True)
-        except FileNotFoundError as error:
+        if not Path(path).exists():
             raise FacelabError(
                 f"there is no checkpoint {path}. Check the path, or take a network of facelab's own: "
                 f"{', '.join(shipped_networks())}."
-            ) from error
-        except (RuntimeError, EOFError, OSError, KeyError, IndexError, ValueError, pickle.UnpicklingError) as error:
-            raise FacelabError(
-                f"{path} is damaged, or not a checkpoint that facelab train saved. Check the path; to train again "
-                "to the same place, move the file away first."
-            ) from error
-        form = values.pop("format", None) if isinstance(values, dict) else None
-        if form not in READS or (form < FORMAT and values["optimizer"]):
+            )
+        with open_file(path) as file:
+            try:
+                with zipfile.ZipFile(file) as archive:
+                    if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                        raise FacelabError("its parts are compressed")
+                    if part := archive.testzip():
+                        raise FacelabError(f"the checksum of its part {part} is wrong")
+                file.seek(0)
+                values = torch.load(file, map_location="cpu", weights_only=True)
+                state = cls._of(values)
+            except Exception as error:  # what a damaged file raises is without end
+                raise _no_checkpoint(path, error) from error
+        if state is None:
             raise FacelabError(f"{path} is not a checkpoint of this version of facelab; train again, to another place.")
-        return cls(**{**values, "recipe": Recipe.parse(values["recipe"], source=str(path))})
+        return state
+
+    @classmethod
+    def _load_checked(cls, path: Path, check: Callable[["Checkpoint"], None]) -> "Checkpoint":
+        state = cls.load(path)
+        try:
+            check(state)
+        except Exception as error:
+            raise _no_checkpoint(path, error) from error
+        return state
+
+    @classmethod
+    def _of(cls, values: Any) -> "Checkpoint | None":
+        """Make a checkpoint of what a file holds, every field of its type; None of another version."""
+        form = values.pop("format", None) if isinstance(values, dict) else None
+        if form not in READS or (form < FORMAT and values.get("optimizer")):
+            return None
+        kinds = {"recipe": dict, "identities": list, "data": str, "step": int, "steps_per_epoch": int, "history": list}
+        for name, kind in (kinds | dict.fromkeys(("network", "loss", "optimizer"), dict)).items():
+            if type(values.get(name)) is not kind:
+                raise FacelabError(f"its field {name} is missing, or of another type")
+        state = cls(**{**values, "recipe": Recipe.parse(values["recipe"], source="its recipe")})
+        tensors = [*state.network.values(), *state.loss.values(), *state.average.values()]
+        rows = [row.get(name) for row in state.history for name in ("epoch", "loss", "accuracy", "images", "seconds")]
+        if not (
+            all(isinstance(tensor, Tensor) for tensor in tensors)
+            and all(isinstance(name, str) for name in (*state.identities, *state.network, *state.loss, *state.average))
+            and all(isinstance(number, int | float) for number in rows)
+            and isinstance(state.started_from, str)
+            and state.step >= 0 < state.steps_per_epoch
+        ):
+            raise FacelabError("a field of it holds something else")
+        return state
+
+
+def _no_checkpoint(path: Path | str, error: Exception) -> FacelabError:
+    why = f" ({str(error).rstrip('.')})" if isinstance(error, FacelabError) else ""
+    return FacelabError(
+        f"{path} is damaged, or not a checkpoint that facelab train saved{why}. Check the path; to train again to the "
+        "same place, move the file away first."
+    )
+
+
+def _check_shapes(what: str, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    for name in dict.fromkeys([*expected, *found]):
+        shapes = [tuple(part[name].shape) if name in part else "nothing" for part in (expected, found)]
+        if shapes[0] != shapes[1]:
+            raise FacelabError(f"the {what} of its recipe has {shapes[0]} for {name}, and it holds {shapes[1]}.")
 
 
 def previous_path(path: Path | str) -> Path:
@@ -182,7 +272,5 @@ def network_sha256(network: Path | str) -> str:
     """Return the SHA-256 of the file of a network that :meth:`Checkpoint.open` takes, in hexadecimal digits."""
     if about := shipped_networks().get(str(network)):
         return about["sha256"]
-    try:
-        return hashlib.sha256(Path(network).read_bytes()).hexdigest()
-    except OSError as error:
-        raise FacelabError(f"cannot read {network}: {error.strerror}. Check the path.") from error
+    with open_file(network) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -200,7 +200,7 @@ def start_or_resume(
             start from is another one than the recipe's; or a file beside the checkpoint would be replaced that facelab
             did not make.
     """
-    found = Checkpoint.load_newest(path, warn) if path else None
+    found = Checkpoint.load_newest(path, warn, Checkpoint.check) if path else None
     state = _resume(found, recipe, faces, path, start_from) if found else _start(recipe, faces, start_from)
     if path and not state.complete:
         path = Path(path)
@@ -223,11 +223,11 @@ def _resume(
         old, new = state.recipe.model_dump(), recipe.model_dump()
         name = next(name for name in new if old[name] != new[name])
         raise FacelabError(
-            f"{path} was made with {name} = {old[name]}, not {new[name]}; delete it or save to another path. To begin "
-            f"another training with its weights: --start-from {path}."
+            f"{path} was made with {name} = {old[name]}, not {new[name]}; save to another path, or move it away. "
+            f"To begin another training with its weights: --start-from {path}."
         )
     if state.data != _fingerprint(faces):
-        raise FacelabError(f"{path} was trained on other images than {faces!r}; delete it or save to another path.")
+        raise FacelabError(f"{path} was trained on other images than {faces!r}; save to another path, or move it away.")
     began = network_sha256(start_from) if start_from else ""
     if state.started_from != began:
         of, asked = (f"the network of SHA-256 {sha[:12]}..." if sha else "none" for sha in (state.started_from, began))
