@@ -5,6 +5,7 @@ import errno
 import hashlib
 import importlib.util
 import json
+import math
 import os
 import stat
 import tempfile
@@ -13,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import BufferedReader
 from pathlib import Path, PurePath
+from typing import Any
 
 from facelab.errors import FacelabError
 
@@ -245,6 +247,57 @@ def open_file(path: Path | str, remedy: str = "Check the path.") -> Iterator[Buf
         if isinstance(error, FacelabError):
             raise
         raise FacelabError(f"cannot read {path}: {getattr(error, 'strerror', None) or error}. {remedy}") from error
+
+
+def write_json(path: Path | str, values: Mapping[str, Any], *, indent: int = 2, ensure_ascii: bool = True) -> None:
+    """Write JSON that every reader takes. A number that is not finite is null, and the key ``not_finite`` says by its
+    place (a JSON pointer, RFC 6901) what it was: ``{"/auc/low": "nan"}``."""
+    found: dict[str, str] = {}
+
+    def plain(value: Any, place: str) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(one, f"{place}/{_escaped(key)}") for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(one, f"{place}/{number}") for number, one in enumerate(value)]
+        if isinstance(value, float) and not math.isfinite(value):
+            found[place] = str(float(value))
+            return None
+        return value
+
+    held = plain(values, "")
+    held |= {"not_finite": found} if found else {}
+    text = json.dumps(held, indent=indent, ensure_ascii=ensure_ascii, allow_nan=False)
+    with atomic_write(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: Path | str, remedy: str = "Check the path.") -> Any:
+    """Return what a JSON file holds, with the numbers that :func:`write_json` took out.
+
+    Raises:
+        FacelabError: it cannot be read, or is not JSON; the message names it.
+    """
+    try:
+        values = json.loads(read_bytes(path, remedy).decode("utf-8-sig"))
+    except FacelabError:
+        raise
+    except (ValueError, RecursionError) as error:
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise FacelabError(f"{path} is not JSON: {reason}. {remedy}") from error
+    found = values.pop("not_finite", {}) if isinstance(values, dict) else {}
+
+    def whole(value: Any, place: str) -> Any:
+        if isinstance(value, dict):
+            return {key: whole(one, f"{place}/{_escaped(key)}") for key, one in value.items()}
+        if isinstance(value, list):
+            return [whole(one, f"{place}/{number}") for number, one in enumerate(value)]
+        return {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}.get(found[place]) if place in found else value
+
+    return whole(values, "") if found and isinstance(found, dict) else values
+
+
+def _escaped(key: Any) -> str:
+    return str(key).replace("~", "~0").replace("/", "~1")
 
 
 def check_sha256(path: Path | str, expected: str, remedy: str = "Delete it and fetch it again.") -> bytes:

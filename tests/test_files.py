@@ -1,3 +1,5 @@
+import json
+import math
 import os
 import resource
 import subprocess
@@ -8,7 +10,7 @@ import pytest
 
 from facelab import files
 from facelab.errors import FacelabError
-from facelab.files import RECORD, atomic_write, claim, made, outputs_in, read_bytes, remove_made
+from facelab.files import RECORD, atomic_write, claim, made, outputs_in, read_bytes, read_json, remove_made, write_json
 
 
 def test_writes_and_makes_folders(tmp_path):
@@ -210,3 +212,31 @@ def test_where_no_cache_can_be_written_a_temporary_folder_serves_and_that_is_sai
     monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(tmp_path))
     with pytest.warns(RuntimeWarning, match=r"nohome.* cannot be written.*Set FACELAB_HOME"):
         assert files.facelab_home().parent == tmp_path
+
+
+def test_numbers_that_are_not_finite_are_null_in_json_and_come_back(tmp_path):
+    values = {"a/b": {"low": math.nan, "high": math.inf, "n": 3}, "rows": [1.0, -math.inf], "none": None}
+
+    def refuse(word):
+        raise AssertionError(f"{word} is not JSON (RFC 8259)")
+
+    write_json(tmp_path / "a.json", values)
+    plain = json.loads((tmp_path / "a.json").read_text(), parse_constant=refuse)
+    assert plain["a/b"] == {"low": None, "high": None, "n": 3}
+    assert plain["not_finite"] == {"/a~1b/low": "nan", "/a~1b/high": "inf", "/rows/1": "-inf"}
+    found = read_json(tmp_path / "a.json")
+    assert math.isnan(found["a/b"].pop("low"))
+    assert found == {"a/b": {"high": math.inf, "n": 3}, "rows": [1.0, -math.inf], "none": None}
+    write_json(tmp_path / "b.json", {"a": 1})
+    assert json.loads((tmp_path / "b.json").read_text()) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff", b"[" * 100_000, b"1" * 5000, b'{"a": 1} 2', b"nan"], ids=range(7)
+)
+def test_what_is_no_json_is_one_line(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(FacelabError, match=r"a\.json is not JSON") as error:
+        read_json(tmp_path / "a.json")
+    assert len(str(error.value).splitlines()) == 1
+    assert len(str(error.value)) < 400

@@ -1,7 +1,6 @@
 """One trained network, one set of faces, one protocol: opened, embedded, measured, written."""
 
 import dataclasses
-import json
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from facelab.detect.detection import Which
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
 from facelab.evaluate import contrast, sharpness
-from facelab.files import atomic_write, check_claim, claim
+from facelab.files import check_claim, claim, write_json
 from facelab.models import Embedder
 from facelab.progress import progress_bar
 from facelab.reports.folds import Folds
@@ -170,8 +169,7 @@ def evaluate(
         "replicates": replicates,
     }
     claim(outcome.folder, written)
-    with atomic_write(outcome.folder / "results.json") as path:
-        path.write_text(json.dumps(outcome.results, indent=2) + "\n", encoding="utf-8")
+    write_json(outcome.folder / "results.json", outcome.results)
     write_page(
         outcome.folder / "report.html",
         f"{protocol.name} on {chips.name}",

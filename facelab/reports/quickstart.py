@@ -1,6 +1,5 @@
 """The whole chain on real faces: detect, align, train two losses, embed, match, report."""
 
-import json
 import platform
 import time
 from collections.abc import Mapping
@@ -17,7 +16,7 @@ from facelab.data import FaceSet, load_orl, split_closed_set, split_identities
 from facelab.detect import MTCNN
 from facelab.device import resolve_device
 from facelab.evaluate import Estimate, closed_set_accuracy, leave_one_out_rank1, pair_scores, verification
-from facelab.files import atomic_write, check_claim, claim, made, remove_made
+from facelab.files import atomic_write, check_claim, claim, made, remove_made, write_json
 from facelab.plots import photographs_and_chips, projection_map, roc_curves, score_histograms, training_curves
 from facelab.plots.style import display_name
 from facelab.reports.page import COLUMNS, Section, table_rows, write_page
@@ -144,8 +143,7 @@ def run_quickstart(
         "impostor_pairs": int((~scores["pixels"].genuine).sum()),
     }
     results = _results(outcome, seed, str(torch_device), histories, facts)
-    with atomic_write(folder / "results.json") as path:
-        path.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / "results.json", results)
     write_page(
         folder / "report.html",
         "facelab quickstart",

@@ -8,7 +8,6 @@ runs/NAME/        what else it keeps
 import contextlib
 import datetime
 import hashlib
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from pydantic import ValidationError
 
 from facelab import __version__
 from facelab.errors import FacelabError
-from facelab.files import atomic_write, check_sha256, claim, read_bytes
+from facelab.files import atomic_write, check_sha256, claim, read_json, write_json
 from facelab.strict import Strict
 from facelab.study.experiment import Outcome, Run
 from facelab.study.plan import Plan
@@ -163,9 +162,7 @@ class StudyFolder:
             date=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             **fields,
         )
-        text = json.dumps(record.model_dump(), indent=1)
-        with atomic_write(self._file(name, ".json")) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+        write_json(self._file(name, ".json"), record.model_dump(), indent=1)
 
     def _file(self, name: str, suffix: str) -> Path:
         return self.path / "runs" / f"{name}{suffix}"
@@ -182,8 +179,8 @@ class StudyFolder:
 
 
 def _read(path: Path) -> Record:
-    """Read the file of a run; raises ValueError, as FacelabError, JSONDecodeError and ValidationError are."""
-    return Record.model_validate(json.loads(read_bytes(path)))
+    """Read the file of a run; raises ValueError, as FacelabError and ValidationError are."""
+    return Record.model_validate(read_json(path))
 
 
 ABSENT = "nothing"

@@ -1,14 +1,13 @@
 """What studies found: one JSON file for each that is published, read by the book and the tests; with some, arrays."""
 
 import io
-import json
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.files import atomic_write, check_sha256
+from facelab.files import check_sha256, read_json, write_json
 from facelab.strict import Strict
 
 STORE = Path(__file__).parent
@@ -57,21 +56,15 @@ class Results(Strict):
         """
         known = STORE / f"{results}.json"
         path = known if known.is_file() else Path(results)
-        try:
-            values = json.loads(path.read_bytes())
-        except OSError as error:
+        if not path.exists():
             raise FacelabError(
                 f"there are no results {str(results)!r}: give a file, or one of: {', '.join(published())}."
-            ) from error
-        except ValueError as error:
-            raise FacelabError(f"{path} does not hold results ({error}); make it again.") from error
-        return cls.parse(values, path.name)
+            )
+        return cls.parse(read_json(path, "Give a file with the results of a study."), path.name)
 
     def save(self, path: Path | str) -> None:
         """Write the results to a JSON file, whole or not at all."""
-        text = json.dumps(self.model_dump(), indent=1, ensure_ascii=False)
-        with atomic_write(path) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+        write_json(path, self.model_dump(), indent=1, ensure_ascii=False)
 
 
 def holds_results(path: Path) -> bool:
