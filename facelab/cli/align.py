@@ -36,13 +36,13 @@ def align(
     device: Device = "auto",
 ) -> None:
     """Turn photographs into aligned chips."""
+    if detections is not None:
+        because = "nothing is detected, as --detections tells where the faces are (give them to facelab detect)"
+        refuse(context, {"detector", "device", "turns"}, because)
     from facelab.align.files import align_files
     from facelab.detect import make_detector
     from facelab.sources import open_photographs
 
-    if detections is not None:
-        because = "nothing is detected, as --detections tells where the faces are (give them to facelab detect)"
-        refuse(context, {"detector", "device", "turns"}, because)
     opened = open_photographs(photos, show_progress=True)
     finder = detections or make_detector(detector, device=device, turns=turns)
     report, errors = align_files(

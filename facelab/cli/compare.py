@@ -54,13 +54,13 @@ def compare(
     device: Device = "auto",
 ) -> None:
     """Compare two photographs: the same person, or not, and how sure is that?"""
-    from facelab.files import atomic_write, check_claim, claim
-    from facelab.reports.compare import compare as run
-
     if threshold_from is not None:
         refuse(context, {"far", "calibrate_on"}, "--threshold-from gives the threshold")
         if images == "chips":
             refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
+    from facelab.files import atomic_write, check_claim, claim
+    from facelab.reports.compare import compare as run
+
     check_claim(picture.parent, [picture.name])
     outcome = run(
         checkpoint,

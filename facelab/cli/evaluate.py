@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from facelab.cli.program import (
     LARGEST_SEED,
@@ -17,6 +17,7 @@ from facelab.cli.program import (
     Turns,
     Which,
     console,
+    given,
     refuse,
     say,
 )
@@ -56,12 +57,12 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Measure a trained network, with intervals and pictures of its failures."""
+    if given(context) & OF_PHOTOGRAPHS and (images == "chips" or find_source(data).holds in ("chips", "pairs")):
+        refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
     from facelab.detect import make_detector
     from facelab.reports.evaluation import evaluate as run
     from facelab.reports.evaluation import make_protocol
 
-    if images == "chips" or find_source(data).holds in ("chips", "pairs"):
-        refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
     outcome = run(
         checkpoint,
         data,
@@ -78,9 +79,11 @@ def evaluate(
         show_progress=True,
     )
     columns, rows = outcome.table()
-    table = Table(*map(escape, columns), title=escape(f"{protocol} on {outcome.results['data']['name']}"))
+    table = Table(
+        *(Column(Text(name)) for name in columns), title=Text(f"{protocol} on {outcome.results['data']['name']}")
+    )
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(Text, row))
     console.print(table)
     for note in outcome.notes:
         say(note, style="dim")

@@ -69,7 +69,7 @@ def refuse(context: typer.Context, names: set[str], because: str) -> None:
 
 def say(text: str, style: str = "") -> None:
     """Print a text as it is, whatever names are in it."""
-    console.print(escape(text), soft_wrap=True, highlight=False, style=style)
+    console.print(text, markup=False, highlight=False, soft_wrap=True, style=style)
 
 
 TAKEN_AS_THEY_ARE = "chips are taken as they are"
