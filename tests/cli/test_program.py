@@ -110,7 +110,7 @@ def test_a_number_that_no_verb_takes_is_refused_by_its_option(arguments, capsys)
     assert "Invalid value for" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["runs/eval [new]", "runs/eval[/i]", "a[red]b", "[/]", "50 % \\"])
+@pytest.mark.parametrize("name", ["runs/eval [new]", "runs/eval[/i]", "a[red]b", "[/]", "50%\\"])
 def test_names_that_look_like_markup_are_printed_as_they_are(name, capsys, monkeypatch):
     class Outcome:
         results = {"data": {"name": name}}  # noqa: RUF012
