@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -13,7 +12,7 @@ from facelab.cli.program import LARGEST_SEED, console, finish
 class _Data(TyperGroup):
     """Takes the name of a data set where the name of a verb is expected: ``facelab data orl``."""
 
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         return super().resolve_command(ctx, args if args[0] in self.commands else ["card", *args])
 
 
