@@ -43,6 +43,9 @@ class Scores:
         return len(self.values)
 
 
+MOST_PAIRS = 100_000_000  # some 5 GB; 14,142 images
+
+
 def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> Scores:
     """Compare every image with every other one by cosine similarity; each pair once, no image with itself.
 
@@ -51,7 +54,7 @@ def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> Scores:
         labels: identity of each, shape (n,).
 
     Raises:
-        FacelabError: see :func:`facelab.evaluate.checks.check_embeddings`.
+        FacelabError: there are more than MOST_PAIRS, or see :func:`facelab.evaluate.checks.check_embeddings`.
 
     Example:
         >>> scores = pair_scores(np.array([[1.0, 0.0], [0.8, 0.6], [0.0, 1.0]]), np.array([0, 0, 1]))
@@ -59,6 +62,12 @@ def pair_scores(embeddings: np.ndarray, labels: np.ndarray) -> Scores:
         (array([0.8, 0. , 0.6]), array([ True, False, False]))
     """
     embeddings, labels = check_embeddings(embeddings, labels)
+    if (pairs := len(labels) * (len(labels) - 1) // 2) > MOST_PAIRS:
+        raise FacelabError(
+            f"{len(labels):,} images have {pairs:,} pairs, too many to hold in memory at once: "
+            "facelab.evaluate.streamed_roc measures all of them, pair_blocks gives them some at a time; or draw "
+            "identities."
+        )
     i, j = np.triu_indices(len(embeddings), k=1)
     return Scores((embeddings @ embeddings.T)[i, j], labels[i], labels[j])
 

@@ -21,7 +21,7 @@ def check_positive(**values: float) -> None:
     """Raise a :class:`FacelabError` that names the first value that is not positive, or too large for float32."""
     for name, value in values.items():
         if not 0 < value < LARGEST:
-            raise FacelabError(f"{name}={value}: it must be positive.")
+            raise FacelabError(f"{name}={value}: it must be positive, and less than {LARGEST:g}.")
 
 
 def check_labels(labels: Tensor, identities: int) -> None:

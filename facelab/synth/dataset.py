@@ -231,8 +231,11 @@ def load_synthfaces(
     table = read_shards(
         out, "chips", lambda settings: SynthRecipe(**settings | {"ranges": Ranges(**settings["ranges"])})
     )
-    images = EncodedImages([cell["bytes"] for cell in table.pop("image")], title)
-    table["landmarks"] = [np.asarray(v, np.float32).reshape(5, 2) for v in table["landmarks"]]
-    table["dense"] = [np.asarray(v, np.float32).reshape(-1, 2) for v in table["dense"]]
+    try:
+        images = EncodedImages([cell["bytes"] for cell in table.pop("image")], title)
+        table["landmarks"] = [np.asarray(v, np.float32).reshape(5, 2) for v in table["landmarks"]]
+        table["dense"] = [np.asarray(v, np.float32).reshape(-1, 2) for v in table["dense"]]
+    except (KeyError, TypeError, ValueError) as error:
+        raise FacelabError(f"SynthFaces: {title} does not hold the columns of a set of chips ({error}).") from error
     label = title if title in PRESETS else Path(title.rstrip("/")).name
     return FaceSet(label, images, table)

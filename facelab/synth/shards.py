@@ -167,7 +167,7 @@ def check_shard(store: Store, index: int) -> Literal["good", "missing", "damaged
         return "missing"
     try:
         expected = json.loads(record)["sha256"]
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return "damaged"
     return "good" if hashlib.sha256(data).hexdigest() == expected else "damaged"
 
@@ -175,29 +175,40 @@ def check_shard(store: Store, index: int) -> Literal["good", "missing", "damaged
 def claim(store: Store, recipe: ShardRecipe) -> None:
     """Write the recipe beside the shards, or check that the one there is the same."""
     wanted = json.loads(json.dumps(recipe.to_json()))
-    text = store.read("recipe.json")
-    if text is None:
+    found = _recipe_in(store)
+    if found is None:
         if any(name.startswith("shard-") for name in store.names()):
-            raise FacelabError(f"{store.address} holds shards but no recipe.json; choose another folder or empty it.")
+            raise FacelabError(f"{store.address} holds shards but no recipe.json; choose another folder.")
         store.write("recipe.json", json.dumps(wanted, indent=1).encode())
         return
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise FacelabError(
-            f"{store.address}/recipe.json is damaged; delete the folder and make the set again."
-        ) from error
     if found != wanted:
         changed = [f"{key}={found.get(key)!r}, not {wanted[key]!r}" for key in wanted if found.get(key) != wanted[key]]
+        raise FacelabError(f"{store.address} holds another set ({'; '.join(changed)[:500]}). Choose another folder.")
+
+
+def _recipe_in(store: Store) -> dict[str, Any] | None:
+    """Return what ``recipe.json`` holds, or None where there is none.
+
+    Raises:
+        FacelabError: it is no recipe of a set; another program's may have the same name.
+    """
+    text = store.read("recipe.json")
+    if text is None:
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
         raise FacelabError(
-            f"{store.address} holds another set ({'; '.join(changed)}). Choose another folder or empty it."
+            f"{store.address}/recipe.json is damaged, or was not written by facelab synth. Choose another folder."
         )
+    return found
 
 
 def kind_of(out: str | Path) -> str | None:
     """Say what a folder holds: ``"chips"``, ``"photographs"``, or None."""
-    text = Store(out).read("recipe.json")
-    return json.loads(text).get("kind") if text is not None else None
+    return (_recipe_in(Store(out)) or {}).get("kind")
 
 
 def read_shards(out: str | Path, kind: str, parse: Callable[[dict[str, Any]], ShardRecipe]) -> pd.DataFrame:
@@ -212,18 +223,26 @@ def read_shards(out: str | Path, kind: str, parse: Callable[[dict[str, Any]], Sh
         FacelabError: there is no set of that kind, or a shard is missing or damaged; the message names it.
     """
     store = Store(out)
-    text = store.read("recipe.json")
-    settings = json.loads(text) if text is not None else {}
+    settings = _recipe_in(store) or {}
     if settings.pop("kind", None) != kind:
         raise FacelabError(f"SynthFaces: {out} holds no set of {kind}; make one with the command facelab synth.")
-    settings.pop("generator")
+    settings.pop("generator", None)
+    try:
+        recipe = parse(settings)
+    except (TypeError, KeyError, ValueError) as error:
+        raise FacelabError(
+            f"SynthFaces: recipe.json in {out} does not fit this version of facelab: {str(error).rstrip('.')}."
+        ) from error
     tables = []
-    for index in range(parse(settings).shards):
+    for index in range(recipe.shards):
         if (state := check_shard(store, index)) != "good":
             raise FacelabError(
                 f"SynthFaces: {shard_name(index)} in {out} is {state}; run the same facelab synth command again."
             )
-        tables.append(pd.read_parquet(io.BytesIO(store.read(shard_name(index)) or b"")))
+        try:
+            tables.append(pd.read_parquet(io.BytesIO(store.read(shard_name(index)) or b"")))
+        except Exception as error:  # what the reader of a foreign format raises is without end
+            raise FacelabError(f"SynthFaces: {shard_name(index)} in {out} holds something else than {kind}.") from error
     return pd.concat(tables, ignore_index=True)
 
 

@@ -162,6 +162,19 @@ def test_full_disk_is_a_clear_error_and_leaves_no_half_shard(tmp_path, monkeypat
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["recipe.json"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["mine", "[1]", "[" * 100_000, "", json.dumps(SynthRecipe(1, 2).to_json() | {"ranges": 5}), '{"kind": "chips"}'],
+)
+def test_a_recipe_json_of_another_program_is_said_and_stays(tmp_path, text):
+    (tmp_path / "recipe.json").write_text(text)
+    for read in (lambda: make(SynthRecipe(1, 2), tmp_path), lambda: load_synthfaces(tmp_path)):
+        with pytest.raises(FacelabError, match=r"recipe\.json|holds another set") as error:
+            read()
+        assert "delete" not in str(error.value)
+    assert (tmp_path / "recipe.json").read_text() == text
+
+
 def test_missing_set_tells_how_to_make_it(tmp_path):
     with pytest.raises(FacelabError, match=r"facelab synth"):
         load_synthfaces(tmp_path / "nothing")
