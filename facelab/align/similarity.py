@@ -45,11 +45,11 @@ def template(size: int = TEMPLATE_SIZE) -> np.ndarray:
 def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     r"""Return the similarity that maps ``source`` closest to ``target`` in the sense of least squares.
 
-    Rotation :math:`R`, one scale :math:`c > 0` and translation :math:`t` that minimise
-    :math:`\sum_i \lVert c R\,x_i + t - y_i \rVert^2`. In the plane a point is a complex number and a rotation with a
-    scale is one factor :math:`a = c\,e^{i\alpha}`, so this is a linear regression. With centred points
+    Rotation :math:`R`, one scale :math:`s_T > 0` and translation :math:`t` that minimise
+    :math:`\sum_k \lVert s_T R\,p_k + t - q_k \rVert^2`. In the plane a point is a complex number and a rotation with a
+    scale is one factor :math:`a = s_T\,e^{i\alpha}`, so this is a linear regression. With centred points
 
-    .. math:: a = \frac{\sum_i \bar x_i\, y_i}{\sum_i |x_i|^2}, \qquad t = \bar y - a\,\bar x .
+    .. math:: a = \frac{\sum_k p_k^*\, q_k}{\sum_k |p_k|^2}, \qquad t = \bar q - a\,\bar p .
 
     A reflection is no product with a complex number: it cannot come out. The result is that of S. Umeyama,
     "Least-squares estimation of transformation parameters between two point patterns", IEEE TPAMI 13(4), 1991,
@@ -60,7 +60,7 @@ def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
         target: where they should go; a shape that broadcasts with that of ``source``.
 
     Returns:
-        The matrix [c R | t], shape (..., 2, 3), float64, as ``cv2.warpAffine`` takes it.
+        The matrix [s_T R | t], shape (..., 2, 3), float64, as ``cv2.warpAffine`` takes it.
 
     Raises:
         FacelabError: other shapes, values that are not finite, points that coincide or leave the rotation open, or

@@ -18,13 +18,36 @@ if TYPE_CHECKING:
 
 @styled
 def one_factor_at_a_time(varied: Mapping[str, "Varied"]) -> Figure:
-    """Show one rendering parameter per row while all others stay fixed.
+    """Show one rendering parameter moving in each row, or half row, while all others stay fixed.
 
     Args:
-        varied: from :func:`facelab.synth.vary.vary`.
+        varied: from :func:`facelab.synth.vary.vary`. Two neighbours that both fill at most half of the widest row share
+            one.
     """
-    rows = varied.values()
-    return _grid([row.images for row in rows], names=list(varied), labels=[row.labels for row in rows])
+    columns = max(len(shown.images) for shown in varied.values())
+    half, row, free = columns // 2, -1, False  # free: the right half of the row
+    places = []  # row and column of the first image of each
+    for shown in varied.values():
+        short = len(shown.images) <= half
+        if short and free:
+            places.append((row, half))
+            free = False
+        else:
+            row, free = row + 1, short
+            places.append((row, 0))
+    side, head, foot, gap = 1.58, 0.26, 0.22, 0.12  # inches: an image, the name above, the label below, between halves
+    width, height = columns * side + gap, (row + 1) * (head + side + foot)
+    figure = Figure(figsize=(width, height), dpi=76, facecolor="white")  # small files: a page shows many images
+    for (row, column), (name, shown) in zip(places, varied.items(), strict=True):
+        top = height - row * (head + side + foot) - head
+        for c, (image, label) in enumerate(zip(shown.images, shown.labels, strict=True)):
+            left = (column + c) * side + (gap if column else 0)
+            ax = figure.add_axes((left / width, (top - side) / height, 0.975 * side / width, 0.975 * side / height))
+            show_image(ax, image)
+            ax.text(0.5, -0.03, label, transform=ax.transAxes, ha="center", va="top", fontsize=9.5, color=GREY)
+            if c == 0:
+                ax.text(0, 1.02, name, transform=ax.transAxes, va="bottom", fontsize=10.5)
+    return figure
 
 
 @styled
@@ -100,7 +123,7 @@ def _grid(
 ) -> Figure:
     """Images in rows; ``names`` at the left of the rows, ``labels`` below the images."""
     rows, columns = len(cells), max(len(row) for row in cells)
-    size = 1.1  # inches of an image
+    size = 9.5 / max(columns, 7)  # inches of an image
     width, height = columns * size + (1.15 if names else 0.05), rows * size * (1.18 if labels else 1.03)
     figure = Figure(figsize=(width, height), dpi=76, facecolor="white")  # small files: a page shows many images
     axes = figure.subplots(rows, columns, squeeze=False)
@@ -108,7 +131,7 @@ def _grid(
         left=1.1 / width if names else 0.005,
         right=0.995,
         top=0.997,
-        bottom=0.16 / height if labels else 0.003,
+        bottom=0.2 / height if labels else 0.003,
         wspace=0.03,
         hspace=0.18 if labels else 0.03,
     )
@@ -118,8 +141,10 @@ def _grid(
             if c < len(row):
                 ax.imshow(row[c])
             if labels and c < len(labels[r]):
-                ax.text(0.5, -0.03, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=7, color=GREY)
+                ax.text(
+                    0.5, -0.03, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=9.5, color=GREY
+                )
         if names:
             where = axes[r, 0].transAxes
-            axes[r, 0].text(-0.06, 0.5, names[r], transform=where, ha="right", va="center", fontsize=8, color=GREY)
+            axes[r, 0].text(-0.06, 0.5, names[r], transform=where, ha="right", va="center", fontsize=9.5, color=GREY)
     return figure

@@ -1,8 +1,8 @@
 """Detectors against truth: rendered photographs of one to four people, every box and landmark known; and real ones.
 
 Every detector that can be made here meets the same photographs: average precision, recall by yaw, size and occluder,
-and landmark errors, with 95 % intervals from a bootstrap over photographs. Then ORL, and the test photographs of real
-people that installed packages carry; what each detector finds on those is drawn into the folder of its run.
+and landmark errors, with 95 % intervals from a bootstrap over photographs. Then ORL, and a portrait that a package
+carries; what each detector finds on it is drawn into the folder of its run.
 """
 
 import contextlib
@@ -227,19 +227,15 @@ def measure_orl(detector: Detector, photographs: int = 400, *, show_progress: bo
 
 
 def real_photographs() -> dict[str, np.ndarray]:
-    """Return the test photographs that installed packages carry, by package and file; RGB uint8.
+    """Return the photographs of real people that installed packages carry, by package and file; RGB uint8.
 
-    scikit-image's and one of insightface's show one person, insightface's ``t1.jpg`` shows six.
+    One: the portrait of an astronaut by NASA, public domain, in scikit-image. Other packages carry photographs of known
+    people who were not asked; nothing is published about those.
     """
-    found: dict[str, np.ndarray] = {}
-    for package, folder, names in (
-        ("skimage", "data", ["astronaut.png"]),
-        ("insightface", "data/images", ["Tom_Hanks_54745.png", "t1.jpg"]),
-    ):
-        with contextlib.suppress(FacelabError):  # not installed
-            for path in (package_folder(package, "photographs come") / folder / name for name in names):
-                found[f"{package}/{path.name}"] = read_image(path)
-    return found
+    with contextlib.suppress(FacelabError):  # not installed
+        folder = package_folder("skimage", "photographs come") / "data"
+        return {"skimage/astronaut.png": read_image(folder / "astronaut.png")}
+    return {}
 
 
 def measure_real(detector: Detector, drawings: Path) -> dict[str, int]:

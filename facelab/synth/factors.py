@@ -113,18 +113,18 @@ def of_person(model: "HeadModel") -> dict[str, Factor]:
     bare: dict[str, Any] = {"beard": "none"}
     steps = np.linspace(-1, 1, STEPS)
     return {
-        "bone structure": _each(steps, "{:+.1f}".format, lambda t: {"axes": axes(t)}),
+        "bone structure": _each(steps, "{:+.1f}".format, lambda t: {"axes": axes(t)}, "head"),
         "age": _each(np.linspace(0, 1, STEPS), "{:.1f}".format, aged),
-        "sex-linked shape": _numbers("femaleness", 0.03, 0.97),
-        "muscle": _numbers("muscle", 0.1, 0.95),
-        "weight": _numbers("weight", 0.05, 0.95),
+        "sex-linked shape": _numbers("femaleness", 0.03, 0.97, frame="head"),
+        "muscle": _numbers("muscle", 0.1, 0.95, frame="head"),
+        "weight": _numbers("weight", 0.05, 0.95, frame="head"),
         "shape mixture": _each(np.linspace(0, 2, STEPS), "{:.1f}".format, lambda t: {"ethnicity": mixture(t)}),
         "melanin": _numbers("melanin", 0.08, 2.0),
         "haemoglobin": _numbers("haemoglobin", 0.1, 0.75, ".2f", **light),
         "blotches": _numbers("blotches", 0, 1, **light, frame="skin"),
         "freckles": _numbers("freckles", 0, 1, **light, frame="skin"),
         "moles": _numbers("moles", 0, 3, frame="skin"),
-        "wrinkles": _numbers("wrinkles", 0, 1),
+        "wrinkles": _numbers("wrinkles", 0, 1, frame="skin"),
         "dark circles": _numbers("dark_circles", 0, 1, frame="skin"),
         "gloss": _numbers("gloss", 0.4, 1.7, frame="skin"),
         "iris": Factor(tuple(irises), lambda name: {"iris": np.array(irises[name])}, frame="skin"),
@@ -135,8 +135,8 @@ def of_person(model: "HeadModel") -> dict[str, Factor]:
         "brows: arch": _numbers("brow_arch", -0.1, 1.1),
         "brows: tilt": _numbers("brow_tilt", -1, 1),
         "brows: length": _numbers("brow_length", 0.85, 1.12, ".2f"),
-        "lips: redness": _numbers("lip_redness", 0.05, 1.1),
-        "lips: darkness": _numbers("lip_darkness", 0, 0.5, ".2f"),
+        "lips: redness": _numbers("lip_redness", 0.05, 1.1, frame="skin"),
+        "lips: darkness": _numbers("lip_darkness", 0, 0.5, ".2f", frame="skin"),
         "hair": _words("hair_style", HAIR_STYLES[:6], frame="head", **bare),
         "hair, more": _words("hair_style", HAIR_STYLES[6:], frame="head", **bare),
         "hair: length": _numbers("hair_length", 0.6, 1.4, hair_style="bob", frame="head"),
@@ -192,15 +192,15 @@ def of_scene() -> dict[str, Factor]:
             share,
             lambda v: mood("laugh", v, 0),
         ),
-        "gaze aside": _each(np.linspace(-0.42, 0.42, STEPS), degrees, lambda v: look(np.array([v, 0.0]))),
-        "gaze up": _each(np.linspace(-0.3, 0.18, STEPS), degrees, lambda v: look(np.array([0.0, v]))),
+        "gaze aside": _each(np.linspace(-0.42, 0.42, STEPS), degrees, lambda v: look(np.array([v, 0.0])), "skin"),
+        "gaze up": _each(np.linspace(-0.3, 0.18, STEPS), degrees, lambda v: look(np.array([0.0, v])), "skin"),
         "light from": _each(
             np.linspace(-1.5, 1.5, STEPS), degrees, lambda v: {"key_direction": light_direction(v, 0.5)}, **lit
         ),
         "light's height": _each(
             np.linspace(-0.25, 1.3, STEPS), degrees, lambda v: {"key_direction": light_direction(-0.4, v)}, **lit
         ),
-        "light's size": _each(np.geomspace(0.01, 0.8, STEPS), share, lambda v: {"key_softness": v}, **aside),
+        "light's size": _each(np.geomspace(0.01, 0.8, STEPS), share, lambda v: {"key_softness": v}, "skin", **aside),
         "light's strength": _each(np.geomspace(0.2, 6, STEPS), share, lambda v: {"key_strength": v}, **aside),
         "light's colour": _each(temperatures, kelvin, lambda v: {"key_temperature": v}, **aside),
         "sky": _each(np.linspace(4500, 9500, STEPS), kelvin, lambda v: {"sky": blackbody(v)}, key_strength=0.3),

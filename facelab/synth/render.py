@@ -138,6 +138,7 @@ class Renderer:
         self._open_mouth = 0.14 * model.masks[:, 3]
         self._open_mouth[model.triangles[model.parts == TEETH]] = 0.8
         self._open_mouth[model.triangles[model.parts == TONGUE]] = 0.26
+        self._last_occlusion = np.empty(0), np.empty(0)  # of the shape, and its occlusion
         self._meshes: list[wp.Mesh] = []  # one per picture of a batch, refitted for each launch
         self._lips = self._array(model.masks[:, 0], float)
         if self.resident:
@@ -182,7 +183,7 @@ class Renderer:
         centre = eyes.mean(axis=0) - [0, 0.12, 0.75]
         skull = hair.Skull(self.model, rest)
         strands = hair.grow(self.model, identity, rest, skull)
-        occlusion = self._occlusion(rest)
+        occlusion = self._occlusion(rest).copy()
         occlusion *= hair.shade_of(strands, rest)
         occlusion = np.maximum(occlusion, self._open_mouth)
         return Body(
@@ -190,6 +191,9 @@ class Renderer:
         )
 
     def _occlusion(self, rest: np.ndarray) -> np.ndarray:
+        """How much of the sky each vertex sees. The last answer is kept: other skin or hair is the same shape."""
+        if np.array_equal(self._last_occlusion[0], rest):
+            return self._last_occlusion[1]
         positions, result = self._array(rest[None], wp.vec3), self._empty((len(rest),), float)
         mesh = wp.Mesh(positions[0], self._solid)
         self._launch(
@@ -199,7 +203,8 @@ class Renderer:
         )
         open_share, first, neighbours = result.numpy(), self._first_n.numpy(), self._neighbours.numpy()
         mean = np.add.reduceat(open_share[neighbours], first[:-1]) / np.maximum(np.diff(first), 1)
-        return (0.5 * open_share + 0.5 * mean).astype(np.float32)
+        self._last_occlusion = rest, (0.5 * open_share + 0.5 * mean).astype(np.float32)
+        return self._last_occlusion[1]
 
     def place(self, body: Body, scene: Scene, where: np.ndarray | None = None) -> Placed:
         """Express and pose the head, its turning centre at ``where`` (3,) in camera space, by default on the optical

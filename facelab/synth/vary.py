@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.synth.factors import SWEEPS, Factor, of_person, of_scene
+from facelab.synth.factors import STEPS, SWEEPS, Factor, of_person, of_scene
 from facelab.synth.identity import Identity, look_alike, sample_identity, sibling
 from facelab.synth.scene import Ranges, Scene, light_direction, sample_scene
 
@@ -29,7 +29,9 @@ class Varied:
     images: list[np.ndarray]
 
 
-def vary(part: Part, factors: Sequence[str] | None = None, *, seed: int = 12, size: int = 112) -> dict[str, Varied]:
+def vary(
+    part: Part, factors: Sequence[str] | None = None, *, seed: int = 12, size: int = 112, steps: int = STEPS
+) -> dict[str, Varied]:
     """Render a person in a scene again and again, with one factor moving.
 
     Args:
@@ -38,12 +40,15 @@ def vary(part: Part, factors: Sequence[str] | None = None, *, seed: int = 12, si
             for a scene.
         seed: of the person and the scene that everything starts from.
         size: side of the images in pixels.
+        steps: show a factor that has STEPS values at so many of them, from the first to the last; fewer take less time.
 
     Raises:
-        FacelabError: an unknown part or factor.
+        FacelabError: an unknown part or factor, or ``steps`` outside 2 to STEPS.
     """
     from facelab.synth.render import renderer_for
 
+    if not 2 <= steps <= STEPS:
+        raise FacelabError(f"steps={steps}: choose 2 to {STEPS}.")
     if part not in ("person", "scene"):
         raise FacelabError(f"part {part!r}: choose 'person' or 'scene'.")
     renderer = renderer_for()
@@ -54,9 +59,11 @@ def vary(part: Part, factors: Sequence[str] | None = None, *, seed: int = 12, si
             raise FacelabError(f"factor {name!r} of a {part}: choose among {', '.join(known)}.")
     result = {}
     for name in factors or known:
-        factor = known[name]
-        images = render_factor(renderer, part, factor, factor.values, person, scene, size)
-        result[name] = Varied([factor.label(value) for value in factor.values], images)
+        factor, values = known[name], known[name].values
+        if len(values) == STEPS:
+            values = [values[round(i)] for i in np.linspace(0, STEPS - 1, steps)]
+        images = render_factor(renderer, part, factor, values, person, scene, size)
+        result[name] = Varied([factor.label(value) for value in values], images)
     return result
 
 

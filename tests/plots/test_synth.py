@@ -44,3 +44,12 @@ def test_rows_of_images_carry_their_labels() -> None:
     ):
         assert [axes.images[0].get_array().max() for axes in figure.axes] == [0, 1, 0, 1]
         assert [text.get_text() for axes in figure.axes for text in axes.texts] == words
+
+
+def test_factors_that_fill_half_a_row_share_it() -> None:
+    short, long = (Varied(["x"] * n, [np.zeros((8, 8, 3), np.uint8)] * n) for n in (2, 4))
+    figure = one_factor_at_a_time({"a": short, "b": short, "c": short, "d": long, "e": short})
+    where = {ax.texts[1].get_text(): ax.get_position() for ax in figure.axes if len(ax.texts) == 2}
+    assert where["a"].y0 == where["b"].y0 > where["c"].y0 > where["d"].y0 > where["e"].y0
+    assert where["a"].x0 == where["c"].x0 < where["b"].x0
+    assert len(figure.axes) == 12

@@ -8,7 +8,7 @@ import pytest
 from facelab.errors import FacelabError
 from facelab.synth.factors import SWEEPS, of_person, of_scene
 from facelab.synth.identity import Identity, sample_identity
-from facelab.synth.scene import Scene
+from facelab.synth.scene import OCCLUDERS, Scene
 from facelab.synth.vary import factors_of, plain_scene, relatives, render_factor, sweep, vary
 
 pytestmark = pytest.mark.slow
@@ -45,6 +45,13 @@ def test_only_the_factor_moves(renderer):
     assert sharpness[0] > sharpness[3] > sharpness[6]
 
 
+def test_fewer_steps_keep_the_ends_and_the_middle():
+    few = vary("scene", ["blur, pixels", "occluder"], size=48, steps=3)
+    assert few["blur, pixels"].labels == ["0.3", "2.4", "4.5"]
+    assert len(few["blur, pixels"].images) == 3
+    assert few["occluder"].labels == list(OCCLUDERS)  # words are all shown
+
+
 def test_sweep_moves_one_factor_only():
     """Rendered pictures: the reference is the same for every factor, and the others differ from it."""
     yaw, light = sweep("yaw", identities=2), sweep("light", identities=2)
@@ -69,6 +76,8 @@ def test_unknown_names_are_refused():
         vary("person", ["beauty"])
     with pytest.raises(FacelabError, match="part 'crowd'"):
         vary("crowd")
+    with pytest.raises(FacelabError, match="steps=1: choose 2 to 7"):
+        vary("scene", ["roll"], steps=1)
     with pytest.raises(FacelabError, match="'age': choose one of yaw"):
         sweep("age")
     with pytest.raises(FacelabError, match="identities=1"):
