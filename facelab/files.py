@@ -278,7 +278,7 @@ def read_json(path: Path | str, remedy: str = "Check the path.") -> Any:
         FacelabError: it cannot be read, or is not JSON; the message names it.
     """
     try:
-        values = json.loads(read_bytes(path, remedy).decode("utf-8-sig"))
+        values = json.loads(read_text(path, remedy))
     except FacelabError:
         raise
     except (ValueError, RecursionError) as error:
@@ -298,6 +298,33 @@ def read_json(path: Path | str, remedy: str = "Check the path.") -> Any:
 
 def _escaped(key: Any) -> str:
     return str(key).replace("~", "~0").replace("/", "~1")
+
+
+def read_text(path: Path | str, remedy: str = "Check the path.") -> str:
+    """Return a text that a user wrote: UTF-8, with or without the byte order mark that Windows editors put first.
+
+    No other encoding is guessed: a wrong guess would be a wrong name, silently.
+
+    Args:
+        path: of the file.
+        remedy: what to do if it cannot be read.
+
+    Raises:
+        FacelabError: it cannot be read, or is in another encoding; the message names that one where it can be known.
+    """
+    data = read_bytes(path, remedy)
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:100]:
+        kind = "UTF-32" if data[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff") else "UTF-16"
+        kind = kind if len(data) % 2 == 0 else "no text"
+        raise FacelabError(f"{path} is not UTF-8 but {kind}; save it as UTF-8.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise FacelabError(
+            f"{path} is not UTF-8: line {line} holds the byte {data[error.start]:#04x}, as Latin-1 (Windows) writes a "
+            "letter with an accent; save it as UTF-8."
+        ) from error
 
 
 def check_sha256(path: Path | str, expected: str, remedy: str = "Delete it and fetch it again.") -> bytes:

@@ -1,4 +1,4 @@
-"""One progress bar for every long job."""
+"""What a long job shows while it works: one progress bar, and lines beside it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +22,15 @@ class _Rich:
 
     def update(self, advance: float = 1, note: str = "") -> None:
         self._progress.update(self._task, advance=advance, note=note)
+
+
+def say(text: str, *, show_progress: bool = True) -> None:
+    """Print one line to standard error, where progress is shown: what a long job has found out on its way."""
+    if show_progress:
+        from rich.console import Console
+        from rich.markup import escape
+
+        Console(stderr=True).print(escape(text), soft_wrap=True, highlight=False)
 
 
 @contextmanager

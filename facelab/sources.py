@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from facelab.errors import FacelabError
+from facelab.progress import say
 
 if TYPE_CHECKING:  # help texts are made from the table, and need no pandas
+    from facelab.align import ChipReport
     from facelab.align.warp import Method
     from facelab.data import FaceSet, PairList
     from facelab.detect import Detector
@@ -21,16 +23,17 @@ if TYPE_CHECKING:  # help texts are made from the table, and need no pandas
 
 Images = Literal["auto", "chips", "photographs"]
 Missing = Literal["raise", "skip", "default"]
-_CHIP = 256  # "auto" takes square pictures of one size up to this for chips
+_FEW = 8  # pictures: the majority of fewer tells little, so each must be clearer
+_SAMPLE = 24  # pictures of a folder that are looked at, to know whether they are chips
 
 
 def _ends_with(suffix: str) -> Callable[[str], bool]:
     return lambda path: path.endswith(suffix)
 
 
-def _folder(holding: str = "") -> Callable[[str], bool]:
-    """Recognise a folder, or one in which there are files of a pattern."""
-    return lambda path: any(Path(path).glob(holding)) if holding else Path(path).is_dir()
+def _folder(*holding: str) -> Callable[[str], bool]:
+    """Recognise a folder in which there are files of all these patterns."""
+    return lambda path: Path(path).is_dir() and all(any(Path(path).glob(pattern)) for pattern in holding)
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ SOURCES = (
         "rendered chips",
         "chips",
         _SYNTH,
-        fits=_folder("*.parquet"),
+        fits=_folder("*.parquet", "recipe.json"),
         how="rendered chips",
         card="synthfaces",
     ),
@@ -126,11 +129,10 @@ SOURCES = (
         "either",
         "facelab.data.folder:load_folder",
         fits=_folder(),
-        how="taken as aligned chips, as they are",
     ),
 )
 
-_OWN = Source("pictures", "your own", "either", "facelab.data.folder:load_photographs", how=SOURCES[-1].how)
+_OWN = Source("pictures", "your own", "either", "facelab.data.folder:load_photographs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +145,8 @@ class Opened:
         how: how these images came about, for reports.
         errors: one for each file that was left out.
         pairs: which images to compare, from a source that holds pairs.
+        names: what was opened, as the user gave it.
+        report: of detection, once photographs have become chips.
     """
 
     faces: "FaceSet"
@@ -150,6 +154,19 @@ class Opened:
     how: str
     errors: list[FacelabError] = field(default_factory=list)
     pairs: "PairList | None" = None
+    names: tuple[str, ...] = ()
+    report: "ChipReport | None" = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether images are aligned chips (a verdict is true then), and how that is known."""
+
+    chips: bool
+    why: str
+
+    def __bool__(self) -> bool:
+        return self.chips
 
 
 def choices(*, pairs: bool = False) -> str:
@@ -164,9 +181,12 @@ def source_card(name: str) -> str:
     Raises:
         FacelabError: there is no such card; the message lists the cards.
     """
-    from facelab.data import card
+    from facelab.data import card, cards
 
-    return card(next((source.card for source in SOURCES if source.name == name and source.card), name))
+    named = {source.name: source.card for source in SOURCES if source.card}
+    if name not in named and name not in cards():
+        raise FacelabError(f"there is no data set {name!r} with a card; there are: {', '.join(named)}.")
+    return card(named.get(name, name))
 
 
 def find_source(name: str) -> Source:
@@ -178,7 +198,11 @@ def find_source(name: str) -> Source:
     for source in SOURCES:
         if source.fits(name) if source.fits else source.name == name:
             return source
-    raise FacelabError(f"there is no data set {name!r}: give {choices(pairs=True)}; check the path.")
+    from facelab.data.foreign import foreign
+
+    path = Path(name)
+    what = f"{path} is one file, and no data set" if path.is_file() else f"there is no data set {name!r}"
+    raise FacelabError(foreign(path) or f"{what}: give {choices(pairs=True)}; check the path.")
 
 
 def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = False) -> Opened:
@@ -206,11 +230,11 @@ def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = F
     options = {key: value for key, value in options.items() if key in inspect.signature(load).parameters}
     match load(*((name,) if source.fits else source.arguments), **options):
         case FaceSet() as faces:
-            return Opened(faces, source, source.how)
+            return Opened(faces, source, source.how, names=(name,))
         case FaceSet() as faces, PairList() as listed:
-            return Opened(faces, source, source.how, pairs=listed)
+            return Opened(faces, source, source.how, pairs=listed, names=(name,))
         case FaceSet() as faces, errors:
-            return Opened(faces, source, source.how, list(errors))
+            return Opened(faces, source, source.how, list(errors), names=(name,))
     raise TypeError(f"{source.loader} returns no FaceSet")
 
 
@@ -230,51 +254,98 @@ def open_pictures(names: Sequence[str | Path], *, show_progress: bool = False) -
     if (source and source.holds != "either") or (not source and word.isidentifier()):  # a name, or a mistaken one
         return open_faces(word, show_progress=show_progress)
     faces, errors = load_photographs(names, show_progress=show_progress)
-    return Opened(faces, _OWN, _OWN.how, list(errors))
+    return Opened(faces, _OWN, _OWN.how, list(errors), names=tuple(map(str, names)))
 
 
-def open_photographs(names: Sequence[str | Path], *, show_progress: bool = False) -> Opened:
+def open_photographs(names: Sequence[str | Path], *, images: Images = "auto", show_progress: bool = False) -> Opened:
     """Open photographs as :func:`open_pictures` does.
 
+    Args:
+        names: see :func:`open_pictures`.
+        images: what they are, see :func:`are_chips`.
+        show_progress: show a bar.
+
     Raises:
-        FacelabError: also where the source holds chips.
+        FacelabError: also where they are chips.
     """
     opened = open_pictures(names, show_progress=show_progress)
-    if opened.source.holds not in ("photographs", "either"):
-        raise FacelabError(f"{names[0]} holds chips, which are aligned already; give photographs.")
+    if verdict := are_chips(opened, images if opened.source.holds == "either" else "auto"):
+        own = " To align them all the same: --images photographs." if opened.source.holds == "either" else ""
+        raise FacelabError(f"{names[0]} holds chips, which are aligned already ({verdict.why}); give photographs.{own}")
     return opened
 
 
-def are_chips(opened: Opened, images: Images = "auto") -> bool:
+def are_chips(opened: Opened, images: Images = "auto") -> Verdict:
     """Say whether opened images are aligned chips, to be taken as they are. This is the only place that decides it.
 
+    Their size tells nothing: the photographs of LFW are square. What counts, in this order: what the source is, what
+    the user says, the record of ``facelab align`` (``chips.csv``), and where the faces are on a sample: alignment would
+    not move them on chips, see :func:`facelab.align.evidence.shift`.
+
     Args:
-        opened: from :func:`open_faces`.
-        images: what a folder holds. ``auto``: square pictures of one size up to 256 pixels are chips. ``chips``: it
-            does, whatever their size, which must be one.
+        opened: from :func:`open_faces` or :func:`open_pictures`.
+        images: what pictures of the user's own are; ``auto`` looks at them.
 
     Raises:
-        FacelabError: ``images`` is ``chips`` and there are several sizes.
+        FacelabError: ``images`` contradicts the source; some pictures look aligned and others do not; or chips have
+            several sizes.
     """
-    if opened.source.holds != "either":
-        return opened.source.holds != "photographs"
-    if images == "photographs":
-        return False
-    faces = opened.faces
+    faces, source, own = opened.faces, opened.source, opened.source.holds == "either"
+    if not own:
+        verdict = Verdict(source.holds != "photographs", source.how)
+        if images not in ("auto", "chips" if verdict else "photographs"):
+            raise FacelabError(
+                f"--images {images}: {source.name} holds {'aligned chips' if verdict else 'photographs'}; leave the "
+                "option out, which is for pictures of your own."
+            )
+        return verdict
+    if images != "auto":
+        verdict = Verdict(images == "chips", "as you say")
+    elif _recorded(opened):
+        verdict = Verdict(True, "as the chips.csv of facelab align says")
+    else:
+        verdict = _look(opened)
     sizes = sorted(set(zip(faces.table["height"], faces.table["width"], strict=True)))
-    if images == "auto":
-        return len(sizes) == 1 and sizes[0][0] == sizes[0][1] <= _CHIP
-    if len(sizes) > 1:
+    if verdict and len(sizes) > 1:
         raise FacelabError(
             f"{faces.name} does not hold aligned chips: its pictures have {len(sizes)} sizes, such as "
             f"{sizes[0][1]} x {sizes[0][0]} and {sizes[1][1]} x {sizes[1][0]}. Align them: facelab align FOLDER --out "
-            "CHIPS, or let facelab evaluate do it: --images photographs."
+            "CHIPS, or let this command do it: --images photographs."
         )
-    return True
+    return verdict
+
+
+def _recorded(opened: Opened) -> bool:
+    from facelab.data.folder import recorded_chips
+
+    return all(recorded_chips(Path(name)) is not None for name in opened.names)
+
+
+def _look(opened: Opened) -> Verdict:
+    """Look at a sample of pictures: is the face where alignment would bring it?"""
+    import numpy as np
+
+    from facelab.align.evidence import ALIGNED, FAR, shifts
+
+    faces = opened.faces
+    rows = np.unique(np.linspace(0, len(faces) - 1, _SAMPLE).astype(int))
+    moved = shifts([faces[row][0] for row in rows])
+    nearly = ALIGNED if len(rows) >= _FEW else ALIGNED / 2  # a chip that is aligned again loses little
+    aligned, found, far = (int(np.count_nonzero(those)) for those in (moved <= nearly, moved >= 0, moved > FAR))
+    seen = f"of {len(rows)} looked at, {aligned} have the face where alignment brings it, {found - aligned} elsewhere"
+    seen += f", and {len(rows) - found} show no large face" if found < len(rows) else ""
+    if found >= len(rows) / 2 and aligned >= 3 * found / 4 and far <= len(rows) / 16:
+        return Verdict(True, seen)
+    if aligned <= found / 3:
+        return Verdict(False, seen)
+    raise FacelabError(
+        f"{faces.name}: it is not clear whether these are aligned chips or photographs: {seen}. Say it: --images "
+        "chips, or --images photographs."
+    )
 
 
 def open_chips(
-    name: str | Path | Sequence[str | Path],
+    name: str | Path | Sequence[str | Path] | Opened,
     *,
     images: Images = "auto",
     pairs: bool = False,
@@ -287,9 +358,11 @@ def open_chips(
 ) -> Opened:
     """Open faces by name or path as aligned chips: in photographs, faces are detected and aligned first.
 
+    What the user's own pictures were taken for, and why, is said in ``how`` and shown with the progress.
+
     Args:
-        name, pairs: see :func:`open_faces`; of a list of names :func:`open_pictures`.
-        images: what a folder holds, see :func:`are_chips`.
+        name, pairs: see :func:`open_faces`; of a list of names :func:`open_pictures`; or what they have opened.
+        images: what pictures of the user's own are, see :func:`are_chips`.
         detector: finds the faces; MTCNN on ``device`` if not given.
         method: how to align, see :func:`facelab.align.chip_matrices`.
         which: of several faces in a photograph, see :func:`facelab.align.make_chips`.
@@ -300,12 +373,18 @@ def open_chips(
     Raises:
         FacelabError: see :func:`open_faces` and :func:`are_chips`, or no face is found in any photograph.
     """
-    if isinstance(name, str | Path):
+    if isinstance(name, Opened):
+        opened = name
+    elif isinstance(name, str | Path):
         opened = open_faces(name, pairs=pairs, show_progress=show_progress)
     else:
         opened = open_pictures(name, show_progress=show_progress)
-    if are_chips(opened, images):
-        return opened
+    verdict, own = are_chips(opened, images), opened.source.holds == "either"
+    taken = f"taken as {'aligned chips' if verdict else 'photographs'}: {verdict.why}"
+    if own:
+        say(f"{opened.faces.name} is {taken}", show_progress=show_progress)
+    if verdict:
+        return replace(opened, how=taken) if own else opened
     from facelab.align import make_chips
     from facelab.detect import make_detector
 
@@ -320,4 +399,5 @@ def open_chips(
     )
     chips.name = opened.faces.name
     by = getattr(detector, "title", type(detector).__name__) + ("" if method == "five-point" else f" ({method})")
-    return replace(opened, faces=chips, how=f"photographs, detected and aligned by {by}: {report}")
+    how = f"photographs, detected and aligned by {by}: {report}" + (f"; {taken}" if own else "")
+    return replace(opened, faces=chips, how=how, report=report)

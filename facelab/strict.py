@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from facelab.errors import FacelabError
+from facelab.files import read_text
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # of a model, of a dataclass in it
 
@@ -60,8 +61,6 @@ def read_toml(path: Path | str, remedy: str) -> dict[str, Any]:
         FacelabError: it cannot be read (the message ends with the remedy), or is not valid TOML.
     """
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise FacelabError(f"cannot read {path}: {error.strerror}. {remedy}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(read_text(path, remedy))
+    except tomllib.TOMLDecodeError as error:
         raise FacelabError(f"{path} is not valid TOML: {error}.") from error

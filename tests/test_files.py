@@ -9,8 +9,22 @@ from pathlib import Path
 import pytest
 
 from facelab import files
+from facelab.detect.files import read_detections
 from facelab.errors import FacelabError
-from facelab.files import RECORD, atomic_write, claim, made, outputs_in, read_bytes, read_json, remove_made, write_json
+from facelab.files import (
+    RECORD,
+    atomic_write,
+    claim,
+    made,
+    outputs_in,
+    read_bytes,
+    read_json,
+    read_text,
+    remove_made,
+    write_json,
+)
+from facelab.reports.threshold import read_threshold
+from facelab.train import Recipe
 
 
 def test_writes_and_makes_folders(tmp_path):
@@ -236,7 +250,42 @@ def test_numbers_that_are_not_finite_are_null_in_json_and_come_back(tmp_path):
 )
 def test_what_is_no_json_is_one_line(tmp_path, content):
     (tmp_path / "a.json").write_bytes(content)
-    with pytest.raises(FacelabError, match=r"a\.json is not JSON") as error:
+    with pytest.raises(FacelabError, match=r"a\.json is not (JSON|UTF-8)") as error:
         read_json(tmp_path / "a.json")
     assert len(str(error.value).splitlines()) == 1
     assert len(str(error.value)) < 400
+
+
+def test_a_text_of_the_user_may_have_a_byte_order_mark(tmp_path):
+    (tmp_path / "a.txt").write_bytes("Größe 1\r\n".encode("utf-8-sig"))
+    assert read_text(tmp_path / "a.txt") == "Größe 1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"),
+    [
+        ("utf-16", "UTF-16"),
+        ("utf-16-le", "UTF-16"),
+        ("utf-32", "UTF-32"),
+        ("latin-1", "line 2 holds the byte 0xf6, as Latin-1"),
+    ],
+)
+def test_a_text_in_another_encoding_is_named_and_not_guessed(tmp_path, encoding, said):
+    (tmp_path / "a.txt").write_bytes("size = 64\n# Größe\n".encode(encoding))
+    with pytest.raises(FacelabError, match=rf"a\.txt is not UTF-8.*{said}.*save it as UTF-8"):
+        read_text(tmp_path / "a.txt")
+
+
+def test_a_text_that_is_not_there_is_named(tmp_path):
+    for path in (tmp_path / "nothing.txt", tmp_path, "no\0name"):
+        with pytest.raises(FacelabError, match=r"cannot read .*Ask somebody"):
+            read_text(path, "Ask somebody.")
+
+
+def test_every_text_of_the_user_is_read_so(tmp_path):
+    (tmp_path / "recipe.toml").write_bytes(b"\xef\xbb\xbfsize = 64\n")
+    (tmp_path / "threshold.json").write_bytes(b'\xef\xbb\xbf{"threshold": 0.35}')
+    (tmp_path / "faces.json").write_bytes(b"\xef\xbb\xbf[]")
+    assert Recipe.from_toml(tmp_path / "recipe.toml").size == 64
+    assert read_threshold(tmp_path / "threshold.json").value == 0.35
+    assert read_detections(tmp_path / "faces.json") == []

@@ -193,17 +193,123 @@ def test_photographs_are_aligned_with_the_detector_and_the_method_given(given, t
     assert opened.how.startswith("photographs, detected and aligned by Corner (crop): 12 of 12 faces found")
 
 
-def test_what_a_folder_holds(given, tmp_path, toy_chips):
-    chips = open_faces(given["a folder with one sub-folder per identity"])
-    assert are_chips(chips)
-    assert are_chips(chips, "chips")
-    assert not are_chips(chips, "photographs")
-    wide = FaceSet("wide", [np.pad(image, ((0, 0), (0, 8), (0, 0))) for image, _ in toy_chips], toy_chips.table)
-    wide = open_faces(write_folder(wide, tmp_path / "wide"))
-    assert not are_chips(wide)
-    assert are_chips(wide, "chips")  # who says so may train on chips of any shape
-    large = FaceSet("large", [cv2.resize(image, (257, 257)) for image, _ in toy_chips], toy_chips.table)
-    assert not are_chips(open_faces(write_folder(large, tmp_path / "large")))
-    write_image(tmp_path / "wide" / "a" / "other.png", toy_chips[0][0])
-    with pytest.raises(FacelabError, match=r"2 sizes, such as 32 x 32 and 40 x 32.*--images photographs"):
-        are_chips(open_faces(tmp_path / "wide"), "chips")
+@pytest.fixture(scope="module")
+def eight(orl, mtcnn) -> tuple[FaceSet, np.ndarray]:
+    """Photographs of eight people, and their chips."""
+    photographs = orl.select(range(0, 400, 50))
+    return photographs, make_chips(photographs, mtcnn)[0].array()
+
+
+def noisy(image: np.ndarray) -> np.ndarray:
+    return np.clip(image + np.random.default_rng(0).normal(0, 25, image.shape), 0, 255).astype(np.uint8)
+
+
+def in_a_page(photograph: np.ndarray) -> np.ndarray:
+    """The way LFW is published: 250 x 250, a face in the middle, and much around it."""
+    return np.pad(photograph, ((60, 78), (78, 80), (0, 0)), constant_values=90)
+
+
+CHIPS = {
+    "as they are": lambda chip: chip,
+    "mirrored": lambda chip: chip[:, ::-1].copy(),
+    "40 pixels": lambda chip: cv2.resize(chip, (40, 40), interpolation=cv2.INTER_AREA),
+    "noisy": noisy,
+    "dark": lambda chip: chip // 3,
+    "112 x 96": lambda chip: chip[:, 8:104],
+}
+PHOTOGRAPHS = {
+    "92 x 112": lambda photograph: photograph,
+    "92 x 92": lambda photograph: photograph[10:102],
+    "LFW": in_a_page,
+    "no face": lambda photograph: np.full_like(photograph, 90),
+}
+
+
+@pytest.mark.parametrize("kind", [*CHIPS, *PHOTOGRAPHS])
+def test_chips_and_photographs_are_told_apart_by_where_the_face_is_not_by_size(kind, eight, tmp_path):
+    photographs, chips = eight
+    images = [CHIPS[kind](chip) for chip in chips] if kind in CHIPS else [PHOTOGRAPHS[kind](p) for p, _ in photographs]
+    folder = write_folder(FaceSet(kind, images, photographs.table.reset_index(drop=True)), tmp_path / "set")
+    opened = open_faces(folder)
+    verdict = are_chips(opened)
+    assert verdict.chips == (kind in CHIPS)
+    assert "of 8 looked at" in verdict.why
+    assert not are_chips(opened, "photographs")
+    assert are_chips(opened, "chips")  # who says so may take what he likes, if it has one size
+
+
+def test_where_the_evidence_is_mixed_the_user_must_say_it(eight, tmp_path):
+    photographs, chips = eight
+    images = [*chips[:5], *(cv2.resize(in_a_page(photographs[k][0]), (112, 112)) for k in range(5, 8))]
+    opened = open_faces(
+        write_folder(FaceSet("mixed", images, photographs.table.reset_index(drop=True)), tmp_path / "mixed")
+    )
+    with pytest.raises(
+        FacelabError, match=r"not clear whether .* of 8 looked at, \d have .*--images chips, or --images p"
+    ):
+        are_chips(opened)
+
+
+def test_chips_have_one_size(eight, tmp_path):
+    photographs, chips = eight
+    images = [cv2.resize(chip, (112 + 20 * (k == 3),) * 2) for k, chip in enumerate(chips)]
+    opened = open_faces(
+        write_folder(FaceSet("two", images, photographs.table.reset_index(drop=True)), tmp_path / "two")
+    )
+    for said in ("chips", "auto"):
+        with pytest.raises(FacelabError, match=r"2 sizes, such as 112 x 112 and 132 x 132.*--images photographs"):
+            are_chips(opened, said)
+
+
+def test_every_verb_takes_a_folder_for_the_same(eight, tmp_path, capsys, monkeypatch):
+    """Photographs of one size were squeezed by train, and aligned by evaluate."""
+    photographs, chips = eight
+    folder = write_folder(photographs, tmp_path / "people")
+    seen = {}
+
+    def fit(recipe, faces, **options):
+        seen["train"] = faces
+        raise FacelabError("seen")
+
+    monkeypatch.setattr("facelab.train.run.fit", fit)
+    assert run("train", "quick", "--data", folder, "--out", tmp_path / "out", "--device", "cpu") == 2
+    assert "people is taken as photographs: of 8 looked at" in " ".join(capsys.readouterr().err.split())
+    np.testing.assert_array_equal(seen["train"].array(), chips)
+    np.testing.assert_array_equal(open_chips(folder, device="cpu").faces.array(), chips)
+    np.testing.assert_array_equal(open_chips([folder], device="cpu").faces.array(), chips)
+    assert run("align", folder, "--out", tmp_path / "chips", "--device", "cpu") == 0
+    (tmp_path / "chips" / "s01" / "extra.png").write_bytes((folder / "s01" / "000.png").read_bytes())
+    opened = open_chips(tmp_path / "chips")
+    assert opened.how == "taken as aligned chips: as the chips.csv of facelab align says"
+    np.testing.assert_array_equal(opened.faces.array(), chips)
+    assert "extra.png is not in chips.csv" in str(opened.errors[0])  # as is the chip of a photograph that is gone
+    (tmp_path / "chips" / "chips.csv").unlink()
+    (tmp_path / "chips" / "s01" / "extra.png").unlink()
+    assert open_chips(tmp_path / "chips").how.startswith("taken as aligned chips: of 8 looked at")
+    assert run("align", tmp_path / "chips", "--out", tmp_path / "again", "--device", "cpu") == 2
+    assert "holds chips, which are aligned already" in capsys.readouterr().err
+    assert run("align", tmp_path / "chips", "--images", "photographs", "--out", tmp_path / "again") == 0
+
+
+def test_what_is_known_is_not_asked(given):
+    for name, images in (("orl", "chips"), ("synthfaces-mini", "photographs")):
+        with pytest.raises(FacelabError, match=rf"--images {images}: {name} holds .*leave the option out"):
+            open_chips(name, images=images)
+
+
+def test_options_for_photographs_are_refused_with_chips(given, tmp_path, capsys):
+    for option in (["--detector", "mtcnn"], ["--method", "eyes"]):
+        chips = given["a folder with one sub-folder per identity"]
+        said = ["embed", "synthfaces-arcface", chips, "--images", "chips", "--out", tmp_path / "e.npz"]
+        assert run(*said, *option) == 2
+        assert f"{option[0]} would do nothing: chips are taken as they are" in capsys.readouterr().err
+    assert not (tmp_path / "e.npz").exists()
+
+
+def test_what_a_file_is_is_said(tmp_path):
+    (tmp_path / "train.rec").write_bytes(b"\x0a\x23\xd7\xce" + bytes(20))
+    (tmp_path / "x.jpg").write_bytes(b"\xff\xd8\xff")
+    with pytest.raises(FacelabError, match=r"train\.rec is a RecordIO file .*facelab does not read it"):
+        open_faces(tmp_path / "train.rec")
+    with pytest.raises(FacelabError, match=r"x\.jpg is one file, and no data set: give orl"):
+        open_faces(tmp_path / "x.jpg")

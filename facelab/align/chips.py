@@ -121,7 +121,8 @@ def make_chips(
             bar.update(len(images))
     if not rows:
         raise FacelabError(
-            f"FaceSet {faces.name!r}: no face found in any of {len(faces)} photographs; are they photographs of faces?"
+            f"FaceSet {faces.name!r}: no face found in any of {len(faces)} photographs; are they photographs of faces? "
+            "(If they are aligned chips: --images chips.)"
         )
     table = faces.table.iloc[rows].reset_index(drop=True)
     if which == "all":

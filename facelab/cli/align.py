@@ -18,6 +18,10 @@ def align(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder for the chips, in the sub-folders of their photographs.")],
+    images: Annotated[
+        Literal["auto", "photographs"],
+        typer.Option(help="auto looks at some of the pictures, and refuses chips, which are aligned already."),
+    ] = "auto",
     detector: Annotated[str, typer.Option(help="One of {detectors}.")] = "mtcnn",
     method: Annotated[
         Literal["five-point", "eyes", "crop"],
@@ -36,15 +40,15 @@ def align(
     device: Device = "auto",
 ) -> None:
     """Turn photographs into aligned chips."""
-    if detections is not None:
-        because = "nothing is detected, as --detections tells where the faces are (give them to facelab detect)"
-        refuse(context, {"detector", "device", "turns"}, because)
     from facelab.align.files import align_files
     from facelab.detect import make_detector
     from facelab.sources import open_photographs
 
-    opened = open_photographs(photos, show_progress=True)
+    if detections is not None:
+        because = "nothing is detected, as --detections tells where the faces are (give them to facelab detect)"
+        refuse(context, {"detector", "device", "turns"}, because)
     finder = detections or make_detector(detector, device=device, turns=turns)
+    opened = open_photographs(photos, images="photographs" if detections else images, show_progress=True)
     report, errors = align_files(
         opened.faces, out, finder, size=size, method=method, missing=missing, which=which, show_progress=True
     )

@@ -12,6 +12,7 @@ from facelab.cli.program import (
     TAKEN_AS_THEY_ARE,
     Device,
     Flip,
+    Kind,
     Network,
     Turns,
     Which,
@@ -40,10 +41,7 @@ def compare(
     threshold_from: Annotated[
         Path | None, typer.Option(help="Use the threshold of a results.json that facelab evaluate wrote.")
     ] = None,
-    images: Annotated[
-        Literal["auto", "chips", "photographs"],
-        typer.Option(help="What the two files are; auto sees whether a face is aligned already."),
-    ] = "auto",
+    images: Kind = "auto",
     detector: Annotated[str, typer.Option(help="One of {detectors}.")] = "mtcnn",
     method: Annotated[
         Literal["five-point", "eyes", "crop"], typer.Option(help="How to align, see facelab align.")

@@ -61,7 +61,8 @@ def pairs(
 
     check_claim(out.parent, [out.name])
     faces, errors = load_folder(folder, show_progress=True)
-    drawn = PairList(*draw_pairs(faces.labels, np.random.default_rng(seed), folds=folds, each=each))
+    first, second, fold = draw_pairs(faces.labels, np.random.default_rng(seed), folds=folds, each=each)
+    drawn = PairList(first, second, fold, faces.labels[first] == faces.labels[second])
     write_pairs(out, faces, drawn)
     kind = len(drawn) // 2 // folds
     finish(

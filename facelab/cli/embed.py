@@ -5,7 +5,18 @@ from typing import Annotated, Literal
 
 import typer
 
-from facelab.cli.program import OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE, Device, Flip, Network, Turns, Which, finish, refuse
+from facelab.cli.program import (
+    OF_PHOTOGRAPHS,
+    TAKEN_AS_THEY_ARE,
+    Device,
+    Flip,
+    Kind,
+    Network,
+    Turns,
+    Which,
+    finish,
+    refuse,
+)
 
 
 def embed(
@@ -21,10 +32,7 @@ def embed(
             help="NumPy archive for the arrays embeddings (not normalised), labels (-1: not known), identities, files."
         ),
     ] = Path("embeddings.npz"),
-    images: Annotated[
-        Literal["auto", "chips", "photographs"],
-        typer.Option(help="What files hold: aligned chips, or photographs, which are then detected and aligned."),
-    ] = "auto",
+    images: Kind = "auto",
     detector: Annotated[str, typer.Option(help="For photographs: one of {detectors}.")] = "mtcnn",
     method: Annotated[
         Literal["five-point", "eyes", "crop"], typer.Option(help="For photographs: how to align, see facelab align.")
@@ -51,7 +59,7 @@ def embed(
         which=which,
         show_progress=True,
     )
-    if "found" not in opened.faces.table:  # so tables of detected faces have it
+    if opened.report is None:
         refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
     embeddings = embed_faces(embedder, opened.faces, show_progress=True)
     claim(out.parent, [out.name])

@@ -13,6 +13,7 @@ from facelab.cli.program import (
     TAKEN_AS_THEY_ARE,
     Device,
     Flip,
+    Kind,
     Network,
     Turns,
     Which,
@@ -34,17 +35,16 @@ def evaluate(
     report: Annotated[Path, typer.Option(help="Folder for report.html, results.json and figures.")] = Path(
         "runs/evaluate"
     ),
-    images: Annotated[
-        Literal["auto", "chips", "photographs"],
-        typer.Option(help="What a folder holds: aligned chips, or photographs, which are then detected and aligned."),
-    ] = "auto",
+    images: Kind = "auto",
     which: Which = "largest",
     turns: Turns = False,
     flip: Flip = False,
     strangers_only: Annotated[
         bool, typer.Option("--strangers-only", help="Leave out the identities that the network was trained on.")
     ] = False,
-    pairs: Annotated[Path | None, typer.Option(help="10fold: a list of pairs in LFW's format.")] = None,
+    pairs: Annotated[
+        Path | None, typer.Option(help="10fold: a list of pairs, as LFW, CALFW, CPLFW, RFW or XQLFW publish it.")
+    ] = None,
     threshold_from: Annotated[
         Path | None, typer.Option(help="verification: use the threshold of another run's results.json.")
     ] = None,

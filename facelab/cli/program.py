@@ -31,6 +31,14 @@ Flip = Annotated[
     bool,
     typer.Option("--flip", help="Add to each embedding that of the mirrored chip, as the field's scripts do."),
 ]
+Kind = Annotated[
+    Literal["auto", "chips", "photographs"],
+    typer.Option(
+        "--images",
+        help="What pictures of your own are: aligned chips, or photographs, in which faces are then detected and "
+        "aligned. auto looks at some of them, and says what it sees.",
+    ),
+]
 Device = Annotated[str, typer.Option(help="Where to compute: auto, cpu, cuda, cuda:1, mps.")]
 Which = Annotated[
     Literal["largest", "middle", "all"],

@@ -6,15 +6,14 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from facelab.cli.program import LARGEST_SEED, Device, finish
+from facelab.cli.program import LARGEST_SEED, Device, Kind, finish
 from facelab.sources import choices
 
 
 def train(
     recipe: Annotated[str, typer.Argument(help="quick, laptop, gpu, celeba500, or a TOML file.")],
-    data: Annotated[
-        str, typer.Option(help=f"{choices()}. A folder of identities must hold chips of one size.")
-    ] = "synthfaces-mini",
+    data: Annotated[str, typer.Option(help=f"{choices()}.")] = "synthfaces-mini",
+    images: Kind = "auto",
     out: Annotated[
         Path, typer.Option(help="Folder for the network (training.pt) and the table (training.csv).")
     ] = Path("runs/train"),
@@ -56,6 +55,7 @@ def train(
         data,
         out,
         start_from=start_from,
+        images=images,
         device=device,
         precision=precision,
         memory_gb=memory,

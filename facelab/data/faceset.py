@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 
-from facelab.data.images import check_pixels, read_image, to_rgb8
+from facelab.data.images import check_pixels, read_image, square_margins, to_rgb8
 from facelab.errors import FacelabError, ImageError
 
 
@@ -79,8 +79,8 @@ class FaceSet:
             rows than ``images`` is a selection.
 
     Raises:
-        FacelabError: a column ``identity`` is missing or has gaps, or the table points outside ``images`` or to one of
-            them twice.
+        FacelabError: a column ``identity`` is missing, has gaps or holds anything but text, the table points outside
+            ``images`` or to one of them twice, or ``images`` is an array of another kind.
 
     Example:
         >>> from facelab.data import load_orl
@@ -100,6 +100,13 @@ class FaceSet:
         if table["identity"].isna().any():
             row = table.index[table["identity"].isna()][0]
             raise FacelabError(f"FaceSet {name!r}: row {row} has no identity; give one or drop the row.")
+        if others := [one for one in table["identity"].unique() if not isinstance(one, str)]:
+            raise FacelabError(
+                f"FaceSet {name!r}: the identity {others[0]} is of type {type(others[0]).__name__}; identities are "
+                "text: table['identity'].astype(str)."
+            )
+        if isinstance(images, np.ndarray) and images.dtype != object:
+            _check_pixels(images, 4, f"FaceSet {name!r}: an array")
         if len(table) and (table.index.min() < 0 or table.index.max() >= len(images)):
             raise FacelabError(
                 f"FaceSet {name!r}: the table's index runs from {table.index.min()} to {table.index.max()}, "
@@ -115,7 +122,8 @@ class FaceSet:
         self.images = images
         self.table = table
         self.identities: list[str] = sorted(table["identity"].unique().tolist())
-        self.labels: np.ndarray = pd.Categorical(table["identity"], categories=self.identities).codes.astype(np.int64)
+        label = {identity: number for number, identity in enumerate(self.identities)}
+        self.labels: np.ndarray = np.fromiter((label[one] for one in table["identity"]), np.int64, len(table))
 
     @property
     def files(self) -> list[str]:
@@ -137,8 +145,14 @@ class FaceSet:
         return len(self.table)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, int]:
-        """Return (image, label): RGB uint8 (height, width, 3) and the position of its identity in ``identities``."""
-        return self.images[int(self.table.index[index])], int(self.labels[index])
+        """Return (image, label): RGB uint8 (height, width, 3) and the position of its identity in ``identities``.
+
+        Raises:
+            FacelabError: the image is of another kind, or see what ``images`` raises.
+        """
+        image = self.images[int(self.table.index[index])]
+        _check_pixels(image, 3, f"FaceSet {self.name!r}: image {index}")
+        return image, int(self.labels[index])
 
     def __repr__(self) -> str:
         return f"FaceSet({self.name!r}, {len(self)} images, {len(self.identities)} identities)"
@@ -171,13 +185,17 @@ class FaceSet:
     def resized(self, size: int) -> "FaceSet":
         """Return the same set with every image decoded once, at ``size`` x ``size`` pixels, and held in memory.
 
-        A training at this size then reads from memory instead of decoding and shrinking every image in every epoch.
+        A training at this size then reads from memory instead of decoding and shrinking every image in every epoch. An
+        image that is not square gets black margins, see :func:`facelab.data.images.square_margins`.
         """
         import cv2
 
         images = np.empty((len(self), size, size, 3), np.uint8)
         for i in range(len(self)):
-            images[i] = cv2.resize(self[i][0], (size, size), interpolation=cv2.INTER_AREA)
+            image = self[i][0]
+            if image.shape[0] != image.shape[1]:
+                image = cv2.copyMakeBorder(image, *square_margins(*image.shape[:2]), cv2.BORDER_CONSTANT)
+            images[i] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
         return FaceSet(self.name, images, self.table.reset_index(drop=True))
 
     def array(self) -> np.ndarray:
@@ -200,3 +218,13 @@ class FaceSet:
                 )
             images[i] = image
         return images
+
+
+def _check_pixels(image: np.ndarray, axes: int, what: str) -> None:
+    """Raise a FacelabError unless an array is RGB, uint8, channels last: other numbers would be other colours."""
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != axes or image.shape[-1] != 3:
+        kind = f"{image.dtype} and shape {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
+        raise FacelabError(
+            f"{what} of {kind}; expected RGB uint8, (height, width, 3): "
+            "facelab.data.images.to_rgb8 turns floating point in [0, 1], 16 bits and greyscale into it, image by image."
+        )

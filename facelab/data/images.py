@@ -257,3 +257,21 @@ def _array(image: "np.ndarray | Image.Image") -> np.ndarray:
     if picture.mode in ("I", "F"):
         return np.array(picture)
     raise ImageError(f"a picture of Pillow's mode {picture.mode}: convert it to RGB first.")
+
+
+def square_margins(height: int, width: int) -> tuple[int, int, int, int]:
+    """Return the black margins (top, bottom, left, right, pixels) that make a picture square, its middle in the middle.
+
+    This is the one rule for chips that are not square: none is stretched, as that would change the proportions of the
+    face. Chips of 112 x 96 (SphereFace) become ArcFace's 112 x 112 so, landmarks included. A UserWarning says so.
+    """
+    side = max(height, width)
+    if height != width:
+        # Always from this line, so that Python's usual filter says it once for each size.
+        warnings.warn(
+            f"chips of {width} x {height} pixels are not square: black margins make them {side} x {side}; nothing is "
+            "stretched.",
+            stacklevel=1,
+        )
+    top, left = (side - height) // 2, (side - width) // 2
+    return top, side - height - top, left, side - width - left

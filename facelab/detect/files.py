@@ -12,7 +12,7 @@ from facelab.data.images import read_image, write_image
 from facelab.detect.detection import Detection
 from facelab.detect.registry import make_detector
 from facelab.errors import FacelabError, ImageError
-from facelab.files import atomic_write, check_apart, claim
+from facelab.files import atomic_write, check_apart, claim, read_json
 from facelab.progress import progress_bar
 
 
@@ -39,7 +39,7 @@ def detect_files(
             not make, see :func:`facelab.files.claim`.
     """
     by_file: dict[Path, Path] = {}
-    named = name_pictures(photos)
+    named, errors = name_pictures(photos)
     for name, path in named.items():
         file = detections_file(out, name)
         if file in by_file:
@@ -51,7 +51,7 @@ def detect_files(
     check_apart(out, named)
     written = [file.relative_to(out) for file in by_file]
     claim(out, [name.with_suffix(suffix).as_posix() for name in written for suffix in (".json", ".png")])
-    finder, counts, errors = make_detector(detector, **options), {}, []
+    finder, counts = make_detector(detector, **options), {}
     with progress_bar("detect", len(by_file), show_progress=show_progress) as bar:
         for file, path in by_file.items():
             try:
@@ -80,11 +80,11 @@ def read_detections(path: Path) -> list[Detection]:
         FacelabError: the file cannot be read, or holds no list of faces; the message names it.
     """
     try:
-        rows = json.loads(path.read_text(encoding="utf-8"))
+        rows = read_json(path)
         if not isinstance(rows, list):
             raise FacelabError("it holds no list of faces.")
         return [Detection.from_dict(row) for row in rows]
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise FacelabError(f"cannot read detections from {path}: {error} Detect the faces again.") from error
 
 

@@ -59,7 +59,7 @@ class MTCNN:
                 f"min_face={min_face}: MTCNN cannot see faces smaller than {WINDOW} pixels; enlarge the image instead."
             )
         if max_faces is not None and max_faces < 1:
-            raise FacelabError(f"max_faces={max_faces}: give 1 or more, or None for all.")
+            raise FacelabError(f"max_faces={max_faces}: give 1 or more, or leave it out for all.")
         if len(thresholds) != 3 or not all(0 < threshold < 1 for threshold in thresholds) or not 0 < factor < 1:
             raise FacelabError(f"thresholds={thresholds}, factor={factor}: each must lie between 0 and 1.")
         self.min_face, self.max_faces, self.thresholds, self.factor = min_face, max_faces, thresholds, factor

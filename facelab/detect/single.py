@@ -28,7 +28,7 @@ class SingleImageDetector:
         if min_face < 1:
             raise FacelabError(f"min_face={min_face}: give 1 pixel or more.")
         if max_faces is not None and max_faces < 1:
-            raise FacelabError(f"max_faces={max_faces}: give 1 or more, or None for all.")
+            raise FacelabError(f"max_faces={max_faces}: give 1 or more, or leave it out for all.")
         if threshold is not None and not 0 < threshold < 1:
             raise FacelabError(f"threshold={threshold}: it must lie between 0 and 1.")
         self.min_face, self.max_faces, self.threshold, self.max_side = min_face, max_faces, threshold, max_side

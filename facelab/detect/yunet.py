@@ -51,7 +51,7 @@ class YuNet(SingleImageDetector):
         if model is None and not path.is_file():
             raise FacelabError(
                 f"YuNet's model is not at {path}. If you are online, fetch it once (230 kB, MIT licence): "
-                "python -m facelab.detect.yunet. Or give the file: --model PATH."
+                "python -m facelab.detect.yunet. Or give the file to facelab detect: --model PATH."
             )
         data = np.frombuffer(check_sha256(path, SHA256), np.uint8)
         self._detector = cv2.FaceDetectorYN.create(

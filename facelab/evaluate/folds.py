@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from facelab.data.pairs import consecutive_folds
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import share_interval
 from facelab.evaluate.checks import array, check_each, check_finite
@@ -56,11 +57,6 @@ class FoldAccuracy:
     def __str__(self) -> str:
         counted = f"{self.estimate.n} pairs, {len(self.accuracies)} folds"
         return f"{100 * self.mean:.2f} ± {100 * self.standard_error:.2f} % ({counted})"
-
-
-def consecutive_folds(pairs: int, folds: int = 10) -> np.ndarray:
-    """Return the fold of each pair where the list stands fold by fold, as LFW's does; shape (pairs,)."""
-    return np.arange(pairs) * folds // pairs
 
 
 def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:

@@ -97,6 +97,11 @@ class Loss(nn.Module):
         return norm
 
     def _check(self, embeddings: Tensor, labels: Tensor) -> None:
+        for name, value in (("embeddings", embeddings), ("labels", labels)):
+            if not isinstance(value, Tensor):
+                raise FacelabError(
+                    f"{name} are a {type(value).__name__}, but a loss takes tensors: give torch.as_tensor({name})."
+                )
         if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
             raise FacelabError(
                 f"embeddings {tuple(embeddings.shape)} and labels {tuple(labels.shape)}: expected (n, D) and (n,)."

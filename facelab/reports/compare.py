@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from facelab.align import align_batch, template
+from facelab.align import align_batch
 from facelab.align.warp import Method
-from facelab.data import FaceSet, read_image
-from facelab.detect import Detector, choose, largest, make_detector
+from facelab.data import FaceSet
+from facelab.detect import Detector, choose, make_detector
 from facelab.detect.detection import Which
 from facelab.errors import FacelabError
 from facelab.evaluate import Scores, calibrate, errors_at, operating_point, pair_scores
@@ -21,13 +21,12 @@ from facelab.models.files import embed_faces, write_embeddings
 from facelab.plots import compared_pair
 from facelab.reports.evaluation import MOST_IMAGES, draw_images
 from facelab.reports.threshold import Threshold, read_threshold
-from facelab.sources import Images, find_source, open_chips
+from facelab.sources import Images, are_chips, find_source, open_chips, open_pictures
 from facelab.synth.recipe import GENERATOR
 from facelab.train import Checkpoint, Recipe
 from facelab.train.checkpoint import network_sha256
 
 CALIBRATE_ON = ("strangers", "orl")  # the first one whose people the network has not seen
-_ALIGNED = 0.05  # of the side of a picture: landmarks that lie so near to the template's, on average, are aligned
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,8 +150,7 @@ def compare(
         first, second: picture files.
         detector: a name of :func:`facelab.detect.detectors`.
         method: how to align, see :func:`facelab.align.chip_matrices`.
-        images: ``auto``: a picture on which a face is found where alignment would bring it is a chip already, and taken
-            as it is. ``chips``: both are. ``photographs``: both are aligned, whatever they are.
+        images: what the two are, see :func:`facelab.sources.are_chips`, which decides for each by itself.
         which: of several faces in a photograph, see :func:`facelab.detect.choose`. ``"all"``: every face of one picture
             is compared with every face of the other, and the best pair counts; notes say which faces these are, counted
             from the left, and what so many tries do to the FAR.
@@ -207,10 +205,10 @@ def compare(
 
 def _sides(path: Path, finder: Detector, method: Method, images: Images, which: Which) -> list[Side]:
     """Return the picture with the face that is wanted; with ``which="all"`` once for each face."""
-    image = read_image(path)
-    as_it_is = [Side(path, image, None, f"{path.name} was taken as an aligned chip, as it is.")]
-    if images == "chips":
-        return as_it_is
+    opened = open_pictures([path])
+    (image,) = opened.faces.array()
+    if are_chips(opened, images):
+        return [Side(path, image, None, f"{path.name} was taken as an aligned chip, as it is.")]
     found = finder.detect([image])[0]
     wanted = choose(found, which, *image.shape[:2])
     if not wanted:
@@ -220,11 +218,6 @@ def _sides(path: Path, finder: Detector, method: Method, images: Images, which: 
         )
     if wanted[0].landmarks is None and method != "crop":
         raise FacelabError(f"this detector finds no landmarks, which method {method!r} needs; take --method crop.")
-    subject = largest(found)
-    if images == "auto" and subject and subject.landmarks is not None and image.shape[0] == image.shape[1]:
-        size = len(image)
-        if np.linalg.norm(subject.landmarks - template(size), axis=1).mean() < _ALIGNED * size:
-            return as_it_is
     sides = []
     for number, face in enumerate(wanted, start=1):
         points = None if face.landmarks is None else face.landmarks[None]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from facelab.align.warp import Method
-from facelab.data import FaceSet, read_pairs
+from facelab.data import FaceSet
+from facelab.data.pairs import identities_of_pairs
 from facelab.detect import Detector
 from facelab.detect.detection import Which
 from facelab.device import resolve_device
@@ -22,7 +23,7 @@ from facelab.reports.identification import Identification
 from facelab.reports.outcome import Embedded, Outcome, finite
 from facelab.reports.page import Section, write_page
 from facelab.reports.verification import Verification
-from facelab.sources import Images, open_chips
+from facelab.sources import Images, Opened, find_source, open_chips, open_faces, open_pictures
 from facelab.train import Checkpoint
 
 PROTOCOLS = {protocol.name: protocol for protocol in (Verification, Identification, Folds)}
@@ -94,43 +95,45 @@ def evaluate(
         raise FacelabError("--which all: nobody knows who the faces of a group are; take largest or middle.")
     if isinstance(protocol, Verification) and protocol.given is not None:
         protocol.given.check_flip(flip)
-    pairs_file = protocol.pairs if isinstance(protocol, Folds) else None
     written = ["results.json", "report.html"]
     check_claim(report, [*written, *(f"figures/{name}.png" for name in protocol.figures)])
     state = Checkpoint.open(checkpoint)
     torch_device = resolve_device(device)
+    opened = _open(data, protocol, show_progress)
+    faces, listed = opened.faces, opened.pairs
+    outcome, left_out = Outcome(Path(report), credit=opened.source.credit), ""
+    if listed is not None and strangers_only:
+        raise FacelabError("--strangers-only cannot change a list of pairs; leave it out.")
+    known = np.array(faces.identities)[state.knows(faces.identities, faces.name)].tolist()
+    if known and strangers_only:
+        faces = faces.select(~faces.table["identity"].isin(known).to_numpy(), f"{faces.name}/strangers")
+        left_out = f"; {len(known)} identities of the training were left out"
+    elif known:
+        outcome.notes.append(
+            f"{len(known)} of {len(faces.identities)} identities have names that the network was trained on: if they "
+            "are the same people, these numbers are too good for strangers. Leave them out with --strangers-only."
+        )
+    if len(faces.identities) < 2 and listed is None:
+        number = "1 identity" if len(faces.identities) else "no identity"
+        raise FacelabError(f"{faces.name} has {number}; at least 2 are needed, each in a sub-folder of its own.")
     opened = open_chips(
-        data,
+        dataclasses.replace(opened, faces=faces),
         images=images,
-        pairs=isinstance(protocol, Folds),
         detector=detector,
         method=method,
         which=which,
-        missing=None if pairs_file is None else "default",  # the list names them all
+        missing=None if listed is None else "default",  # the list names them all
         device=torch_device,
         show_progress=show_progress,
     )
-    chips, listed, how = opened.faces, opened.pairs, opened.how
+    if opened.report is None and (detector is not None or which != "largest"):
+        raise FacelabError(
+            f"--which, --turns or a detector would do nothing: {opened.faces.name} is {opened.how}. Leave it out."
+        )
+    chips, how = opened.faces, opened.how
     if opened.errors:
         how += f"; {len(opened.errors)} files could not be read"
-    if pairs_file is not None and listed is None:
-        listed = read_pairs(pairs_file, chips)
-
-    outcome = Outcome(Path(report), credit=opened.source.credit)
-    known = np.array(chips.identities)[state.knows(chips.identities, chips.name)].tolist()
-    if known and strangers_only:
-        if listed is not None:
-            raise FacelabError("--strangers-only cannot change a list of pairs; leave it out.")
-        chips = chips.select(~chips.table["identity"].isin(known).to_numpy(), f"{chips.name}/strangers")
-        how += f"; {len(known)} identities of the training were left out"
-    elif known:
-        outcome.notes.append(
-            f"{len(known)} of {len(chips.identities)} identities have names that the network was trained on: if they "
-            "are the same people, these numbers are too good for strangers. Leave them out with --strangers-only."
-        )
-    if len(chips.identities) < 2 and listed is None:
-        number = "1 identity" if len(chips.identities) else "no identity"
-        raise FacelabError(f"{chips.name} has {number}; at least 2 are needed, each in a sub-folder of its own.")
+    how += left_out
     drawn = None
     if listed is None and len(chips) > MOST_IMAGES:
         drawn = draw_images(chips.labels, seed)
@@ -178,6 +181,20 @@ def evaluate(
         credit=outcome.credit,
     )
     return outcome
+
+
+def _open(data: Path | str, protocol: Verification | Identification | Folds, show_progress: bool) -> Opened:
+    """Open faces for a protocol, and look up its pairs in them before any face is detected."""
+    named = protocol.named if isinstance(protocol, Folds) else None
+    if named is None:
+        return open_faces(data, pairs=isinstance(protocol, Folds), show_progress=show_progress)
+    if find_source(str(data)).holds == "pairs":
+        raise FacelabError(f"--pairs: {data} holds a list of pairs of its own; leave the option out.")
+    opened = open_pictures([data], show_progress=show_progress)
+    listed = named.among(opened.faces)
+    if "" not in opened.faces.identities:
+        return dataclasses.replace(opened, pairs=listed)
+    return dataclasses.replace(opened, pairs=listed, faces=identities_of_pairs(opened.faces, listed))
 
 
 def draw_images(labels: np.ndarray, seed: int) -> np.ndarray:

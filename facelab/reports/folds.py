@@ -1,12 +1,14 @@
 """Accuracy over folds of pairs, as LFW is reported."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from facelab.analyze import worst_pairs
+from facelab.data.pairs import NamedPairs, read_names
 from facelab.evaluate import draw_pairs, fold_accuracy, listed_scores
 from facelab.plots import fold_accuracies, score_histograms
 from facelab.reports.outcome import SHOWN, Embedded, Outcome
@@ -18,14 +20,22 @@ class Folds:
     """The protocol: accuracy over ten folds of pairs; the threshold of each is chosen on the others.
 
     Attributes:
-        pairs: a list in the format of LFW's ``pairs.txt``. Otherwise the pairs are those that the data lists, or drawn
-            by :func:`facelab.evaluate.draw_pairs`.
+        pairs: a list of pairs, see :func:`facelab.data.pairs.read_names`. Otherwise the pairs are those that the data
+            lists, or drawn by :func:`facelab.evaluate.draw_pairs`.
     """
 
     name: ClassVar[str] = "10fold"
     streams: ClassVar[bool] = False
     figures: ClassVar[tuple[str, ...]] = ("folds", "scores", "failures-genuine", "failures-impostor")
     pairs: Path | str | None = None
+
+    def __post_init__(self) -> None:
+        _ = self.named  # a wrong list is known before the network runs
+
+    @cached_property
+    def named(self) -> NamedPairs | None:
+        """The list of pairs, if one is given."""
+        return None if self.pairs is None else read_names(self.pairs)
 
     def measure(self, outcome: Outcome, seen: Embedded, *, replicates: int, seed: int) -> None:
         """Fill the outcome."""

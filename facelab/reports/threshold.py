@@ -1,6 +1,5 @@
 """A threshold, and what is known of it."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from facelab.errors import FacelabError
 from facelab.evaluate import Estimate
+from facelab.files import read_json
 
 
 @dataclass(frozen=True)
@@ -47,10 +47,7 @@ def read_threshold(path: Path) -> Threshold:
     Raises:
         FacelabError: the file cannot be read or holds no threshold.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise FacelabError(f"cannot read a threshold from {path}: {error}.") from error
+    values = read_json(path)
     point = values.get("operating_point", values) if isinstance(values, dict) else {}
     threshold = point.get("threshold")
     if not isinstance(threshold, int | float) or isinstance(threshold, bool):

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from facelab.analyze import hard_pairs
+from facelab.errors import FacelabError
 from facelab.evaluate import error_versus_reject, false_matches_per_day
 from facelab.plots import det_curves, error_reject_curves, roc_curves, score_histograms
 from facelab.reports.outcome import SHOWN, Embedded, Outcome, finite
@@ -37,6 +38,8 @@ class Verification:
 
     def __post_init__(self) -> None:
         _ = self.given  # a wrong file is known before the network runs
+        if not 0 < self.far <= 1:
+            raise FacelabError(f"far={self.far:g}: it must lie in (0, 1].")
 
     @cached_property
     def given(self) -> Threshold | None:

@@ -6,7 +6,7 @@ from typing import Literal
 from facelab import processes
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
-from facelab.sources import open_chips
+from facelab.sources import Images, open_chips
 from facelab.train.checkpoint import Checkpoint
 from facelab.train.loop import fit
 from facelab.train.recipe import Recipe
@@ -18,6 +18,7 @@ def run_training(
     out: Path | str,
     *,
     start_from: Path | str | None = None,
+    images: Images = "auto",
     device: str = "auto",
     precision: Literal["fp32", "bf16"] = "fp32",
     memory_gb: float = 2,
@@ -26,9 +27,10 @@ def run_training(
 ) -> tuple[Checkpoint, list[FacelabError]]:
     """Train a recipe on a data set, with what comes out in ``out``: ``training.pt``, ``training.csv``.
 
-    ``data`` is a name or a path as :func:`facelab.sources.open_chips` takes them; identities that it marks as held out
-    for tests are left out. Under ``torchrun`` all its processes train one network together; the first one writes and
-    shows progress. Other arguments as for :func:`facelab.train.fit`.
+    ``data`` is a name or a path as :func:`facelab.sources.open_chips` takes them, with ``images``: in photographs,
+    faces are detected and aligned first. Identities that it marks as held out for tests are left out. Under
+    ``torchrun`` all its processes train one network together; the first one writes and shows progress. Other arguments
+    as for :func:`facelab.train.fit`.
 
     Returns:
         The complete checkpoint, and an error for each file of ``data`` that was skipped.
@@ -36,7 +38,7 @@ def run_training(
     with processes.joined(resolve_device(device)) as own_device:
         show_progress = show_progress and processes.rank() == 0
         opened = processes.first_before_others(
-            lambda: open_chips(data, images="chips", device=device, show_progress=show_progress)
+            lambda: open_chips(data, images=images, device=device, show_progress=show_progress)
         )
         faces = opened.faces
         if "split" in faces.table:

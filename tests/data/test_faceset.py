@@ -103,7 +103,24 @@ def test_the_array_of_a_selection_is_a_copy():
 def test_resized_decodes_every_image_once_and_keeps_who_is_on_it():
     images = [np.full((40 + i, 60, 3), 10 * i, np.uint8) for i in range(4)]
     faces = FaceSet("four", images, pd.DataFrame({"identity": list("abca")})).select([3, 1])
-    small = faces.resized(32)
+    with pytest.warns(UserWarning, match=r"60 x 4[13] pixels are not square: black margins make them 60 x 60"):
+        small = faces.resized(32)
     assert small.array().shape == (2, 32, 32, 3)
-    assert small.array()[:, 0, 0, 0].tolist() == [30, 10]
+    assert small.array()[:, 16, 0, 0].tolist() == [30, 10]
+    assert small.array()[:, 0, 0, 0].tolist() == [0, 0]  # nothing is stretched
     assert small.table["identity"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("identities", [np.arange(6), np.arange(6) / 2, ["a", "b", "c", "d", "e", 7]])
+def test_identities_are_text(identities):
+    with pytest.raises(FacelabError, match=r"identities are text: .*astype\(str\)"):
+        FaceSet("six", IMAGES, pd.DataFrame({"identity": identities}))
+
+
+@pytest.mark.parametrize(
+    "images", [IMAGES / 255, IMAGES.astype(np.uint16) * 257, IMAGES > 100, IMAGES[..., 0], IMAGES.astype(np.int64)]
+)
+def test_images_are_rgb_of_8_bits_and_nothing_else_is_taken_for_them(images):
+    for given in (images, list(images)):
+        with pytest.raises(FacelabError, match=rf"{images.dtype} and shape.*to_rgb8"):
+            FaceSet("six", given, TABLE)[0]

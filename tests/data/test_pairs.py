@@ -7,8 +7,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from sklearn.model_selection import KFold
 
-from facelab.data import FaceSet, load_bin, load_folder, read_pairs
+from facelab.data import FaceSet, PairList, load_bin, load_folder, read_pairs
+from facelab.data.folder import load_photographs
+from facelab.data.pairs import consecutive_folds, identities_of_pairs
 from facelab.errors import FacelabError, ImageError
 
 LIST = "2\t1\nAnn_Lee\t1\t2\nAnn_Lee\t1\tBo\t1\nBo\t1\t2\nBo\t2\tAnn_Lee\t2\n"
@@ -49,6 +52,11 @@ def test_a_list_without_folds_is_one_fold(people, tmp_path):
     [
         ("", "line 1"),
         ("ten folds\n", "line 1"),
+        ("0 0\n", "line 1"),
+        ("² 300\n", "line 1"),
+        ("9" * 5000 + "\n", "line 1"),
+        ("a.png 1\nb.png 0\n", "line 1: a.png has no next line that ends in 1"),
+        ("a.png 11\nb.png 11\n", "line 1 is no pair"),
         (LIST.replace("Bo\t1\t2", "Bo\tone\t2"), "line 4 is no pair: 'Bo\\\\tone\\\\t2'"),
         (LIST.replace("Bo\t1\t2", "Bo\t1\t7"), "line 4 names Bo_0007, which is not among"),
         (LIST.rsplit("Bo", 1)[0].rsplit("\n", 2)[0] + "\n", "2 pairs; line 1 promises 4"),
@@ -60,8 +68,96 @@ def test_a_list_that_is_damaged_is_named_by_line(people, tmp_path, text, message
 
 
 def test_a_list_that_is_not_there(people, tmp_path):
-    with pytest.raises(FacelabError, match="cannot read the list"):
+    with pytest.raises(FacelabError, match=r"cannot read .*nothing\.txt"):
         read_pairs(tmp_path / "nothing.txt", people)
+
+
+def named(people: FaceSet, listed: PairList) -> list[tuple[str, str]]:
+    files = people.table["file"].to_numpy()
+    return [(Path(files[i]).stem, Path(files[j]).stem) for i, j in zip(listed.first, listed.second, strict=True)]
+
+
+PAIRS = [
+    ("Ann_Lee_0001", "Ann_Lee_0002"),
+    ("Ann_Lee_0001", "Bo_0001"),
+    ("Bo_0001", "Bo_0002"),
+    ("Bo_0002", "Ann_Lee_0002"),
+]
+FORMS = {  # the same four pairs as they are published
+    "LFW": LIST,
+    "LFW, spaces, Windows": "2 1\r\n" + LIST.partition("\n")[2].replace("\t", " ").replace("\n", "\r\n"),
+    "RFW": LIST.partition("\n")[2],
+    "CPLFW": "".join(f"{a}.png {k}\n{b}.png {k}\n" for (a, b), k in zip(PAIRS, (1, 0, 1, 0), strict=True)),
+    "CALFW": "".join(f"{a}.png {k}\n{b}.png {k}\n" for (a, b), k in zip(PAIRS, (1, 0, 2, 0), strict=True)),
+    "a b 1": "".join(f"{a}.png {b}.png {k}\n" for (a, b), k in zip(PAIRS, (1, 0, 1, 0), strict=True)),
+    "CSV with folders": "".join(
+        f"../data/{a[:-5]}/{a}.png,../data/{b[:-5]}/{b}.png,{k}\n"
+        for (a, b), k in zip(PAIRS, (1, 0, 1, 0), strict=True)
+    ),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_every_published_form_reads_as_the_same_pairs(people, tmp_path, form, encoding):
+    (tmp_path / "list.txt").write_bytes(FORMS[form].encode(encoding))
+    listed = read_pairs(tmp_path / "list.txt", people)
+    assert named(people, listed) == PAIRS
+    assert listed.genuine.tolist() == [True, False, True, False]
+    says_folds = form == "CALFW" or form.startswith("LFW")
+    assert listed.fold.tolist() == ([0, 0, 1, 1] if says_folds else [0, 1, 2, 3])
+
+
+def test_where_all_genuine_pairs_come_first_each_fold_has_both_kinds(people, tmp_path):
+    lines = [f"{a}.png {b}.png {k}\n" for k, (a, b) in ((1, PAIRS[0]), (0, PAIRS[1])) for _ in range(23)]
+    listed = read_pairs(written(tmp_path / "list.txt", "".join(lines)), people)
+    assert listed.fold.tolist() == consecutive_folds(23).tolist() * 2
+
+
+def test_calfw_names_the_fold_and_not_only_who_is_alike(people, tmp_path):
+    """Its K is 0 for impostors and else the fold, 1 to 10: read as K == 1, nine of ten genuine pairs are impostors."""
+    lines = [f"{a}.png {k}\n{b}.png {k}\n" for k in range(1, 11) for a, b in (PAIRS[0], PAIRS[2])]
+    lines += [f"{a}.png 0\n{b}.png 0\n" for a, b in (PAIRS[1], PAIRS[3])] * 10
+    listed = read_pairs(written(tmp_path / "calfw.txt", "".join(lines)), people)
+    assert listed.genuine.tolist() == [True] * 20 + [False] * 20
+    assert listed.fold.tolist() == np.repeat(range(10), 2).tolist() * 2
+
+
+def test_a_flat_folder_gets_its_people_from_the_list(people, tmp_path):
+    flat, _ = load_photographs(sorted(people.images.folder.rglob("*.png")))
+    assert flat.identities == [""]
+    listed = read_pairs(written(tmp_path / "list.txt", FORMS["CPLFW"]), flat)
+    found = identities_of_pairs(flat, listed)
+    assert found.identities == ["Ann_Lee_0001.png", "Bo_0001.png"]
+    assert (found.labels[listed.first] == found.labels[listed.second]).tolist() == listed.genuine.tolist()
+    wrong = FORMS["CPLFW"] + "Ann_Lee_0001.png 1\nBo_0001.png 1\n"
+    with pytest.raises(FacelabError, match="contradicts itself"):
+        identities_of_pairs(flat, read_pairs(written(tmp_path / "wrong.txt", wrong), flat))
+
+
+def test_a_list_and_a_folder_that_disagree_are_refused(people, tmp_path):
+    """One more folder between, and identities were once 'part1' and 'part2': impostors counted as genuine."""
+    parts = FaceSet("parts", people.images, people.table.assign(identity="part1"))
+    with pytest.raises(FacelabError, match=r"line 3 says that Ann_Lee_0001 and Bo_0001 show two people, but 'parts'"):
+        read_pairs(written(tmp_path / "list.txt", LIST), parts)
+
+
+def test_a_name_that_stands_for_two_files_is_refused(people, tmp_path):
+    twice = FaceSet("twice", people.images, people.table.assign(file=[f"{k}/01.png" for k in "abcd"]))
+    with pytest.raises(FacelabError, match=r"names 01.png, of which 'twice' has 4: a/01.png and b/01.png"):
+        read_pairs(written(tmp_path / "list.txt", "01.png c/01.png 0\n"), twice)
+    listed = read_pairs(written(tmp_path / "list.txt", "x/a/01.png c/01 0\n"), twice)
+    assert (listed.first.tolist(), listed.second.tolist()) == ([0], [2])
+
+
+@pytest.mark.parametrize("number", [1, 7, 10, 23, 100, 6003])
+def test_folds_are_those_of_scikit_learn(number):
+    folds = min(number, 10)
+    expected = np.empty(number, int)
+    if folds > 1:
+        for k, (_, test) in enumerate(KFold(folds).split(np.zeros(number))):
+            expected[test] = k
+        np.testing.assert_array_equal(consecutive_folds(number, folds), expected)
 
 
 def archive(orl, same: list, encode=bytes) -> tuple[list, list]:

@@ -369,3 +369,15 @@ def test_an_empty_batch_is_refused(loss):
 def test_a_number_that_float32_cannot_hold_is_refused(loss_class):
     with pytest.raises(FacelabError, match=r"scale=1e\+300"):
         build(loss_class, scale=1e300)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_what_is_no_tensor_is_called_so(name):
+    loss = LOSSES[name].build(5, 8)
+    for embeddings, labels, what in (
+        (EMBEDDINGS, LABELS.numpy(), "labels are a ndarray"),
+        (EMBEDDINGS, LABELS.tolist(), "labels are a list"),
+        (EMBEDDINGS.numpy(), LABELS, "embeddings are a ndarray"),
+    ):
+        with pytest.raises(FacelabError, match=rf"{what}, but a loss takes tensors: give torch\.as_tensor"):
+            loss(embeddings, labels)

@@ -15,6 +15,7 @@ from facelab.models.files import embed_faces
 from facelab.train import Checkpoint, Recipe, fit
 
 pytestmark = pytest.mark.slow
+AS_CHIPS = ("--images", "chips")  # no face can be seen on these toys
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +48,8 @@ def folder(tmp_path, toy_chips):
 
 def test_a_folder_of_chips(checkpoint, folder, toy_chips, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(files, "BLOCK", 3)  # more than one block
-    assert run(checkpoint, folder, "--out", tmp_path / "out" / "e.npz") == 0
-    assert "4 embeddings of 16 dimensions (taken as aligned chips, as they are)" in capsys.readouterr().out
+    assert run(checkpoint, folder, *AS_CHIPS, "--out", tmp_path / "out" / "e.npz") == 0
+    assert "4 embeddings of 16 dimensions (taken as aligned chips: as you say)" in capsys.readouterr().out
     found = load(tmp_path / "out" / "e.npz")
     assert set(found) == {"embeddings", "labels", "identities", "files"}
     assert found["files"].tolist() == ["a/1.png", "a/x.png", "b/1.png", "b/2.png"]
@@ -61,11 +62,11 @@ def test_a_folder_of_chips(checkpoint, folder, toy_chips, tmp_path, capsys, monk
 
 def test_chips_of_nobody_known_have_no_label(checkpoint, folder, toy_chips, tmp_path):
     write_image(folder / "lonely.png", toy_chips[8][0])
-    assert run(checkpoint, folder, "--out", tmp_path / "mixed.npz") == 0
+    assert run(checkpoint, folder, *AS_CHIPS, "--out", tmp_path / "mixed.npz") == 0
     mixed = load(tmp_path / "mixed.npz")
     assert mixed["files"].tolist() == ["a/1.png", "a/x.png", "b/1.png", "b/2.png", "lonely.png"]
     assert (mixed["identities"].tolist(), mixed["labels"].tolist()) == (["a", "b"], [0, 0, 1, 1, -1])
-    assert run(checkpoint, folder / "lonely.png", folder / "a" / "x.png", "--out", tmp_path / "two") == 0
+    assert run(checkpoint, folder / "lonely.png", folder / "a" / "x.png", *AS_CHIPS, "--out", tmp_path / "two") == 0
     two = load(tmp_path / "two")  # the name is what was asked for
     assert two["files"].tolist() == ["lonely.png", "x.png"]
     assert (two["labels"].tolist(), len(two["identities"])) == ([-1, -1], 0)
@@ -96,7 +97,7 @@ def test_every_face_of_a_group_and_the_mirrored_chips(checkpoint, orl, tmp_path)
 
 def test_what_cannot_be_embedded_is_said_and_nothing_written(checkpoint, folder, tmp_path, capsys):
     (folder / "a" / "bad.png").write_bytes(b"no picture")
-    assert run(checkpoint, folder, "--out", tmp_path / "e.npz") == 1
+    assert run(checkpoint, folder, *AS_CHIPS, "--out", tmp_path / "e.npz") == 1
     assert "bad.png" in capsys.readouterr().out
     assert len(load(tmp_path / "e.npz")["files"]) == 4
     for arguments, message in (

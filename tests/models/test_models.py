@@ -27,6 +27,31 @@ def test_input_is_in_minus_one_to_one_and_resized():
         to_input(x[:, :, :8, :8], 8)
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.uint16, np.int64, bool])
+def test_chips_of_another_kind_are_refused_by_all_who_take_chips(kind):
+    """As 0 to 255, pixels in [0, 1] are all black: all people are alike."""
+    chips = CHIPS.astype(kind)
+    with pytest.raises(FacelabError, match=rf"torch\.{np.dtype(kind)}.*expected uint8.*to_rgb8"):
+        Embedder(nn.Flatten(), size=40, device="cpu")(chips)
+    with pytest.raises(FacelabError, match="to_rgb8"):
+        FaceSet("floats", chips, pd.DataFrame({"identity": ["a"] * 7}))
+
+
+@pytest.mark.parametrize("shape", [(40, 34), (34, 40), (33, 40)])
+def test_chips_that_are_not_square_get_margins_and_keep_their_proportions(shape):
+    """Chips of SphereFace, 112 x 96, are those of ArcFace without 8 columns on each side; nobody stretches them."""
+    top, left = (40 - shape[0]) // 2, (40 - shape[1]) // 2
+    cut = CHIPS[:, top : top + shape[0], left : left + shape[1]]
+    whole = np.zeros_like(CHIPS)
+    whole[:, top : top + shape[0], left : left + shape[1]] = cut
+    embed, table = Embedder(nn.Flatten(), size=20, device="cpu"), pd.DataFrame({"identity": ["a"] * 7})
+    with pytest.warns(UserWarning, match=rf"chips of {shape[1]} x {shape[0]} pixels are not square.*40 x 40"):
+        np.testing.assert_allclose(embed(cut), embed(whole), atol=1e-6)
+    with pytest.warns(UserWarning, match="not square"):
+        small = FaceSet("cut", list(cut), table).resized(20).array()
+    np.testing.assert_array_equal(small, FaceSet("whole", whole, table).resized(20).array())
+
+
 @pytest.mark.parametrize(("size", "dim"), [(64, 128), (112, 512)])
 def test_network_maps_chips_to_embeddings(size, dim):
     network = resnet34(dim)

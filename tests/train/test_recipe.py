@@ -185,6 +185,7 @@ def test_command_line_trains_a_folder_and_goes_on(tmp_path, toy_chips, capsys):
         folder.mkdir(parents=True, exist_ok=True)
         cv2.imwrite(str(folder / f"{i}.png"), image)
     command = ["train", "quick", "--data", str(tmp_path / "chips"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    command += ["--images", "chips"]  # no face can be seen on these toys
     command += ["--set", "epochs=2", "--set", "size=32", "--set", "batch_size=6", "--seed", "7"]
     with pytest.raises(SystemExit) as stop:
         app(command)
