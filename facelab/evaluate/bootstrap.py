@@ -13,6 +13,7 @@ from facelab.evaluate.estimate import Estimate, wilson, wilson_ends
 from facelab.evaluate.scores import Scores
 
 _BLOCK_VALUES = 4_000_000  # numbers held at once, 32 MB in float64
+_CACHED_VALUES = 200_000  # numbers worked on at once: 1.6 MB stay in the cache of a core, which is twice as fast
 _ROUNDING = 1e-12  # an AUC of 1 is a sum of many steps, and misses 1 by a few times 1e-16
 
 
@@ -237,7 +238,7 @@ def codes(scores: Scores) -> tuple[int, np.ndarray, np.ndarray]:
 def _sum_by_bin(rows, bins: np.ndarray, number: int, width: int) -> np.ndarray:
     """Add up ``rows(start, stop)``, shape (stop - start, width), by their bins (sorted) to shape (number, width)."""
     total = np.zeros((number, width))
-    step = max(1, _BLOCK_VALUES // width)
+    step = max(1, min(_BLOCK_VALUES, _CACHED_VALUES) // width)
     for start in range(0, len(bins), step):
         part = bins[start : start + step]
         starts = np.flatnonzero(np.diff(part, prepend=-1))

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from facelab.evaluate.bootstrap import bootstrap_interval, codes, draw_identities, draws_variance, share_interval
+from facelab.evaluate.curve import accepted
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
 
@@ -85,7 +86,7 @@ class ErrorCounts:
 def count_errors(scores: Scores, threshold: float) -> ErrorCounts:
     """Count the errors at a threshold by identity."""
     identities, first, second = codes(scores)
-    genuine, accepted = scores.genuine, scores.values >= threshold
+    genuine, passed = scores.genuine, accepted(scores.values, threshold)
 
     def by_identity(pairs: np.ndarray) -> np.ndarray:
         return np.bincount(first[pairs], minlength=identities).astype(np.float64)
@@ -94,7 +95,7 @@ def count_errors(scores: Scores, threshold: float) -> ErrorCounts:
         return sum_by_two(first[pairs], second[pairs], np.ones(int(pairs.sum())), identities)
 
     return ErrorCounts(
-        by_identity(genuine), by_identity(genuine & ~accepted), by_two(~genuine), by_two(~genuine & accepted)
+        by_identity(genuine), by_identity(genuine & ~passed), by_two(~genuine), by_two(~genuine & passed)
     )
 
 

@@ -8,6 +8,13 @@ import numpy as np
 from facelab.errors import FacelabError
 from facelab.evaluate.scores import Scores
 
+LARGEST = np.finfo(np.float64).max  # the threshold that accepts scores of +inf alone; +inf itself accepts nobody
+
+
+def accepted(values: np.ndarray, threshold: float) -> np.ndarray:
+    """Return which scores are accepted: those as high as the threshold or higher, and none if it is +inf."""
+    return (values >= threshold) & (threshold < np.inf)
+
 
 @dataclass(frozen=True, eq=False)
 class Roc:
@@ -49,7 +56,21 @@ def check_pairs(scores: Scores) -> np.ndarray:
             f"score {unclear.argmax()} is NaN; check the embeddings of identities "
             f"{scores.first[unclear][0]} and {scores.second[unclear][0]}."
         )
+    warn_of_distances(scores)
     return genuine
+
+
+def warn_of_distances(scores: Scores) -> None:
+    """Warn where genuine pairs score clearly lower than impostor pairs, as distances do."""
+    genuine = scores.genuine
+    with np.errstate(invalid="ignore"):  # infinite scores have no mean
+        same, other = scores.values[genuine].mean(), scores.values[~genuine].mean()
+        if other - same > 0.5 * scores.values.std():
+            warnings.warn(
+                f"genuine pairs score lower ({same:.3g} on average) than impostor pairs ({other:.3g}): a score is to "
+                "be higher the more alike two images are. If these are distances, give them with a minus sign.",
+                stacklevel=4,
+            )
 
 
 def check_pair_counts(genuine_pairs: int, pairs: int) -> None:
@@ -90,7 +111,7 @@ def roc(scores: Scores, weights: np.ndarray | None = None) -> Roc:
             rate = accepted / accepted[..., -1:]
         rates.append(np.concatenate([np.zeros((*rate.shape[:-1], 1)), rate], axis=-1))
     (far, tar), number = rates, int(np.count_nonzero(genuine))
-    return Roc(np.append(np.inf, values[last]), far, tar, number, len(scores) - number)
+    return Roc(np.append(np.inf, np.minimum(values[last], LARGEST)), far, tar, number, len(scores) - number)
 
 
 def auc(curve: Roc) -> np.ndarray:
@@ -219,7 +240,7 @@ def curve_from_counts(
     threshold = np.empty(2 * m + 2)
     threshold[0] = np.inf
     threshold[1:-1:2] = np.nextafter(vertices, np.inf)
-    threshold[2::2] = vertices
+    threshold[2::2] = np.minimum(vertices, LARGEST)
     threshold[-1] = lowest
     with np.errstate(invalid="ignore"):  # a bootstrap replicate may have no such pair: NaN
         far /= impostor_above[..., -1:]

@@ -9,6 +9,7 @@ from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import share_interval
 from facelab.evaluate.checks import array, check_each, check_finite
 from facelab.evaluate.counts import mean_over_pairs
+from facelab.evaluate.curve import warn_of_distances
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
 
@@ -90,6 +91,8 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
     if len(names) < 2:
         raise FacelabError(f"{len(names)} fold(s): at least 2 are needed, one to choose the threshold and one to test.")
     check_finite("score", values)
+    if genuine.any() and not genuine.all():
+        warn_of_distances(scores)
     order = np.argsort(-values, kind="stable")
     sorted_values, sorted_folds = values[order], folds[order]
     gain = np.where(genuine[order], 1, -1)

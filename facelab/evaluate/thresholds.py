@@ -9,7 +9,7 @@ from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import share_interval
 from facelab.evaluate.checks import check_threshold
 from facelab.evaluate.counts import count_errors
-from facelab.evaluate.curve import check_pairs, false_accepts_allowed
+from facelab.evaluate.curve import LARGEST, accepted, check_pairs, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
 
@@ -69,17 +69,18 @@ def operating_point(scores: Scores, far: float) -> OperatingPoint:
     if allowed == 0:
         return OperatingPoint(np.nan, np.nan, np.nan, len(genuine), len(impostor))
     if allowed == len(impostor):
-        accepted, threshold = impostor, min(genuine.min(), impostor.min())
+        let_in, threshold = impostor, min(genuine.min(), impostor.min(), LARGEST)
     else:
         first_refused = len(impostor) - allowed - 1
         impostor.partition(first_refused)  # a copy: boolean indexing made it
         refused = impostor[first_refused]
-        accepted = impostor[first_refused + 1 :]
-        accepted = accepted[accepted > refused]
+        let_in = impostor[first_refused + 1 :]
+        let_in = let_in[let_in > refused]
         genuine_above = genuine[genuine > refused]
-        threshold = min((part.min() for part in (accepted, genuine_above) if len(part)), default=np.inf)
-    tar = int(np.count_nonzero(genuine >= threshold)) / len(genuine)
-    return OperatingPoint(float(threshold), len(accepted) / len(impostor), tar, len(genuine), len(impostor))
+        parts = [part for part in (let_in, genuine_above) if len(part)]
+        threshold = min((min(part.min(), LARGEST) for part in parts), default=np.inf)
+    tar = int(np.count_nonzero(accepted(genuine, threshold))) / len(genuine)
+    return OperatingPoint(float(threshold), len(let_in) / len(impostor), tar, len(genuine), len(impostor))
 
 
 def apply_threshold(scores: Scores, threshold: float) -> OperatingPoint:
@@ -90,10 +91,10 @@ def apply_threshold(scores: Scores, threshold: float) -> OperatingPoint:
     """
     check_threshold(threshold)
     genuine = check_pairs(scores)
-    accepted = scores.values >= threshold
+    passed = accepted(scores.values, threshold)
     n_genuine = int(np.count_nonzero(genuine))
-    tar = int(np.count_nonzero(accepted & genuine)) / n_genuine
-    far = int(np.count_nonzero(accepted & ~genuine)) / (len(scores) - n_genuine)
+    tar = int(np.count_nonzero(passed & genuine)) / n_genuine
+    far = int(np.count_nonzero(passed & ~genuine)) / (len(scores) - n_genuine)
     return OperatingPoint(float(threshold), far, tar, n_genuine, len(scores) - n_genuine)
 
 

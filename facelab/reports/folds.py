@@ -54,7 +54,7 @@ class Folds:
         outcome.estimates["accuracy"] = result.estimate
         outcome.notes.append(
             f"{len(scores):,} pairs, {said}. Accuracy is {result}; ± is one standard error of the mean over folds, as "
-            "LFW prints it. Guessing gets 50 %."
+            f"LFW prints it. {_guessing(float(scores.genuine.mean()))}"
         )
         rows = [
             [str(k + 1), f"{accuracy:.1%}", f"{threshold:.3f}", f"{int((fold == name).sum()):,}"]
@@ -100,3 +100,11 @@ class Folds:
             badness = np.abs(margin[wrong])
             worst = worst_pairs(badness, first[wrong], second[wrong], scores.values[wrong], top=SHOWN)
             outcome.draw_pairs(f"failures-{kind}", seen.chips, worst, title, "the clearest first")
+
+
+def _guessing(genuine: float) -> str:
+    """Say what knowing nothing gets, from the share of genuine pairs."""
+    if genuine == 0.5:
+        return "Guessing gets 50 %."
+    answer = "accepting" if genuine > 0.5 else "refusing"
+    return f"{100 * genuine:.1f} % of the pairs are genuine: {answer} all gets {100 * max(genuine, 1 - genuine):.1f} %."

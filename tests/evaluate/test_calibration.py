@@ -57,6 +57,7 @@ def test_cllr_worked_by_hand():
         cllr(np.zeros(2), np.array([True, True]))
 
 
+@pytest.mark.filterwarnings("ignore:genuine pairs score lower")
 @pytest.mark.parametrize("sign", [1, -1])
 def test_scores_that_do_not_overlap_or_do_not_differ_are_errors(sign):
     first, second = np.zeros(6), np.r_[np.zeros(3), np.ones(3)]

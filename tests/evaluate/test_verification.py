@@ -1,18 +1,32 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from facelab.errors import FacelabError
 from facelab.evaluate import (
     Scores,
     auc,
+    bootstrap_curves,
+    closed_set_accuracy,
     eer,
+    error_versus_reject,
+    errors_at,
+    errors_by_group,
+    fold_accuracy,
     identity_bootstrap,
+    leave_one_out_rank1,
+    mean_by_identity,
+    open_set,
     pair_blocks,
     pair_scores,
     roc,
+    streamed_roc,
     tar_at_far,
+    threshold_at_far,
+    transfer_threshold,
     verification,
+    verification_of_pairs,
 )
 
 
@@ -83,6 +97,7 @@ def test_far_that_the_pairs_cannot_show_is_nan_with_a_reason():
         tar_at_far(roc(scores), 0.0, 10)
 
 
+@pytest.mark.filterwarnings("ignore:genuine pairs score lower")
 def test_perfect_random_and_inverted_scores():
     first, second = np.array([0, 0, 1, 1, 0, 0]), np.array([0, 0, 1, 1, 1, 1])
     genuine = first == second
@@ -90,6 +105,82 @@ def test_perfect_random_and_inverted_scores():
         curve = roc(Scores(values.astype(float), first, second))
         assert auc(curve) == pytest.approx(area)
         assert eer(curve) == pytest.approx(rate)
+
+
+def test_scores_that_are_distances_get_a_hint_and_others_do_not():
+    embeddings = np.random.default_rng(0).normal(size=(6, 8))[np.arange(24) // 4]
+    embeddings = embeddings + 0.5 * np.random.default_rng(1).normal(size=(24, 8))
+    scores = pair_scores(embeddings, np.arange(24) // 4)
+    distances = Scores(np.sqrt(2 - 2 * scores.values), scores.first, scores.second)
+    for measure in (
+        roc,
+        lambda pairs: verification_of_pairs(pairs, replicates=5),
+        lambda pairs: threshold_at_far(pairs, 0.1),
+        lambda pairs: errors_at(pairs, 0.5, replicates=5),
+        lambda pairs: fold_accuracy(pairs, np.arange(len(pairs)) % 5),
+    ):
+        with pytest.warns(UserWarning, match="genuine pairs score lower .* If these are distances"):
+            measure(distances)
+        measure(scores)  # a warning would be an error here
+    roc(Scores(np.random.default_rng(0).normal(size=len(scores)), scores.first, scores.second))
+
+
+def test_infinite_scores_tie():
+    """The usual mark of a failure to acquire is -inf; ties between them are ties, in every order of the rows."""
+    values = np.array([-np.inf, -np.inf, -np.inf, -np.inf, 1.0])
+    first, second = np.array([0, 1, 2, 3, 4]), np.array([9, 1, 9, 3, 4])  # rows 1, 3, 4 are genuine
+    for seed in range(5):
+        order = np.random.default_rng(seed).permutation(5)
+        scores = Scores(values[order], first[order], second[order])
+        assert auc(roc(scores)) == pytest.approx(2 / 3)
+        draws = np.concatenate([auc(c) for c in bootstrap_curves(scores, 20, np.random.default_rng(0))])
+        plain = auc(roc(scores, np.concatenate(list(identity_bootstrap(scores, 20, np.random.default_rng(0))))))
+        np.testing.assert_allclose(draws, plain)
+    tied = Scores(np.array([np.inf, np.inf, np.inf, 0.0]), np.array([0, 1, 2, 3]), np.array([0, 9, 9, 9]))
+    assert tar_at_far(roc(tied), 0.4) == 0  # no threshold accepts the genuine pair alone
+    assert threshold_at_far(tied, 0.4) == np.inf
+    moved = transfer_threshold(tied, tied, 0.4, replicates=5)
+    assert (moved.far.value, moved.frr.value) == (0, 1)
+
+
+@pytest.mark.parametrize("missing", [np.nan, None])
+def test_labels_with_gaps_are_named_and_not_taken_for_people(missing):
+    """Of a table that was merged: an image without a label would be an impostor of everybody, also of itself."""
+    embeddings = np.random.default_rng(0).normal(size=(12, 8))
+    labels = np.repeat(np.array([0.0, 1, 2], dtype=object if missing is None else float), 4)
+    labels[5] = missing
+    known = np.repeat(np.arange(3), 4)
+    for measure in (
+        lambda: verification(embeddings, labels),
+        lambda: streamed_roc(embeddings, labels),
+        lambda: leave_one_out_rank1(embeddings, labels),
+        lambda: closed_set_accuracy(embeddings, known, embeddings, labels),
+        lambda: closed_set_accuracy(embeddings, labels, embeddings, known),
+        lambda: open_set(embeddings, known, embeddings, labels),
+        lambda: mean_by_identity(np.ones(12), labels, share=True),
+        lambda: errors_by_group(embeddings, known, labels, 0.5),
+        lambda: error_versus_reject(embeddings, labels, np.arange(12), 0.5),
+        lambda: Scores(np.ones(12), known, labels),
+    ):
+        with pytest.raises(FacelabError, match=r"(image|probe|pair) 5 is missing \((nan|None)\)"):
+            measure()
+
+
+def test_labels_of_several_kinds_are_named():
+    with pytest.raises(FacelabError, match=r"labels are of several kinds \(int, str\); make them all text"):
+        verification(np.eye(4), np.array([1, 1, "a", "a"], dtype=object))
+
+
+def test_tensors_are_taken_as_arrays():
+    x, y = np.random.default_rng(0).normal(size=(12, 8)), np.repeat(np.arange(3), 4)
+    embeddings, labels = torch.tensor(x, requires_grad=True), torch.tensor(y)
+    few = {"fars": (0.1,), "replicates": 5}
+    assert verification(embeddings, labels, **few) == verification(x, y, **few)
+    assert np.isfinite(leave_one_out_rank1(embeddings.bfloat16(), labels).value)
+    scores = pair_scores(embeddings, labels)
+    again = Scores(torch.tensor(scores.values), torch.tensor(scores.first), list(scores.second))
+    assert auc(roc(again)) == auc(roc(scores))
+    assert mean_by_identity(torch.ones(12, dtype=torch.bool), labels, share=True).value == 1
 
 
 def test_monotone_transform_of_scores_and_order_of_pairs_change_nothing():

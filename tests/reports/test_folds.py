@@ -8,7 +8,7 @@ import pytest
 from facelab.evaluate import fold_accuracy, listed_scores
 from facelab.evaluate.folds import draw_pairs
 from facelab.reports.evaluation import evaluate
-from facelab.reports.folds import Folds
+from facelab.reports.folds import Folds, _guessing
 
 pytestmark = pytest.mark.slow
 
@@ -25,6 +25,18 @@ def test_ten_folds_are_drawn_by_seed(checkpoint, folder, truth, tmp_path, run, r
     figures = {path.stem for path in (tmp_path / "a" / "figures").iterdir()}
     check_page(tmp_path / "a", figures)
     assert {"folds", "scores"} <= figures
+
+
+@pytest.mark.parametrize(
+    ("genuine", "said"),
+    [
+        (0.5, "Guessing gets 50 %."),
+        (0.1, "10.0 % of the pairs are genuine: refusing all gets 90.0 %."),
+        (0.75, "75.0 % of the pairs are genuine: accepting all gets 75.0 %."),
+    ],
+)
+def test_what_knowing_nothing_gets_depends_on_the_list(genuine, said):
+    assert _guessing(genuine) == said
 
 
 def test_ten_folds_of_a_list_and_of_an_archive_agree(checkpoint, folder, tmp_path, run, read_results):
