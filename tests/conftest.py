@@ -16,6 +16,20 @@ from facelab.detect import MTCNN
 # Tests run on tiny batches: a second thread gains little, and loses much where another process wants the core.
 torch.set_num_threads(1)
 
+# The files that take longest, the longest first: so two processes end together. Chapter 05 stands before those that use
+# its network, or they would train it a second time.
+LONG = [
+    "05_cross_entropy.ipynb", "00_quickstart.ipynb", "07_arcface_training.ipynb", "test_browser.py",
+    "08_metric_learning.ipynb", "10_embedding_analysis.ipynb", "02_synthfaces.ipynb", "test_quickstart.py",
+    "test_processes.py", "test_fit.py", "figures.ipynb", "06_arcface_derivation.ipynb", "test_kill.py",
+    "test_losses.py", "03_detection.ipynb", "test_dataset.py", "11_verification_identification.ipynb",
+]  # fmt: skip
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):  # in one process, the order says where to look
+        items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
 
 @pytest.fixture(scope="session")
 def orl() -> FaceSet:

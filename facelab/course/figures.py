@@ -220,7 +220,8 @@ def _(data: ExampleData) -> Figure:
 def _(data: ExampleData) -> Figure:
     from facelab.synth.vary import vary
 
-    return plots.one_factor_at_a_time(vary("scene", size=64))
+    factors = ["yaw", "expression", "gaze aside", "light from", "distance, dm", "occluder", "JPEG quality"]
+    return plots.one_factor_at_a_time(vary("scene", factors, size=64))
 
 
 @example("people_by_scenes", "A grid of rendered faces: one person per row.")
@@ -497,8 +498,8 @@ def _(data: ExampleData) -> Figure:
         trace.append((angles.own.mean(), angles.other.mean()))
 
     few = data.faces.train.select(data.faces.train.labels < 4).resized(32)
-    recipe = Recipe(size=32, embedding_dim=16, epochs=12, batch_size=16, learning_rate=0.02, augment=False)
-    fit(recipe, few, device="cpu", watch=watch)
+    quick = {"backbone": "resnet18", "epochs": 12, "batch_size": 16, "learning_rate": 0.02, "augment": False}
+    fit(Recipe.parse({"size": 32, "embedding_dim": 16, **quick}), few, device="cpu", watch=watch)
     return plots.angle_curves({"cross entropy": np.array(trace)}, smooth=3)
 
 

@@ -41,18 +41,19 @@ SCROLL_THROUGH = """async () => {
 
 
 class Visit:
-    """One page opened with the network off, with all that went wrong on the way.
+    """Pages opened with the network off, one after the other (a browser starts anew for each visit), with all that went
+    wrong on the way.
 
     Attributes:
         said: what the page complained of since it was opened.
         good: the kinds of text whose contrast is good, as seen on the pages before; see accessibility.js.
     """
 
-    def __init__(self, browser: Any, width: int, scheme: str, good: set[str] | None = None) -> None:
+    def __init__(self, browser: Any, width: int, scheme: str) -> None:
         self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
         self.page = self.context.new_page()
         self.said: list[str] = []
-        self.good = set() if good is None else good
+        self.good: set[str] = set()
         self.page.on("console", lambda message: self._note(message.type, message.text))
         self.page.on("pageerror", lambda error: self.said.append(f"script error: {error}"))
         self.page.on("request", lambda request: self._request(request.url))
@@ -62,10 +63,13 @@ class Visit:
         self.page.goto(path.as_uri())
         self.page.wait_for_function(FINISHED)
 
-    def look(self, width: int, scheme: str) -> None:
-        """See the open page in another window, in another colour scheme, down to its end."""
+    def turn_to(self, width: int, scheme: str) -> None:
         self.page.set_viewport_size({"width": width, "height": 900})
         self.page.emulate_media(color_scheme=scheme)
+
+    def look(self, width: int, scheme: str) -> None:
+        """See the open page in another window, in another colour scheme, down to its end."""
+        self.turn_to(width, scheme)
         self.page.evaluate(SCROLL_THROUGH)
         assert self.page.evaluate("document.documentElement.dataset.theme") == scheme
 
@@ -98,10 +102,10 @@ class Faults(NamedTuple):
 def faults(browser: Any, html: Path, pages: list[Path]) -> dict[tuple[int, str], Faults]:
     """Each page is opened once, every fourth one in the same way; then it is seen in the other three."""
     found = {way: Faults({}, {}) for way in WAYS}
-    good: set[str] = set()
+    visit = Visit(browser, *WAYS[0])
     for number, path in enumerate(pages):
         name, first = str(path.relative_to(html)), number % len(WAYS)
-        visit = Visit(browser, *WAYS[first], good)
+        visit.turn_to(*WAYS[first])
         visit.open(path)
         for way in WAYS[first:] + WAYS[:first]:
             visit.look(*way)
@@ -111,7 +115,7 @@ def faults(browser: Any, html: Path, pages: list[Path]) -> dict[tuple[int, str],
             if AXE_SCRIPT and (serious := visit.serious_faults()):
                 found[way].accessible[name] = serious
             visit.said.clear()
-        visit.context.close()
+    visit.context.close()
     return found
 
 
@@ -160,15 +164,15 @@ def test_each_fault_is_found_in_each_way_in_which_it_shows(browser: Any, tmp_pat
         lost["color-contrast"] = (scheme == "dark") + (scheme == "light") + (width == 390)
         lost |= {"button-name": 1} if width == 1280 else {"scrollable-region-focusable": 1}
         lost |= {"image-alt": 1} if scheme == "dark" else {}
-    good: set[str] = set()
+    visit = Visit(browser, *WAYS[0])
     for first in (0, 3):
-        visit = Visit(browser, *WAYS[first], good)
+        visit.turn_to(*WAYS[first])
         visit.open(tmp_path / "faulty.html")
         for way in WAYS[first:] + WAYS[:first]:
             visit.look(*way)
             assert {rule: number for rule, number, _ in visit.serious_faults()} == expected[way]
-        visit.context.close()
-    assert good
+    visit.context.close()
+    assert visit.good
 
 
 def test_search_works_offline(browser: Any, html: Path) -> None:
