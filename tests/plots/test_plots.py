@@ -182,3 +182,12 @@ def test_every_figure_is_exported():
     drawn_by = {name: f for name, f in figure_functions().items() if f.__module__.startswith("facelab.plots.")}
     assert drawn_by == {name: getattr(plots, name, None) for name in drawn_by}
     assert set(plots.__all__) == {*drawn_by, "caption"}
+
+
+@pytest.mark.parametrize("name", ["a$b_{$.png", "$\\frac{1$", "x_$^$", "50 $"])
+def test_names_are_drawn_as_they_are(name):
+    """What stands between two dollars is mathematics to matplotlib, and an error if it is none."""
+    chip = np.zeros((8, 8, 3), np.uint8)
+    figure = plots.compared_pair((chip, chip), (name, name), 0.3, 0.2, title=name)
+    figure.canvas.draw()
+    assert figure.axes[0].get_title() == name

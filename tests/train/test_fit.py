@@ -21,6 +21,7 @@ from facelab.data.folder import load_folder
 from facelab.data.images import write_image
 from facelab.errors import FacelabError
 from facelab.files import RECORD
+from facelab.losses import ArcFace, MagFace
 from facelab.models.backbones import embedding_head
 from facelab.models.registry import BACKBONES
 from facelab.train import Checkpoint, Recipe, fit
@@ -28,7 +29,7 @@ from facelab.train import loop as loop_module
 from facelab.train import state as state_module
 from facelab.train.batches import _groups, epoch_order, held_in_memory
 from facelab.train.checkpoint import previous_path
-from facelab.train.health import check_epoch
+from facelab.train.health import check_epoch, check_lengths, check_weights
 from facelab.train.schedule import set_schedule
 from facelab.train.state import _optimizer, cache_path
 
@@ -488,3 +489,46 @@ def test_processes_that_decode_change_nothing(toy_chips, tmp_path):
     in_memory = fit(RECIPE, folder, device="cpu")
     assert_same(in_memory, fit(RECIPE, folder, device="cpu", memory_gb=0))
     assert_same(in_memory, fit(RECIPE, folder, device="cpu", memory_gb=0, workers=2))
+
+
+@pytest.mark.parametrize("name", ["triplet", "cross_entropy", "sphereface", "adaface"])
+def test_a_training_that_diverges_is_never_saved_with_weights_that_are_no_numbers(toy_chips, tmp_path, name):
+    """Triplets of embeddings that are not numbers once had the loss 0, and the training was complete."""
+    recipe = {"backbone": "resnet18", "size": 32, "embedding_dim": 8, "epochs": 3, "batch_size": 12, "warmup": 0.0}
+    recipe |= {"learning_rate": 1e30, "clip_norm": 1e30, "loss": {"name": name}, "images_per_identity": 4}
+    with pytest.raises(FacelabError, match="the training has diverged"):
+        fit(Recipe.parse(recipe), toy_chips, device="cpu", checkpoint=tmp_path / "a.pt")
+    assert not (tmp_path / "a.pt").exists()
+
+
+def test_a_weight_that_is_not_finite_is_named():
+    check_weights(1, {"a": torch.ones(2), "count": torch.tensor(3)})
+    with pytest.raises(FacelabError, match=r"weights are not finite after step 7 \(b\)"):
+        check_weights(7, {"a": torch.ones(2), "b": torch.tensor([1.0, math.inf])})
+
+
+@pytest.mark.parametrize("rises", [False, True])
+def test_on_a_small_set_a_gain_by_chance_is_no_progress(rises):
+    """80 images: an accuracy that jumps up by four of them in the first epoch that is judged has told nothing."""
+    recipe = Recipe.parse({"epochs": 8, "batch_size": 8, "loss": {"name": "arcface"}})
+    state = Checkpoint(recipe, [], "", step=0, steps_per_epoch=10)
+    for epoch, accuracy in enumerate([0.125, 0.1, 0.1, 0.12, 0.175]):
+        accuracy += 0.2 * rises * (epoch > 2)
+        state.history.append({"epoch": epoch + 1, "loss": 40.0 + 0.1 * (epoch % 2), "accuracy": accuracy})
+        if epoch == 4 and not rises:
+            with pytest.warns(RuntimeWarning, match="does not move"):
+                check_epoch(state)
+        else:
+            check_epoch(state)  # a warning here would be an error
+
+
+def test_a_magface_whose_range_the_embeddings_do_not_reach_is_said():
+    generator = torch.Generator().manual_seed(0)
+    for dimensions, warns in ((32, True), (64, True), (512, False)):
+        embeddings = torch.randn(100, dimensions, generator=generator)  # as a batch normalisation leaves them
+        check_lengths(ArcFace(5, dimensions), embeddings)
+        if warns:
+            with pytest.warns(RuntimeWarning, match=rf"outside of 10 to 110.*embedding_dim = {dimensions}"):
+                check_lengths(MagFace(5, dimensions), embeddings)
+        else:
+            check_lengths(MagFace(5, dimensions), embeddings)
