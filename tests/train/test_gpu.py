@@ -21,7 +21,7 @@ RECIPES = {
     "adaface, adamw": {"loss": {"name": "adaface"}, "optimizer": "adamw", "learning_rate": 1e-3},
     "sphereface": {"loss": {"name": "sphereface"}},
     "curricularface": {"loss": {"name": "curricularface"}, "augmentation": {"saturation": 0.5}},
-    "magface": {"loss": {"name": "magface"}, "augment": False},
+    "magface": {"loss": {"name": "magface", "lengths": [4, 16]}, "augment": False},
     "triplet": {"loss": {"name": "triplet"}, "images_per_identity": 4},
     "averaged": {"weight_average": 0.9},
 }
