@@ -84,7 +84,7 @@ def convert(
 
     opened = open_faces(source, pairs=True, show_progress=True)
     check_claim(out, ["pairs.txt"] if opened.pairs else [])
-    faces = write_faces(opened.faces, out, show_progress=True)
+    faces = write_faces(opened.faces, out, source, show_progress=True)
     said = f"{len(faces)} images of {len(faces.identities)} identities written to {out}"
     if opened.pairs is not None:
         form = write_pairs(out / "pairs.txt", faces, opened.pairs)

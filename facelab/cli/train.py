@@ -6,14 +6,27 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from facelab.cli.program import LARGEST_SEED, Device, Kind, finish
-from facelab.sources import choices
+from facelab.cli.program import (
+    LARGEST_SEED,
+    OF_PHOTOGRAPHS,
+    TAKEN_AS_THEY_ARE,
+    Device,
+    Kind,
+    Turns,
+    Which,
+    finish,
+    refuse,
+)
+from facelab.sources import choices, find_source
 
 
 def train(
+    context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="quick, laptop, gpu, celeba500, or a TOML file.")],
     data: Annotated[str, typer.Option(help=f"{choices()}.")] = "synthfaces-mini",
     images: Kind = "auto",
+    which: Which = "largest",
+    turns: Turns = False,
     out: Annotated[
         Path, typer.Option(help="Folder for the network (training.pt) and the table (training.csv).")
     ] = Path("runs/train"),
@@ -47,6 +60,8 @@ def train(
     from facelab.train import Recipe
     from facelab.train.run import run_training
 
+    if images == "chips" or find_source(data).holds in ("chips", "pairs"):
+        refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
     logging.basicConfig(format="%(message)s", handlers=[RichHandler(show_path=False, console=Console(stderr=True))])
     logging.getLogger("facelab").setLevel(logging.INFO)
     chosen = Recipe.from_toml(recipe, [*(settings or []), *([f"seed={seed}"] if seed is not None else [])])
@@ -56,6 +71,8 @@ def train(
         out,
         start_from=start_from,
         images=images,
+        which=which,
+        turns=turns,
         device=device,
         precision=precision,
         memory_gb=memory,

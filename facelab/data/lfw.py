@@ -5,11 +5,11 @@ from pathlib import Path, PurePath
 
 import numpy as np
 
-from facelab.data.faceset import FaceSet
+from facelab.data.faceset import FaceSet, ImageFiles
 from facelab.data.images import write_image
 from facelab.data.pairs import PairList
 from facelab.errors import FacelabError
-from facelab.files import atomic_write, claim
+from facelab.files import atomic_write, check_apart, claim, facelab_home
 from facelab.progress import progress_bar
 
 
@@ -29,23 +29,28 @@ def lfw_files(identities: Sequence[str]) -> list[str]:
     return files
 
 
-def write_faces(faces: FaceSet, folder: Path | str, *, show_progress: bool = False) -> FaceSet:
+def write_faces(faces: FaceSet, folder: Path | str, source: Path | str, *, show_progress: bool = False) -> FaceSet:
     """Write the images of a set, as PNG, under LFW's names.
 
     Args:
         faces: the set.
         folder: to write to; it is made if it does not exist.
+        source: where the set is from, for the record of the folder, see :func:`facelab.files.made`: a path, or a name.
         show_progress: show a bar.
 
     Returns:
         The set with the column ``file``, relative to the folder.
 
     Raises:
-        FacelabError: an identity's name is no name of a folder, an image cannot be read, or a file of the folder is not
-            facelab's own, see :func:`facelab.files.claim`.
+        FacelabError: an identity's name is no name of a folder, an image cannot be read, the images are read from the
+            folder itself, or a file of it is not facelab's own, see :func:`facelab.files.claim`.
     """
     folder, files = Path(folder), lfw_files(faces.table["identity"].tolist())
-    claim(folder, files)
+    source = Path(source) if Path(source).exists() else facelab_home() / source
+    if isinstance(faces.images, ImageFiles):
+        paths = [Path(faces.images.folder, faces.images.paths[row]) for row in faces.table.index]
+        check_apart(folder, dict(zip(faces.files, paths, strict=True)))
+    claim(folder, dict.fromkeys(files, source))
     with progress_bar(f"write {faces.name}", len(faces), show_progress=show_progress) as bar:
         for row, file in enumerate(files):
             write_image(folder / file, faces[row][0])
@@ -54,12 +59,11 @@ def write_faces(faces: FaceSet, folder: Path | str, *, show_progress: bool = Fal
 
 
 def write_pairs(path: Path | str, faces: FaceSet, pairs: PairList) -> str:
-    """Write a list of pairs, which :func:`facelab.data.read_pairs` reads.
+    """Write a list of pairs, as :func:`facelab.data.read_pairs` reads it.
 
     Where each fold has as many genuine as impostor pairs, genuine ones first, it is LFW's own format: the number of
     folds and of pairs of each kind, then ``NAME 1 2`` or ``NAME 1 OTHER 3``. Other lists get a line ``FILE FILE 1`` (or
-    0) for each pair; their folds are those of scikit-learn's ``KFold``, as InsightFace's scripts cut a ``.bin``. Names
-    are separated by tabs.
+    0) for each pair, and the folds that :func:`facelab.data.pairs.read_names` gives them. Names are separated by tabs.
 
     Args:
         path: to write to.
@@ -74,14 +78,13 @@ def write_pairs(path: Path | str, faces: FaceSet, pairs: PairList) -> str:
     """
     path, identity, files = Path(path), faces.table["identity"].tolist(), faces.files
     number = [_number(file, name) for file, name in zip(files, identity, strict=True)]
-    genuine = faces.labels[pairs.first] == faces.labels[pairs.second]
     folds = len(np.unique(pairs.fold))
     each = len(pairs) // (2 * folds)
     own = np.array_equal(pairs.fold, np.repeat(np.arange(folds), 2 * each)) and np.array_equal(
-        genuine, np.tile(np.repeat([True, False], each), folds)
+        pairs.genuine, np.tile(np.repeat([True, False], each), folds)
     )
     lines = [f"{folds}\t{each}"] if own else []
-    for i, j, same in zip(pairs.first, pairs.second, genuine, strict=True):
+    for i, j, same in zip(pairs.first, pairs.second, pairs.genuine, strict=True):
         if not own:
             lines.append(f"{files[i]}\t{files[j]}\t{int(same)}")
         elif same:

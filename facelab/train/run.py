@@ -1,9 +1,11 @@
 """One training from names: a recipe, a data set, a folder for what comes out."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from facelab import processes
+from facelab.detect import make_detector
+from facelab.detect.detection import Which
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
 from facelab.sources import Images, open_chips
@@ -19,6 +21,8 @@ def run_training(
     *,
     start_from: Path | str | None = None,
     images: Images = "auto",
+    which: Which = "largest",
+    turns: bool = False,
     device: str = "auto",
     precision: Literal["fp32", "bf16"] = "fp32",
     memory_gb: float = 2,
@@ -28,18 +32,23 @@ def run_training(
     """Train a recipe on a data set, with what comes out in ``out``: ``training.pt``, ``training.csv``.
 
     ``data`` is a name or a path as :func:`facelab.sources.open_chips` takes them, with ``images``: in photographs,
-    faces are detected and aligned first. Identities that it marks as held out for tests are left out. Under
-    ``torchrun`` all its processes train one network together; the first one writes and shows progress. Other arguments
-    as for :func:`facelab.train.fit`.
+    faces are detected and aligned first (``which`` of several, also on turned pictures with ``turns``). Identities
+    that it marks as held out for tests are left out. Under ``torchrun`` all its processes train one network together;
+    the first one writes and shows progress. Other arguments as for :func:`facelab.train.fit`.
 
     Returns:
         The complete checkpoint, and an error for each file of ``data`` that was skipped.
+
+    Raises:
+        FacelabError: ``which="all"``, and see :func:`facelab.sources.open_chips` and :func:`facelab.train.fit`.
     """
+    if which == "all":
+        raise FacelabError("--which all: nobody knows who the faces of a group are; take largest or middle.")
     with processes.joined(resolve_device(device)) as own_device:
         show_progress = show_progress and processes.rank() == 0
-        opened = processes.first_before_others(
-            lambda: open_chips(data, images=images, device=device, show_progress=show_progress)
-        )
+        detector = make_detector("mtcnn", turns=True, device=device) if turns else None
+        options: dict[str, Any] = {"images": images, "detector": detector, "which": which, "device": device}
+        opened = processes.first_before_others(lambda: open_chips(data, **options, show_progress=show_progress))
         faces = opened.faces
         if "split" in faces.table:
             faces = faces.select((faces.table["split"] != "held-out").to_numpy())

@@ -4,10 +4,13 @@ import numpy as np
 import pytest
 
 from facelab.align import make_chips
+from facelab.cli import app
 from facelab.data import FaceSet
 from facelab.detect import Detection, choose, make_detector
 from facelab.detect.turns import SURE, QuarterTurns
 from facelab.errors import FacelabError
+from facelab.train import Recipe
+from facelab.train.run import run_training
 
 
 @pytest.mark.parametrize("turns", range(4))
@@ -104,3 +107,17 @@ def test_which_of_several_faces():
         assert choose([], which, 250, 250) == []
     with pytest.raises(FacelabError, match="which='centre': choose 'largest', 'middle' or 'all'"):
         choose([], "centre", 250, 250)
+
+
+@pytest.mark.parametrize("verb", [["train", "quick"], ["evaluate", "synthfaces-arcface"]], ids=lambda verb: verb[0])
+def test_options_that_chips_do_not_heed_are_refused(verb, capsys):
+    for option in (["--turns"], ["--which", "middle"]):
+        with pytest.raises(SystemExit) as stop:
+            app([*verb, "--data", "strangers", *option])
+        assert stop.value.code == 2
+        assert f"{option[0]} would do nothing" in capsys.readouterr().err
+
+
+def test_training_takes_no_face_of_whom_nobody_knows(tmp_path):
+    with pytest.raises(FacelabError, match="--which all: nobody knows"):
+        run_training(Recipe(), "strangers", tmp_path, which="all")
