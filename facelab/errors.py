@@ -5,5 +5,16 @@ class FacelabError(ValueError):
     """Bad input. The message names the value and the remedy."""
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: ``1 image``, ``1024 images``, ``2 identities``.
+
+    Args:
+        number: how many.
+        one: the noun for one.
+        many: for another number; ``one`` with an s if not given.
+    """
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
 class ImageError(FacelabError):
     """A file that is missing or cannot be decoded as an image."""

@@ -205,6 +205,18 @@ def find_source(name: str) -> Source:
     raise FacelabError(foreign(path) or f"{what}: give {choices(pairs=True)}; check the path.")
 
 
+def named_source(names: Sequence[str | Path]) -> Source | None:
+    """Return the row of the table that one word names, and not a path; None where it is paths that are given.
+
+    Raises:
+        FacelabError: one word is neither a name nor a path; the message lists the table.
+    """
+    word = str(names[0]) if len(names) == 1 else ""
+    if word.isidentifier() and not Path(word).exists():  # a name, or a mistaken one
+        find_source(word)
+    return next((source for source in SOURCES if not source.fits and source.name == word), None)
+
+
 def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = False) -> Opened:
     """Open faces by name or path, as they are: photographs stay photographs.
 

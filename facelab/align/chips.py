@@ -11,7 +11,7 @@ from facelab.align.warp import METHODS, Method, align_batch, default_box, defaul
 from facelab.data.faceset import FaceSet
 from facelab.detect.detection import Detection, Which, choose
 from facelab.detect.registry import Detector
-from facelab.errors import FacelabError
+from facelab.errors import FacelabError, count
 from facelab.progress import progress_bar
 
 BATCH = 32  # photographs decoded at a time
@@ -30,10 +30,10 @@ class ChipReport:
 
     def __str__(self) -> str:
         return (
-            f"{self.found} of {self.photographs} faces found, {len(self.missing)} missing, "
-            f"{self.several} photographs with several"
-            + (f", {self.turned} faces turned" if self.turned else "")
-            + (f", {self.chips} chips" if self.chips is not None else "")
+            f"{self.found} of {count(self.photographs, 'face')} found, {len(self.missing)} missing, "
+            f"{count(self.several, 'photograph')} with several"
+            + (f", {count(self.turned, 'face')} turned" if self.turned else "")
+            + (f", {count(self.chips, 'chip')}" if self.chips is not None else "")
         )
 
 
@@ -121,8 +121,8 @@ def make_chips(
             bar.update(len(images))
     if not rows:
         raise FacelabError(
-            f"FaceSet {faces.name!r}: no face found in any of {len(faces)} photographs; are they photographs of faces? "
-            "(If they are aligned chips: --images chips.)"
+            f"FaceSet {faces.name!r}: no face found in any of {count(len(faces), 'photograph')}; are they photographs "
+            "of faces? (If they are aligned chips: --images chips.)"
         )
     table = faces.table.iloc[rows].reset_index(drop=True)
     if which == "all":

@@ -16,7 +16,7 @@ from facelab.data.images import write_image
 from facelab.detect.detection import Detection, Which
 from facelab.detect.files import detections_file, read_detections
 from facelab.detect.registry import Detector
-from facelab.errors import FacelabError
+from facelab.errors import FacelabError, count
 from facelab.files import atomic_write, check_apart, check_claim, claim
 
 
@@ -130,7 +130,8 @@ def _stored(faces: FaceSet, folder: Path) -> tuple[np.ndarray, list[list[Detecti
         raise FacelabError(f"no photograph can be aligned: {errors[0]}")
     if others := sorted(set(folder.rglob("*.json")) - set(by_file)):
         warnings.warn(
-            f"{len(others)} files of detections in {folder} belong to none of the photographs, such as {others[0]}.",
+            f"{folder} holds {count(len(others), 'file')} of detections that belong to none of the photographs, such "
+            f"as {others[0]}.",
             stacklevel=2,
         )
     return np.array(rows), found, errors

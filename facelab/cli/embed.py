@@ -17,6 +17,7 @@ from facelab.cli.program import (
     finish,
     refuse,
 )
+from facelab.errors import count
 
 
 def embed(
@@ -64,5 +65,5 @@ def embed(
     embeddings = embed_faces(embedder, opened.faces, show_progress=True)
     claim(out.parent, [out.name])
     write_embeddings(out, embeddings, opened.faces)
-    said = f"{len(embeddings)} embeddings of {embeddings.shape[1]} dimensions ({opened.how}); written to {out}"
+    said = f"{count(len(embeddings), 'embedding')} of {embeddings.shape[1]} dimensions ({opened.how}); written to {out}"
     finish(opened.errors, said)

@@ -17,6 +17,7 @@ from facelab.cli.program import (
     finish,
     refuse,
 )
+from facelab.errors import count
 from facelab.sources import choices, find_source
 
 
@@ -82,4 +83,5 @@ def train(
     if processes.launched()[0] == 0:  # under torchrun, one of the processes speaks
         last = checkpoint.history[-1]
         summary = f"loss {last['loss']:.3f}, accuracy on the training images {last['accuracy']:.3f}"
-        finish(errors, f"{len(checkpoint.identities)} identities, {last['epoch']} epochs: {summary}; written to {out}")
+        people = count(len(checkpoint.identities), "identity", "identities")
+        finish(errors, f"{people}, {count(last['epoch'], 'epoch')}: {summary}; written to {out}")

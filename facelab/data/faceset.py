@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from facelab.data.images import check_pixels, read_image, square_margins, to_rgb8
-from facelab.errors import FacelabError, ImageError
+from facelab.errors import FacelabError, ImageError, count
 
 
 class Images(Protocol):
@@ -91,7 +91,7 @@ class FaceSet:
         >>> image.shape, faces.identities[label]
         ((112, 92, 3), 's01')
         >>> faces.select(faces.table["identity"] == "s07")
-        FaceSet('orl', 10 images, 1 identities)
+        FaceSet('orl', 10 images, 1 identity)
     """
 
     def __init__(self, name: str, images: Images, table: pd.DataFrame):
@@ -155,7 +155,8 @@ class FaceSet:
         return image, int(self.labels[index])
 
     def __repr__(self) -> str:
-        return f"FaceSet({self.name!r}, {len(self)} images, {len(self.identities)} identities)"
+        identities = count(len(self.identities), "identity", "identities")
+        return f"FaceSet({self.name!r}, {count(len(self), 'image')}, {identities})"
 
     def select(self, rows: Sequence[int] | np.ndarray | pd.Series, name: str | None = None) -> "FaceSet":
         """Return the FaceSet of some rows; no image is copied or decoded.

@@ -1,12 +1,13 @@
 """Detection on files: photographs in, JSON and marked pictures out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
+from facelab.data.faceset import FaceSet
 from facelab.data.folder import name_pictures
 from facelab.data.images import read_image, write_image
 from facelab.detect.detection import Detection
@@ -17,7 +18,12 @@ from facelab.progress import progress_bar
 
 
 def detect_files(
-    photos: Sequence[Path], out: Path, *, detector: str = "mtcnn", show_progress: bool = False, **options: Any
+    photos: Sequence[Path] | FaceSet,
+    out: Path,
+    *,
+    detector: str = "mtcnn",
+    show_progress: bool = False,
+    **options: Any,
 ) -> tuple[dict[Path, int], list[ImageError]]:
     """Detect faces in photographs and write ``out/NAME.json`` and ``out/NAME.png`` for each.
 
@@ -27,7 +33,8 @@ def detect_files(
 
     Args:
         photos: files, or folders whose picture files are taken, those of their sub-folders too; for their names see
-            :func:`facelab.data.folder.name_pictures`.
+            :func:`facelab.data.folder.name_pictures`. Or a set, whose images have the names
+            :attr:`facelab.data.FaceSet.files`.
         detector: a name of :func:`facelab.detect.detectors`.
         options: arguments of the detector; None leaves one at its default.
 
@@ -39,7 +46,13 @@ def detect_files(
             not make, see :func:`facelab.files.claim`.
     """
     by_file: dict[Path, Path] = {}
-    named, errors = name_pictures(photos)
+    errors: list[ImageError] = []
+    if isinstance(photos, FaceSet):
+        named = {name: Path(name) for name in photos.files}
+        images: Iterable[np.ndarray | Path] = (image for image, _ in photos)
+    else:
+        named, errors = name_pictures(photos)
+        images = named.values()
     for name, path in named.items():
         file = detections_file(out, name)
         if file in by_file:
@@ -48,14 +61,15 @@ def detect_files(
         if marked.exists() and path.exists() and marked.samefile(path):
             raise FacelabError(f"the marked picture would overwrite {path}; choose another folder than {out}.")
         by_file[file] = path
-    check_apart(out, named)
+    if not isinstance(photos, FaceSet):
+        check_apart(out, named)
     written = [file.relative_to(out) for file in by_file]
     claim(out, [name.with_suffix(suffix).as_posix() for name in written for suffix in (".json", ".png")])
     finder, counts = make_detector(detector, **options), {}
     with progress_bar("detect", len(by_file), show_progress=show_progress) as bar:
-        for file, path in by_file.items():
+        for (file, path), picture in zip(by_file.items(), images, strict=True):
             try:
-                image = read_image(path)
+                image = read_image(picture) if isinstance(picture, Path) else picture
                 faces = finder.detect([image])[0]
                 rows = [face.to_dict() for face in faces]
                 with atomic_write(file) as temporary:

@@ -13,7 +13,7 @@ from facelab.align.warp import Method
 from facelab.data import FaceSet
 from facelab.detect import Detector, choose, make_detector
 from facelab.detect.detection import Which
-from facelab.errors import FacelabError
+from facelab.errors import FacelabError, count
 from facelab.evaluate import Scores, calibrate, errors_at, operating_point, pair_scores
 from facelab.files import facelab_home
 from facelab.models import Embedder
@@ -279,7 +279,8 @@ def _calibrated(
             break
     else:
         raise FacelabError(
-            f"{name} has {int((~seen).sum())} identities whose names the network was not trained on: too few pairs to "
+            f"{name} has {count(int((~seen).sum()), 'identity', 'identities')} whose names the network was not trained "
+            "on: too few pairs to "
             f"show a FAR of {far:g}. Give other people (--calibrate-on FOLDER), or a higher --far."
         )
     point = operating_point(scores, far)

@@ -13,7 +13,7 @@ from facelab.data.pairs import identities_of_pairs
 from facelab.detect import Detector
 from facelab.detect.detection import Which
 from facelab.device import resolve_device
-from facelab.errors import FacelabError
+from facelab.errors import FacelabError, count
 from facelab.evaluate import contrast, sharpness
 from facelab.files import check_claim, claim, write_json
 from facelab.models import Embedder
@@ -107,7 +107,7 @@ def evaluate(
     known = np.array(faces.identities)[state.knows(faces.identities, faces.name)].tolist()
     if known and strangers_only:
         faces = faces.select(~faces.table["identity"].isin(known).to_numpy(), f"{faces.name}/strangers")
-        left_out = f"; {len(known)} identities of the training were left out"
+        left_out = f"; {count(len(known), 'identity of the training was', 'identities of the training were')} left out"
     elif known:
         outcome.notes.append(
             f"{len(known)} of {len(faces.identities)} identities have names that the network was trained on: if they "
@@ -132,7 +132,7 @@ def evaluate(
         )
     chips, how = opened.faces, opened.how
     if opened.errors:
-        how += f"; {len(opened.errors)} files could not be read"
+        how += f"; {count(len(opened.errors), 'file')} could not be read"
     how += left_out
     drawn = None
     if listed is None and len(chips) > MOST_IMAGES:
@@ -150,7 +150,8 @@ def evaluate(
     protocol.measure(outcome, Embedded(chips, raw, quality, listed, drawn), replicates=replicates, seed=seed)
 
     columns, rows = outcome.table()
-    training = f"{state.recipe.loss.name}, {len(state.identities)} identities, {state.recipe.epochs} epochs"
+    people, epochs = count(len(state.identities), "identity", "identities"), count(state.recipe.epochs, "epoch")
+    training = f"{state.recipe.loss.name}, {people}, {epochs}"
     about = (
         f"Network: <code>{escape(Path(checkpoint).name)}</code> ({escape(training)}). Data: "
         f"{escape(chips.name)}, {len(chips):,} images of {len(chips.identities):,} identities ({escape(how)}). "

@@ -185,9 +185,13 @@ class Recipe(Strict):
         if (PRESETS / f"{path}.toml").is_file():
             path = PRESETS / f"{path}.toml"
         values = read_toml(path, f"Give a TOML file, or one of: {', '.join(presets())}.")
+        source = Path(path).name
+        if settings:
+            cls.parse(values, source=source)  # what is wrong in the file is said of the file
+            source += "".join(f" --set {setting}" for setting in settings)
         for setting in settings:
             _change(values, setting)
-        return cls.parse(values, source=Path(path).name)
+        return cls.parse(values, source=source)
 
     def changes(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults; of a loss, its name and what differs from its class.

@@ -70,7 +70,7 @@ def test_missing_faces_can_get_the_default_crop_and_are_counted(faces, mtcnn):
 
 
 def test_no_face_at_all_and_wrong_choice_are_errors(faces, mtcnn):
-    with pytest.raises(FacelabError, match="in any of 1 photographs"):
+    with pytest.raises(FacelabError, match="in any of 1 photograph"):
         make_chips(faces.select([1]), mtcnn, missing="skip")
     with pytest.raises(FacelabError, match="missing='ignore'"):
         make_chips(faces, mtcnn, missing="ignore")
@@ -153,7 +153,7 @@ def test_align_command_writes_a_chip_of_each_face(group, tmp_path, capsys):
         app(["align", str(tmp_path / "in"), "--out", str(tmp_path / "out"), "--which", "all", "--turns"])
     assert stop.value.code == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "3 of 3 faces found, 0 missing, 1 photographs with several, 1 faces turned, 5 chips" in said
+    assert "3 of 3 faces found, 0 missing, 1 photograph with several, 1 face turned, 5 chips" in said
     table = pd.read_csv(tmp_path / "out" / "chips.csv")
     assert table["chip"].tolist() == [
         "ann/group.face1.png", "ann/group.face2.png", "ann/group.face3.png", "bob/alone.png", "bob/lying.png",

@@ -75,7 +75,7 @@ def test_what_is_missing_on_either_side_is_counted(people, tmp_path, capsys):
     assert f"cannot read detections from {boxes / 's02' / '1.json'}: a detection has the keys" in said.out
     assert "2 of 2 faces found" in said.out
     assert (
-        f"1 files of detections in {boxes} belong to none of the photographs, such as {boxes / 's03' / '9.json'}"
+        f"{boxes} holds 1 file of detections that belong to none of the photographs, such as {boxes / 's03' / '9.json'}"
         in (" ".join(said.err.split()))
     )
     assert list(pictures(tmp_path / "chips")) == ["s01/2.png", "s02/2.png"]

@@ -90,7 +90,7 @@ def test_command_says_once_that_only_the_first_frame_is_read(tmp_path, capsys):
     assert output.err.count(said) == 1
     assert run("align", tmp_path / "in", "--out", tmp_path / "chips", "--device", "cpu") == 0  # reads the file twice
     output = capsys.readouterr()
-    assert "1 of 1 faces found" in output.out
+    assert "1 of 1 face found" in output.out
     assert output.err.count(said) == 1
     assert (tmp_path / "chips" / "eileen" / "a.png").is_file()
 
@@ -165,3 +165,20 @@ def test_what_comes_out_does_not_lie_among_the_photographs(tmp_path, capsys):
         assert run(verb, tmp_path / "in", "--out", tmp_path / "in") == 2
         assert "holds the photographs themselves" in " ".join(capsys.readouterr().err.split())
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["eileen.bmp"]
+
+
+def test_a_source_is_detected_by_its_name(orl, tmp_path, capsys, monkeypatch):
+    few = orl.select([0, 10])
+    monkeypatch.setattr("facelab.data.orl.load_orl", lambda: few)
+    for arguments, code in ((["orl"], 0), (["orll"], 2)):
+        with pytest.raises(SystemExit) as stop:
+            app(["detect", *arguments, "--out", str(tmp_path / arguments[0])])
+        assert stop.value.code == code
+    said = capsys.readouterr()
+    assert "2 faces in 2 photographs" in said.out
+    assert "AT&T Laboratories Cambridge" in said.out
+    assert "there is no data set 'orll': give orl," in said.err
+    assert sorted(path.relative_to(tmp_path / "orl").as_posix() for path in (tmp_path / "orl").rglob("*.json")) == [
+        "s01/1.json",
+        "s02/1.json",
+    ]

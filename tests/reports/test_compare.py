@@ -112,7 +112,7 @@ def test_the_second_call_opens_no_faces_and_another_set_is_measured_anew(checkpo
 
 def test_people_of_the_training_choose_no_threshold(checkpoint, photographs, tmp_path):
     folder = write_chips(tmp_path / "seen", ["a", "b", "c", "d", "new"])
-    with pytest.raises(FacelabError, match="has 1 identities whose names the network was not trained on"):
+    with pytest.raises(FacelabError, match="has 1 identity whose names the network was not trained on"):
         compare(checkpoint, *photographs, calibrate_on=str(folder), far=0.2, images="chips", device="cpu")
     write_chips(folder, ["new", "newer", "newest"])
     outcome = compare(checkpoint, *photographs, calibrate_on=str(folder), far=0.2, images="chips", device="cpu")

@@ -39,7 +39,7 @@ def test_a_folder_of_photographs_is_detected_and_aligned(checkpoint, orl, tmp_pa
     evaluate(checkpoint, photographs, report=tmp_path, replicates=5, device="cpu")
     how = read_results(tmp_path)["data"]["how"]
     assert "detected and aligned by MTCNN: 40 of 40 faces found" in how
-    assert "1 files could not be read" in how
+    assert "1 file could not be read" in how
 
 
 def test_flip_and_its_threshold(checkpoint, folder, truth, tmp_path, read_results):
