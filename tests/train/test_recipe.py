@@ -167,7 +167,7 @@ def test_settings_change_a_recipe(tmp_path):
         ("epochs=many", "epochs = 'many'"),
         ("loss.margn=0.3", "loss.margn"),
         ("epochs.loss=3", "epochs is a value"),
-        ("images_per_identity=5", "batch_size = 32"),
+        ("images_per_identity=5", "batch_size = 64"),
         ("optimizer=adam", "optimizer = 'adam'"),
         ("loss.scale_warmup=[8, 0.1]", "cross_entropy takes no scale_warmup"),
     ],
