@@ -82,7 +82,7 @@ def align_files(
         if any("/" in chip for chip in mixed):
             warnings.warn(
                 f"{len(mixed)} faces, such as {mixed[0]}, are of photographs that show several: each lies in the "
-                "folder of its photograph, whoever it is of. Sort them before you train on them.",
+                "folder of its photograph, whoever it is of. Sort them into another folder before you train on them.",
                 stacklevel=2,
             )
     claim(out, {"chips.csv": None, **dict(zip(chips.table["chip"], shown, strict=True))})
