@@ -15,6 +15,7 @@ from facelab.detect.detection import Which
 from facelab.device import resolve_device
 from facelab.errors import FacelabError, count
 from facelab.evaluate import contrast, sharpness
+from facelab.evaluate.estimate import FEW_IDENTITIES
 from facelab.files import check_claim, claim, write_json
 from facelab.models import Embedder
 from facelab.progress import progress_bar
@@ -149,6 +150,11 @@ def evaluate(
     raw, quality = _embed(chips, state.embedder(torch_device, flip=flip), show_progress)
     protocol.measure(outcome, Embedded(chips, raw, quality, listed, drawn), replicates=replicates, seed=seed)
 
+    if few := [e.identities for e in outcome.estimates.values() if e.few and e.identities]:
+        outcome.notes.append(
+            f"intervals that rest on fewer than {FEW_IDENTITIES} identities (here {min(few)}) are rough: a few people "
+            "may make all the errors, and a small set may hold none of them."
+        )
     columns, rows = outcome.table()
     people, epochs = count(len(state.identities), "identity", "identities"), count(state.recipe.epochs, "epoch")
     training = f"{state.recipe.loss.name}, {people}, {epochs}"

@@ -109,4 +109,5 @@ class StreamedPairs(AllPairs):
 
 def _around(value: float, interval: Estimate, n: int) -> Estimate:
     """Return a value with the interval of a part of the people, which always holds it; NaN stays NaN."""
-    return Estimate(value, float(np.minimum(interval.low, value)), float(np.maximum(interval.high, value)), n)
+    low, high = np.minimum(interval.low, value), np.maximum(interval.high, value)
+    return Estimate(value, float(low), float(high), n, interval.identities)

@@ -221,7 +221,8 @@ def _sections(
         ),
         Section(
             "How to read this",
-            f"One seed ({seed}), {facts['test_images']} test images, {facts['unseen_identities']} unseen people. "
+            f"One seed ({seed}), {facts['test_images']} test images, {facts['unseen_identities']} unseen people: "
+            "so few that the intervals are rough. "
             + (
                 "The AUC intervals of the two losses do not overlap, but one seed is still no proof. "
                 if apart
