@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.checks import check_values
+from facelab.evaluate.checks import array, check_values, number, seeded
 from facelab.evaluate.curve import Roc, check_pairs, curve_from_counts
 from facelab.evaluate.estimate import Estimate, wilson, wilson_ends
 from facelab.evaluate.scores import Scores
@@ -106,7 +106,7 @@ def bootstrap_interval(value: float, draws: np.ndarray, n: int, identities: int,
         identities: how many were drawn from (or photographs, where those were drawn).
         share: whether the value is a share: a rate, an accuracy, AUC, EER, a mean of those.
     """
-    draws = np.asarray(draws, dtype=np.float64)
+    value, draws = number(value, "value"), array(draws, np.float64, "draws")
     draws = draws[~np.isnan(draws)]
     if np.isnan(value) or len(draws) < 2:
         return Estimate(float(value), np.nan, np.nan, n, identities)
@@ -221,7 +221,7 @@ def mean_by_identity(
         raise FacelabError(f"value of image {row} is {values[row]:g}: a share lies in [0, 1]; else say share=False.")
     identities, codes = np.unique(labels, return_inverse=True)
     total, count = np.bincount(codes, values), np.bincount(codes)
-    blocks = draw_identities(len(identities), replicates, np.random.default_rng(seed))
+    blocks = draw_identities(len(identities), replicates, seeded(seed))
     draws = np.concatenate([(drawn @ total) / (drawn @ count) for drawn in blocks])
     if share or len(identities) < 2:
         return bootstrap_interval(values.mean(), draws, len(values), len(identities), share=share)

@@ -1,5 +1,6 @@
 """What the measures ask of their input: one value for each image, finite numbers, embeddings with a direction."""
 
+import operator
 from typing import Any
 
 import numpy as np
@@ -7,12 +8,43 @@ import numpy as np
 from facelab.errors import FacelabError
 
 
-def array(values: Any, dtype: type | None = None) -> np.ndarray:
-    """Return values as a NumPy array; also a tensor, wherever it lies and whatever hangs on it."""
+def array(values: Any, dtype: type | None = None, what: str = "values") -> np.ndarray:
+    """Return values as a NumPy array; also a tensor, wherever it lies and whatever hangs on it.
+
+    Raises:
+        FacelabError: they are not of the type asked for, or of several shapes.
+    """
     if hasattr(values, "detach"):
         values = values.detach().cpu()
         values = (values.float() if values.is_floating_point() and values.element_size() < 4 else values).numpy()
-    return np.asarray(values, dtype=dtype)
+    try:
+        return np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError) as error:
+        raise FacelabError(f"{what}: expected an array of numbers ({str(error).splitlines()[0]}).") from None
+
+
+def number(value: Any, what: str) -> float:
+    """Return a number as Python's float; the digits of a coarser one count as they are written, 0.1 as 0.1.
+
+    Raises:
+        FacelabError: it is not one number.
+    """
+    one = array(value, None, what)
+    if one.size != 1 or one.dtype.kind not in "fiu":
+        raise FacelabError(f"{what} = {value!r}: expected one number.")
+    return float(str(one.item() if one.dtype.itemsize > 4 or one.dtype.kind != "f" else one.ravel()[0]))
+
+
+def seeded(seed: Any, *more: int) -> np.random.Generator:
+    """Return a generator of random numbers; ``more`` tells several of one seed apart.
+
+    Raises:
+        FacelabError: the seed is not a whole number, 0 or more.
+    """
+    try:
+        return np.random.default_rng([operator.index(seed), *more] if more else operator.index(seed))
+    except (TypeError, ValueError):
+        raise FacelabError(f"seed = {seed!r}: expected a whole number, 0 or more.") from None
 
 
 def check_labels(labels: Any, what: str = "label of image") -> np.ndarray:
@@ -50,7 +82,7 @@ def unit(embeddings: np.ndarray) -> np.ndarray:
         FacelabError: not of shape (n, d), a value that is not finite, or an embedding of length 0; the message names
             the row.
     """
-    embeddings = array(embeddings, np.float64)
+    embeddings = array(embeddings, np.float64, "embeddings")
     if embeddings.ndim != 2:
         raise FacelabError(f"embeddings {embeddings.shape}: expected (n, d).")
     lengths = np.linalg.norm(embeddings, axis=1)
@@ -68,7 +100,7 @@ def check_embeddings(embeddings: np.ndarray, labels: np.ndarray) -> tuple[np.nda
     Raises:
         FacelabError: shapes that do not fit, or see :func:`unit` and :func:`check_labels`.
     """
-    embeddings, labels = array(embeddings, np.float64), check_labels(labels)
+    embeddings, labels = array(embeddings, np.float64, "embeddings"), check_labels(labels)
     if embeddings.ndim != 2 or labels.shape != embeddings.shape[:1]:
         raise FacelabError(f"embeddings {embeddings.shape} and labels {labels.shape}: expected (n, d) and (n,).")
     return unit(embeddings), labels
@@ -104,7 +136,7 @@ def check_values(labels: np.ndarray, **values: np.ndarray) -> tuple[np.ndarray, 
             message names it and its row.
     """
     labels = check_labels(labels)
-    arrays = {name: array(value, np.float64) for name, value in values.items()}
+    arrays = {name: array(value, np.float64, name) for name, value in values.items()}
     check_each(labels, of="images", **arrays)
     if not len(labels):
         raise FacelabError("no images: there is nothing to measure.")
@@ -113,7 +145,11 @@ def check_values(labels: np.ndarray, **values: np.ndarray) -> tuple[np.ndarray, 
     return labels, *arrays.values()
 
 
-def check_threshold(threshold: float) -> None:
-    """Raise a :class:`FacelabError` where no threshold could be chosen."""
-    if np.isnan(threshold):
+def check_threshold(threshold: Any) -> float:
+    """Return a threshold; raise a :class:`FacelabError` where none could be chosen."""
+    one = array(threshold, None, "threshold")
+    if one.size != 1 or one.dtype.kind not in "fiu":
+        raise FacelabError(f"threshold = {threshold!r}: expected one number.")
+    if np.isnan(one.item()):
         raise FacelabError("threshold NaN: choose one first, at a FAR that the pairs can show.")
+    return float(one.item())

@@ -7,7 +7,7 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import bootstrap_curves, share_interval
-from facelab.evaluate.checks import check_finite
+from facelab.evaluate.checks import array, check_finite, seeded
 from facelab.evaluate.curve import Roc, roc
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
@@ -82,7 +82,7 @@ def compare_by_identity(first: np.ndarray, second: np.ndarray) -> Comparison:
     Raises:
         FacelabError: shapes differ, fewer than two identities, or a value that is not finite.
     """
-    first, second = (np.asarray(x, dtype=np.float64) for x in (first, second))
+    first, second = (array(x, np.float64) for x in (first, second))
     if first.shape != second.shape or first.ndim != 2 or not len(first):
         raise FacelabError(f"first {first.shape}, second {second.shape}: expected (seeds, identities) for both.")
     d = first - second
@@ -186,7 +186,7 @@ def _share(value: float, crossed: tuple[float, float], n: int, identities: int) 
 
 
 def _draws(scores: Scores, measure: Callable[[Roc], np.ndarray], replicates: int, seed: int) -> np.ndarray:
-    curves = bootstrap_curves(scores, replicates, np.random.default_rng(seed))
+    curves = bootstrap_curves(scores, replicates, seeded(seed))
     return np.concatenate([measure(curve) for curve in curves])
 
 

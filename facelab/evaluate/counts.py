@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from facelab.evaluate.bootstrap import bootstrap_interval, codes, draw_identities, draws_variance, share_interval
+from facelab.evaluate.checks import seeded
 from facelab.evaluate.curve import accepted
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
@@ -79,7 +80,7 @@ class ErrorCounts:
 
     def draw_frr(self, replicates: int, seed: int) -> np.ndarray:
         """Draw identities, and return FRR of each draw, shape (replicates,)."""
-        blocks = draw_identities(len(self.genuine), replicates, np.random.default_rng(seed))
+        blocks = draw_identities(len(self.genuine), replicates, seeded(seed))
         return np.concatenate([self.frr_draws(drawn) for drawn in blocks])
 
 

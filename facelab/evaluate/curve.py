@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
+from facelab.evaluate.checks import number
 from facelab.evaluate.scores import Scores
 
 LARGEST = np.finfo(np.float64).max  # the threshold that accepts scores of +inf alone; +inf itself accepts nobody
@@ -168,6 +169,7 @@ def tar_at_far(curve: Roc, far: float, impostor_pairs: int | None = None) -> np.
     impostor_pairs = curve.impostor_pairs if impostor_pairs is None else impostor_pairs
     if impostor_pairs is None:
         raise FacelabError("tar_at_far: this curve does not know its number of impostor pairs; give impostor_pairs.")
+    far = number(far, "far")
     if false_accepts_allowed(far, impostor_pairs) == 0:
         return np.full(curve.tar.shape[:-1], np.nan)
     allowed = curve.far <= far * ROUNDING
@@ -187,6 +189,7 @@ def false_accepts_allowed(
     Raises:
         FacelabError: ``far`` outside (0, 1].
     """
+    far = number(far, "far")
     if not 0 < far <= 1:
         raise FacelabError(f"far={far}: it must lie in (0, 1].")
     allowed = int(far * ROUNDING * impostor_pairs)

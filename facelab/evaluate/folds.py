@@ -7,7 +7,7 @@ import numpy as np
 from facelab.data.pairs import consecutive_folds
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import share_interval
-from facelab.evaluate.checks import array, check_each, check_finite
+from facelab.evaluate.checks import check_each, check_finite, check_labels
 from facelab.evaluate.counts import mean_over_pairs
 from facelab.evaluate.curve import warn_of_distances
 from facelab.evaluate.estimate import Estimate
@@ -83,8 +83,10 @@ def fold_accuracy(scores: Scores, folds: np.ndarray | int = 10) -> FoldAccuracy:
             pairs.
     """
     values, genuine = scores.values, scores.genuine
-    folds = array(folds)
+    folds = check_labels(folds, "fold of pair")
     if folds.ndim == 0:
+        if folds.dtype.kind not in "iu" or folds < 2:
+            raise FacelabError(f"folds = {folds.item()!r}: give a number, at least 2, or the fold of each pair.")
         folds = consecutive_folds(len(scores), int(folds))
     check_each(values, of="pairs", folds=folds)
     names = np.unique(folds)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from facelab.evaluate.bootstrap import draw_identities, ratio_interval
-from facelab.evaluate.checks import check_each, check_embeddings, check_labels, check_threshold
+from facelab.evaluate.checks import check_each, check_embeddings, check_labels, check_threshold, seeded
 from facelab.evaluate.counts import ErrorCounts, disjoint_correction, pair_variance
 from facelab.evaluate.estimate import Estimate
 
@@ -122,11 +122,11 @@ def errors_by_group(
     embeddings, labels = check_embeddings(embeddings, labels)
     groups = check_labels(groups, "group of image")
     check_each(labels, groups=groups)
-    check_threshold(threshold)
+    threshold = check_threshold(threshold)
     identities, codes = np.unique(labels, return_inverse=True)
     names = np.unique(groups)
     known = [_count(embeddings[groups == name], codes[groups == name], threshold) for name in names]
-    blocks = draw_identities(len(identities), replicates, np.random.default_rng(seed))
+    blocks = draw_identities(len(identities), replicates, seeded(seed))
     drawn = [[counts.frr_draws(drawn[:, people]) for people, counts in known] for drawn in blocks]
     frr_draws = np.concatenate(drawn, axis=1)
     audited = []

@@ -8,7 +8,7 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import draw_identities, draws_variance, mean_by_identity, share_interval
-from facelab.evaluate.checks import check_embeddings, check_labels, unit
+from facelab.evaluate.checks import check_embeddings, check_labels, seeded, unit
 from facelab.evaluate.curve import ROUNDING, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate, wilson
 from facelab.evaluate.scores import Scores, pair_scores
@@ -245,8 +245,8 @@ class OpenSet:
             [
                 self._dir(far, unknown[:, stranger], known[:, person])
                 for unknown, known in zip(
-                    draw_identities(len(strangers), replicates, np.random.default_rng([seed, 0])),
-                    draw_identities(len(people), replicates, np.random.default_rng([seed, 1])),
+                    draw_identities(len(strangers), replicates, seeded(seed, 0)),
+                    draw_identities(len(people), replicates, seeded(seed, 1)),
                     strict=True,
                 )
             ]

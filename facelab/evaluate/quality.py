@@ -6,7 +6,7 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import bootstrap_interval, draw_identities
-from facelab.evaluate.checks import check_embeddings, check_threshold, check_values
+from facelab.evaluate.checks import check_embeddings, check_threshold, check_values, seeded
 from facelab.evaluate.estimate import Estimate
 
 _STEPS = 100  # of the curve; its area is exact to about 1 / steps squared
@@ -121,7 +121,7 @@ def error_versus_reject(
     """
     embeddings, labels = check_embeddings(embeddings, labels)
     labels, quality = check_values(labels, quality=quality)
-    check_threshold(threshold)
+    threshold = check_threshold(threshold)
     if not 0 < limit < 1:
         raise FacelabError(f"limit={limit}: it must lie in (0, 1).")
     identities, codes = np.unique(labels, return_inverse=True)
@@ -153,7 +153,7 @@ def error_versus_reject(
             return (errors[:, -1:] - avoided) / left, oracle
 
     frr, oracle = (curve[0] for curve in curves(np.ones((1, len(i)))))
-    blocks = draw_identities(len(identities), replicates, np.random.default_rng(seed))
+    blocks = draw_identities(len(identities), replicates, seeded(seed))
     drawn = [curves(counts[:, owner]) for counts in blocks]
     draws, best = (np.concatenate([part[side] for part in drawn]) for side in (0, 1))
     with np.errstate(invalid="ignore", divide="ignore"):  # no error to avoid: NaN

@@ -26,7 +26,10 @@ class Scores:
     second: np.ndarray
 
     def __post_init__(self):
-        object.__setattr__(self, "values", array(self.values))
+        values = array(self.values, None, "scores")
+        if values.dtype.kind != "f" or values.dtype.itemsize < 4:
+            values = array(values, np.float64, "scores")
+        object.__setattr__(self, "values", values)
         for side in ("first", "second"):
             object.__setattr__(self, side, check_labels(getattr(self, side), f"{side} identity of pair"))
         if self.values.ndim != 1 or not self.values.shape == self.first.shape == self.second.shape:
@@ -109,10 +112,12 @@ def listed_scores(embeddings: np.ndarray, labels: np.ndarray, first: np.ndarray,
         FacelabError: see :func:`facelab.evaluate.checks.check_embeddings`; or a pair points outside the embeddings.
     """
     embeddings, labels = check_embeddings(embeddings, labels)
-    first, second = array(first), array(second)
+    first, second = array(first, None, "first"), array(second, None, "second")
     if first.shape != second.shape or first.ndim != 1:
         raise FacelabError(f"first {first.shape} and second {second.shape}: expected two lists of the same length.")
     for rows in (first, second):
+        if rows.dtype.kind not in "iu" and len(rows):
+            raise FacelabError(f"pairs point to rows by whole numbers, not by {rows.dtype}.")
         outside = (rows < 0) | (rows >= len(embeddings))
         if outside.any():
             pair = outside.argmax()

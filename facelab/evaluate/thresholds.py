@@ -7,7 +7,7 @@ import numpy as np
 
 from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import share_interval
-from facelab.evaluate.checks import check_threshold
+from facelab.evaluate.checks import check_threshold, number
 from facelab.evaluate.counts import count_errors
 from facelab.evaluate.curve import LARGEST, accepted, check_pairs, false_accepts_allowed
 from facelab.evaluate.estimate import Estimate
@@ -89,7 +89,7 @@ def apply_threshold(scores: Scores, threshold: float) -> OperatingPoint:
     Raises:
         FacelabError: the threshold or a score is NaN, no genuine or no impostor pairs.
     """
-    check_threshold(threshold)
+    threshold = check_threshold(threshold)
     genuine = check_pairs(scores)
     passed = accepted(scores.values, threshold)
     n_genuine = int(np.count_nonzero(genuine))
@@ -113,8 +113,7 @@ def errors_at(scores: Scores, threshold: float, *, replicates: int = 2000, seed:
     Raises:
         FacelabError: see :func:`apply_threshold`.
     """
-    apply_threshold(scores, threshold)  # checks them
-    counts = count_errors(scores, threshold)
+    counts = count_errors(scores, apply_threshold(scores, threshold).threshold)
     return counts.far(), counts.frr(counts.draw_frr(replicates, seed))
 
 
@@ -169,7 +168,7 @@ def transfer_threshold(
     Raises:
         FacelabError: the first set has too few impostor pairs for ``far``, or see :func:`apply_threshold`.
     """
-    impostor_pairs = int(np.count_nonzero(~chosen_on.genuine))
+    far, impostor_pairs = number(far, "far"), int(np.count_nonzero(~chosen_on.genuine))
     if far * impostor_pairs < 1 - 1e-9:
         raise FacelabError(f"far={far:g}: {impostor_pairs} impostor pairs are too few to choose a threshold on.")
     chosen = operating_point(chosen_on, far)

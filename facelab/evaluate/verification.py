@@ -3,6 +3,7 @@
 import numpy as np
 
 from facelab.evaluate.bootstrap import bootstrap_curves, bootstrap_interval
+from facelab.evaluate.checks import array, number, seeded
 from facelab.evaluate.curve import Roc, auc, eer, false_accepts_allowed, roc, tar_at_far
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores, pair_scores
@@ -51,6 +52,7 @@ def verification_of_pairs(
         ``auc``, ``eer`` (n: all pairs) and ``tar_at_far_0.01`` and so on (n: genuine pairs). A FAR that is too low for
         the number of impostor pairs gives NaN, with a warning.
     """
+    fars = tuple(number(far, "far") for far in np.atleast_1d(array(fars, None, "fars")))
     point, genuine_pairs = roc(scores), int(np.count_nonzero(scores.genuine))
     measurable = [far for far in fars if false_accepts_allowed(far, len(scores) - genuine_pairs)]
 
@@ -58,7 +60,7 @@ def verification_of_pairs(
         values = {"auc": auc(curve), "eer": eer(curve)}
         return values | {f"tar_at_far_{far:g}": tar_at_far(curve, far) for far in measurable}
 
-    draws = [measure(curve) for curve in bootstrap_curves(scores, replicates, np.random.default_rng(seed))]
+    draws = [measure(curve) for curve in bootstrap_curves(scores, replicates, seeded(seed))]
     estimates = {f"tar_at_far_{far:g}": Estimate(np.nan, np.nan, np.nan, genuine_pairs) for far in fars}
     identities = len(np.union1d(scores.first, scores.second))
     for name, value in measure(point).items():
