@@ -8,7 +8,12 @@ experiment = "alignment"
 [settings]
 seeds = [0, 1]
 replicates = 100
-training.recipe = { size = 32, embedding_dim = 16, epochs = 1, batch_size = 10, learning_rate = 0.02 }
+training.recipe.backbone = "resnet18"
+training.recipe.size = 32
+training.recipe.embedding_dim = 16
+training.recipe.epochs = 1
+training.recipe.batch_size = 10
+training.recipe.learning_rate = 0.02
 
 [settings.faces.orl]
 photographs.identities = 5
@@ -32,7 +37,7 @@ closed_set = { identities = 9, images = 3, held_out = 6, ranges = { yaw = 0.1, p
 train_images = 2
 carry_over = { identities = 3, images = 2, seed = 900 }
 orl_identities = 4
-training.recipe = { size = 32, epochs = 1, batch_size = 4, learning_rate = 0.02 }
+training.recipe = { backbone = "resnet18", size = 32, epochs = 1, batch_size = 4, learning_rate = 0.02 }
 
 [settings.ablation.plain]
 title = "no augmentation"
