@@ -1,5 +1,20 @@
 """The errors that a user can mend. The command line prints them as one line, without a traceback."""
 
+import reprlib
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it, in one line: cut where it is long or deep, whoever wrote it."""
+    return _SHORT.repr(value)
+
+
+def cut(text: str) -> str:
+    """Return a name from a file as a message shows it: its beginning where it is long."""
+    return text if len(text) <= 100 else f"{text[:80]}..."
+
 
 class FacelabError(ValueError):
     """Bad input. The message names the value and the remedy."""

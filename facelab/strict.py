@@ -1,13 +1,14 @@
 """Settings that people write in files: every field known and checked, and one clear line for a wrong one."""
 
 import difflib
+import json
 import tomllib
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from facelab.errors import FacelabError
+from facelab.errors import FacelabError, cut, shown
 from facelab.files import read_text
 
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # of a model, of a dataclass in it
@@ -34,16 +35,14 @@ class Strict(BaseModel):
         except ValidationError as error:
             # A misspelt field is unknown and another one missing: the unknown one says more.
             first = min(error.errors(), key=lambda one: one["type"] not in _UNKNOWN)
-            source, field = source or cls.__name__.lower(), ".".join(map(str, first["loc"]))
+            source, field = source or cls.__name__.lower(), cut(".".join(map(str, first["loc"])))
             if first["type"] == "value_error":  # from a check of several fields; it names them
                 where = f"{source}: {field}" if field else source
                 raise FacelabError(f"{where}: {str(first['ctx']['error']).rstrip('.')}.") from error
             if first["type"] == "missing":
                 raise FacelabError(f"{source}: {field} is missing.") from error
             said = first["msg"].lower() + (_nearest(cls, first["loc"]) if first["type"] in _UNKNOWN else "")
-            value = repr(first["input"])
-            value = value if len(value) <= 80 else f"{value[:60]}..."
-            raise FacelabError(f"{source}: {field} = {value}: {said}.") from error
+            raise FacelabError(f"{source}: {field} = {shown(first['input'])}: {said}.") from error
 
 
 def _nearest(model: Any, place: tuple[str | int, ...]) -> str:
@@ -60,7 +59,12 @@ def read_toml(path: Path | str, remedy: str) -> dict[str, Any]:
     Raises:
         FacelabError: it cannot be read (the message ends with the remedy), or is not valid TOML.
     """
+    text = read_text(path, remedy)
     try:
-        return tomllib.loads(read_text(path, remedy))
-    except tomllib.TOMLDecodeError as error:
-        raise FacelabError(f"{path} is not valid TOML: {error}.") from error
+        values = tomllib.loads(text)
+        json.dumps(values, default=str)  # what is nested more deeply than can be read again ends here
+    except RecursionError as error:
+        raise FacelabError(f"{path} is nested too deeply.") from error
+    except ValueError as error:  # of the syntax, or a number of more digits than Python reads
+        raise FacelabError(f"{path} is not valid TOML: {str(error)[:300]}.") from error
+    return values

@@ -118,9 +118,7 @@ def readers() -> list[Reader]:
     rate = {"value": 0.01, "low": 0.0, "high": 0.02, "n": 100}
     point = {"threshold": 0.35, "asked": 0.01, "far": rate, "frr": rate}
     result = {"operating_point": point, "data": {"name": "a"}, "recipe": recipe.model_dump()}
-    toml = [
-        b'size = 64\nseed = 3\n[loss]\nname = "arcface"\nmargin = 0.3\nscale_warmup = [1, 0.5]\n[augmentation]\nflip = 0.5'
-    ]
+    toml = [b'size = 64\nseed = 3\n[loss]\nname = "arcface"\nscale_warmup = [1, 0.5]\n[augmentation]\nflip = 0.5']
     pairs = [b"2\t1\nAnn\t1\t2\nAnn\t1\tBo\t1\nBo\t1\t2\nBo\t2\tAnn\t2\n", b"Ann_0001.png Ann_0002.png 1\n"]
     provenance = dict.fromkeys(("command", "date", "device", "facelab", "torch"), "x")
     study = {"plan": {}, "values": {"auc": [1, None]}, "provenance": provenance, "not_finite": {"/values/auc/1": "nan"}}

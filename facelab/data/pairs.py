@@ -13,11 +13,12 @@ import pandas as pd
 from facelab.data.faceset import EncodedImages, FaceSet
 from facelab.data.images import SUFFIXES
 from facelab.data.unpickle import unpickle_lists
-from facelab.errors import FacelabError
+from facelab.errors import FacelabError, cut, shown
 from facelab.files import read_bytes, read_text
 
 FOLDS = 10  # of a list that does not say
 _MOST = 9  # digits of a number in a list
+_LONGEST = 8192  # letters of a line
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,10 +85,10 @@ class NamedPairs:
                 hits = next((rows[name] for name in called if name in rows), set())
                 if len(hits) != 1:
                     raise FacelabError(
-                        f"{self.path} line {self.lines[k]} names {called[0]}, which is not among the images of "
+                        f"{self.path} line {self.lines[k]} names {cut(called[0])}, which is not among the images of "
                         f"{faces.name!r}."
                         if not hits
-                        else f"{self.path} line {self.lines[k]} names {called[0]}, of which {faces.name!r} has "
+                        else f"{self.path} line {self.lines[k]} names {cut(called[0])}, of which {faces.name!r} has "
                         f"{len(hits)}: {' and '.join(faces.table['file'].iloc[sorted(hits)[:2]])}."
                     )
                 (found[k, side],) = hits
@@ -95,7 +96,7 @@ class NamedPairs:
         wrong = (who != "").all(axis=1) & ((who[:, 0] == who[:, 1]) != self.genuine)
         if wrong.any():
             k = int(wrong.argmax())
-            (one, *_), (two, *_) = self.names[k]
+            one, two = (cut(called[0]) for called in self.names[k])
             said = "one person" if self.genuine[k] else "two people"
             raise FacelabError(
                 f"{self.path} line {self.lines[k]} says that {one} and {two} show {said}, but {faces.name!r} has them "
@@ -170,6 +171,8 @@ def _pairs(
     """Yield line, names of both images, and kind of each pair: 0 for impostors, else 1 or the fold, from 1."""
     rest = iter(lines)
     for at, line in rest:
+        if len(line) > _LONGEST:
+            raise FacelabError(f"{path} line {at} is no pair: it has {len(line):,} letters.")
         match _words(line):
             case [name, one, two] if _is_number(one) and _is_number(two):
                 yield at, (_numbered(name, one), _numbered(name, two)), 1
@@ -183,10 +186,12 @@ def _pairs(
                     case [second, again] if again == kind:
                         yield at, (_file(one), _file(second)), int(kind)
                     case _:
-                        raise FacelabError(f"{path} line {at}: {one} has no next line that ends in {kind}, its pair's.")
+                        raise FacelabError(
+                            f"{path} line {at}: {cut(one)} has no next line that ends in {kind}, its pair's."
+                        )
             case _:
                 raise FacelabError(
-                    f"{path} line {at} is no pair: {line!r}; expected 'NAME 1 2' or 'NAME 1 OTHER 2' (LFW, RFW), "
+                    f"{path} line {at} is no pair: {shown(line)}; expected 'NAME 1 2' or 'NAME 1 OTHER 2' (LFW, RFW), "
                     "'FILE K' on two lines (CALFW, CPLFW), or 'FILE FILE 1'; LFW's have a first line such as '10 300'."
                 )
 
@@ -217,8 +222,8 @@ def _tails(file: str) -> Iterator[str]:
     """Yield the ends of a path, with and without the suffix: ``ann/1.jpg``, ``ann/1``, ``1.jpg``, ``1``."""
     stem, dot, suffix = file.rpartition(".")
     for whole in (file, stem) if f"{dot}{suffix}".lower() in SUFFIXES else (file,):
-        for cut in [0, *(match.end() for match in re.finditer("/", whole))]:
-            yield whole[cut:]
+        for start in [0, *(match.end() for match in re.finditer("/", whole))]:
+            yield whole[start:]
 
 
 def identities_of_pairs(faces: FaceSet, pairs: PairList) -> FaceSet:

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from facelab.data.images import to_rgb8
-from facelab.errors import FacelabError, ImageError
+from facelab.errors import FacelabError, ImageError, shown
 
 Which = Literal["largest", "middle", "all"]  # of the faces of a photograph
 _LARGEST = np.finfo(np.float32).max
@@ -53,7 +53,7 @@ class Detection:
             FacelabError: other keys, another number of coordinates, or a value that is not a finite number.
         """
         if not isinstance(values, Mapping) or set(values) - {"turn"} != {"box", "score", "landmarks"}:
-            keys = f"the keys {sorted(map(str, values))}" if isinstance(values, Mapping) else repr(values)
+            keys = f"the keys {shown(sorted(map(str, values)))}" if isinstance(values, Mapping) else shown(values)
             raise FacelabError(f"a detection has the keys box, score and landmarks; this one is {keys}.")
         landmarks = None if values["landmarks"] is None else _numbers(values, "landmarks", (5, 2)).astype(np.float32)
         box, score = _numbers(values, "box", (4,)).astype(np.float32), float(_numbers(values, "score", ()))
@@ -70,7 +70,7 @@ def _numbers(values: Mapping[str, Any], key: str, shape: tuple[int, ...]) -> np.
         array = np.array(None)
     if array.shape != shape or array.dtype.kind not in "iuf" or not (np.abs(array) < _LARGEST).all():  # nor is NaN
         what = f"finite numbers of shape {shape}" if shape else "one finite number"
-        raise FacelabError(f"the {key} of a detection is {values[key]!r}; expected {what}.")
+        raise FacelabError(f"the {key} of a detection is {shown(values[key])}; expected {what}.")
     return array.astype(np.float64)
 
 

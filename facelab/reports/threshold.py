@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from facelab.errors import FacelabError
+from facelab.errors import FacelabError, shown
 from facelab.evaluate import Estimate
 from facelab.files import read_json
 
@@ -49,17 +49,38 @@ def read_threshold(path: Path) -> Threshold:
     """
     values = read_json(path)
     point = values.get("operating_point", values) if isinstance(values, dict) else {}
-    threshold = point.get("threshold")
-    if not isinstance(threshold, int | float) or isinstance(threshold, bool):
+    threshold = point.get("threshold") if isinstance(point, dict) else None
+    if not _is_number(threshold):
         raise FacelabError(
             f'{path} holds no threshold: expected a results.json of a verification, or {{"threshold": 0.35}}.'
         )
-    far, frr = (
-        Estimate(**rate) if isinstance(rate, dict) and None not in rate.values() else None
-        for rate in (point.get("far"), point.get("frr"))
-    )
-    where = values.get("data", {}).get("name", "another set")
+    far, frr = (_rate(point.get(name)) for name in ("far", "frr"))
+    asked, recipe, data = point.get("asked"), values.get("recipe"), values.get("data")
+    where = data.get("name") if isinstance(data, dict) else None
+    for name, value, right in (
+        ("asked", asked, asked is None or (_is_number(asked) and 0 < asked <= 1)),
+        ("recipe", recipe, recipe is None or isinstance(recipe, dict)),
+        ("data", data, where is None or isinstance(where, str)),
+    ):
+        if not right:
+            raise FacelabError(f"{path}: {name} = {shown(value)} is not what facelab evaluate writes.")
     flip = values.get("flip", False if "recipe" in values else None)  # a report from before it was an option
     if flip not in (None, True, False):
-        raise FacelabError(f"{path}: flip = {flip!r}; expected true or false.")
-    return Threshold(float(threshold), point.get("asked"), where, far, frr, values.get("recipe"), flip)
+        raise FacelabError(f"{path}: flip = {shown(flip)}; expected true or false.")
+    return Threshold(float(threshold), asked, where or "another set", far, frr, recipe, flip)
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9  # nor NaN
+
+
+def _rate(values: Any) -> Estimate | None:
+    """Return a rate with its interval, where a file gives a whole one."""
+    if not isinstance(values, dict) or not all(_is_number(values.get(name)) for name in ("value", "low", "high", "n")):
+        return None
+    identities = values.get("identities")
+    return Estimate(
+        *(float(values[name]) for name in ("value", "low", "high")),
+        int(values["n"]),
+        int(identities) if _is_number(identities) else None,
+    )

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.files import atomic_write, facelab_home, package_folder
+from facelab.files import atomic_write, facelab_home, package_folder, read_bytes
 from facelab.progress import progress_bar
 
 CACHE_VERSION = 1
@@ -277,7 +277,8 @@ def _read_target(path: Path, vertices: int) -> np.ndarray:
 def _sample_mask(path: Path, uv: np.ndarray) -> np.ndarray:
     import cv2
 
-    image: Any = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    data = np.frombuffer(read_bytes(path), np.uint8)  # OpenCV takes no path that is not UTF-8
+    image: Any = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
     rows = np.clip(((1 - uv[:, 1]) * image.shape[0]).astype(int), 0, image.shape[0] - 1)
     columns = np.clip((uv[:, 0] * image.shape[1]).astype(int), 0, image.shape[1] - 1)
     return image[rows, columns].astype(np.float32) / 255

@@ -185,6 +185,8 @@ class Recipe(Strict):
         if (PRESETS / f"{path}.toml").is_file():
             path = PRESETS / f"{path}.toml"
         values = read_toml(path, f"Give a TOML file, or one of: {', '.join(presets())}.")
+        if not values and not settings:
+            raise FacelabError(f"{path} holds no field of a recipe; quick, the recipe to begin with, is a preset.")
         source = Path(path).name
         if settings:
             cls.parse(values, source=source)  # what is wrong in the file is said of the file
