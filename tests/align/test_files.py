@@ -1,6 +1,10 @@
 """``facelab align``: names and paths, detectors and methods, and faces that ``facelab detect`` has found already."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +12,11 @@ import pandas as pd
 import pytest
 from skimage import data
 
-from facelab.align import align_batch
+from facelab.align import align_batch, template
 from facelab.cli import app
 from facelab.data import FaceSet
 from facelab.data.images import read_image, write_image
-from facelab.detect import largest, make_detector
+from facelab.detect import Detection, largest, make_detector
 
 FACE = data.astronaut()[20:220, 130:330]
 BLANK = np.full((80, 60, 3), 128, np.uint8)
@@ -171,3 +175,26 @@ def test_images_are_named_by_file_or_by_number():
     table = pd.DataFrame({"identity": ["b", "a", "b"]})
     assert FaceSet("x", [FACE] * 3, table).files == ["b/1", "a/1", "b/2"]
     assert FaceSet("x", [FACE] * 3, table.assign(file=["p.png", "q.png", "r.png"])).files == ["p.png", "q.png", "r.png"]
+
+
+@pytest.mark.slow
+def test_killed_while_it_writes_it_goes_on_to_the_same_chips(orl, tmp_path):
+    """In the middle of its chips."""
+    for row in range(60):
+        name = "/".join(map(str, orl.table.iloc[row][["identity", "photo"]]))
+        write_image(tmp_path / "people" / f"{name}.png", orl[row][0])
+        face = Detection(np.array([10, 10, 80, 100], np.float32), 1.0, (template(92) + row % 7).astype(np.float32))
+        (tmp_path / "boxes" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "boxes" / f"{name}.json").write_text(json.dumps([face.to_dict()]))
+    arguments = ["align", tmp_path / "people", "--detections", tmp_path / "boxes", "--out"]
+    command = [sys.executable, "-m", "facelab", *map(str, arguments), str(tmp_path / "killed")]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        while process.poll() is None and len(list((tmp_path / "killed").rglob("*.png"))) < 20:
+            time.sleep(0.001)
+        process.kill()
+    for left in (tmp_path / "killed").rglob(".facelab-*"):
+        os.utime(left, (0, 0))  # as if some time had passed
+    for name in ("killed", "straight"):
+        assert run(*arguments, tmp_path / name) == 0
+    assert pictures(tmp_path / "killed") == pictures(tmp_path / "straight")
+    assert (tmp_path / "killed" / "chips.csv").read_bytes() == (tmp_path / "straight" / "chips.csv").read_bytes()
