@@ -1,7 +1,7 @@
 """How far an embedding moves when one factor of the image moves and all others stay."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +39,8 @@ def response(embed: Callable[[np.ndarray], np.ndarray], swept: "Sweep") -> Respo
         swept: from :func:`facelab.synth.vary.sweep`.
 
     Returns:
-        Angles with 95 % intervals from a bootstrap over the people.
+        Angles with 95 % intervals over the people, Student's, within 0 and pi. At the reference nobody moves, by
+        definition: 0 to 0.
 
     Raises:
         FacelabError: an embedding without direction.
@@ -49,7 +50,8 @@ def response(embed: Callable[[np.ndarray], np.ndarray], swept: "Sweep") -> Respo
     start = embeddings[:, swept.reference]
     angles = np.arccos(np.clip(np.einsum("pvd,pd->pv", embeddings, start), -1, 1))
     between = np.arccos(np.clip(start @ start.T, -1, 1))[np.triu_indices(people, k=1)]
-    moved = [mean_by_identity(angles[:, v], np.arange(people), share=False) for v in range(number)]
+    means = [mean_by_identity(angles[:, v], np.arange(people), share=False) for v in range(number)]
+    moved = [replace(mean, low=max(mean.low, 0.0), high=min(mean.high, np.pi)) for mean in means]
     return Response(swept.factor, swept.unit, swept.values, moved, float(between.mean()))
 
 
