@@ -84,4 +84,4 @@ def train(
         last = checkpoint.history[-1]
         summary = f"loss {last['loss']:.3f}, accuracy on the training images {last['accuracy']:.3f}"
         people = count(len(checkpoint.identities), "identity", "identities")
-        finish(errors, f"{people}, {count(last['epoch'], 'epoch')}: {summary}; written to {out}")
+        finish(errors, f"{people}, {count(int(last['epoch']), 'epoch')}: {summary}; written to {out}")

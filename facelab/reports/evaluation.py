@@ -196,7 +196,7 @@ def _open(data: Path | str, protocol: Verification | Identification | Folds, sho
     if named is None:
         return open_faces(data, pairs=isinstance(protocol, Folds), show_progress=show_progress)
     if find_source(str(data)).holds == "pairs":
-        raise FacelabError(f"--pairs: {data} holds a list of pairs of its own; leave the option out.")
+        raise FacelabError(f"--pairs: {data} has a list of its own; leave the option out.")
     opened = open_pictures([data], show_progress=show_progress)
     listed = named.among(opened.faces)
     if "" not in opened.faces.identities:

@@ -69,6 +69,8 @@ def test_errors_say_what_to_do(checkpoint, folder, orl, tmp_path, capsys, run):
     for k, size in enumerate((64, 80)):
         write_image(mixed / "ab"[k] / "1.png", cv2.resize(orl[0][0], (size, size)))
     (tmp_path / "t.json").write_text('{"threshold": "high"}')
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("s29 1 2\ns29 1 s30 1\n")
     cases = [
         ((tmp_path / "none.pt", "--data", folder), "there is no checkpoint"),
         ((tmp_path / "damaged.pt", "--data", folder), "damaged, or not a checkpoint"),
@@ -79,6 +81,13 @@ def test_errors_say_what_to_do(checkpoint, folder, orl, tmp_path, capsys, run):
         ((checkpoint, "--data", tmp_path / "x.bin"), "use --protocol 10fold"),
         ((checkpoint, "--data", tmp_path / "x.bin", "--protocol", "10fold"), "cannot read"),
         ((checkpoint, "--data", folder, "--threshold-from", tmp_path / "t.json"), "holds no threshold"),
+        ((checkpoint, "--data", folder, "--far", 0), "far=0: it must lie in (0, 1]"),
+        ((checkpoint, "--data", tmp_path / "x.bin", "--protocol", "10fold", "--pairs", pairs), "a list of its own"),
+        ((checkpoint, "--data", folder, "--protocol", "10fold", "--pairs", "none.txt"), "cannot read none.txt"),
+        (
+            (checkpoint, "--data", folder, "--protocol", "10fold", "--pairs", pairs, "--strangers-only"),
+            "--strangers-only cannot change a list of pairs",
+        ),
         ((checkpoint, "--data", folder, "--protocol", "10fold", "--threshold-from", "t"), "for the protocol verif"),
         (
             (checkpoint, "--data", folder, "--protocol", "10fold", "--far", 0.1),
