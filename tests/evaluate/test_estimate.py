@@ -21,3 +21,17 @@ from facelab.evaluate import Estimate
 )
 def test_sentence(estimate, options, sentence):
     assert estimate.sentence("TAR", **options) == sentence
+
+
+def test_few_identities_are_said_beside_the_number():
+    few, many = (Estimate(0.812, 0.74, 0.871, 1920, identities) for identities in (16, 30))
+    assert few.few
+    assert not many.few
+    start = "TAR is 81.2 %, 95 % interval 74.0 % to 87.1 %"
+    rough = "only 16 identities, so the interval is rough"
+    assert few.sentence("TAR", of="genuine pairs") == f"{start} (1,920 genuine pairs; {rough})"
+    assert few.sentence("TAR") == f"{start} ({rough})"
+    assert many.sentence("TAR", of="genuine pairs") == f"{start} (1,920 genuine pairs)"
+    assert few.as_dict()["identities"] == 16
+    assert "identities" not in Estimate(0.8, 0.7, 0.9, 10).as_dict()
+    assert few == Estimate(0.812, 0.74, 0.871, 1920)
