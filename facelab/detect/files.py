@@ -49,7 +49,7 @@ def detect_files(
     errors: list[ImageError] = []
     if isinstance(photos, FaceSet):
         named = {name: Path(name) for name in photos.files}
-        images: Iterable[np.ndarray | Path] = (image for image, _ in photos)
+        images: Iterable[np.ndarray | Path] = (photos[row][0] for row in range(len(photos)))
     else:
         named, errors = name_pictures(photos)
         images = named.values()
