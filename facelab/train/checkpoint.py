@@ -98,7 +98,7 @@ class Checkpoint:
         groups = self.optimizer.get("param_groups"), self.optimizer.get("state")
         if not (isinstance(groups[0], list) and len(groups[0]) == 2 and isinstance(groups[1], dict)):
             raise FacelabError("it has no state of an optimiser")
-        shapes = [tensor.shape for part in (network, loss) for tensor in part.parameters()]
+        shapes = [tensor.shape for tensor in (*self.recipe.freeze(network), *loss.parameters())]
         for number, kept in groups[1].items():
             for tensor in kept.values() if isinstance(kept, dict) and number in range(len(shapes)) else [None]:
                 fits = isinstance(tensor, Tensor) and (tensor.ndim == 0 or tensor.shape == shapes[number])

@@ -213,6 +213,20 @@ class Recipe(Strict):
         options: dict[str, Any] = {"size": self.size, "dropout": self.dropout, "pretrained": self.pretrained}
         return make_backbone(self.backbone, self.embedding_dim, **options)
 
+    def freeze(self, network: nn.Module) -> list[nn.Parameter]:
+        """Keep the frozen layers as they are, batch statistics too; return the parameters that are trained.
+
+        Raises:
+            FacelabError: there is no such layer; the message lists the upper ones.
+        """
+        for name in self.frozen:
+            try:
+                network.get_submodule(name).eval().requires_grad_(False)
+            except AttributeError as error:
+                layers = (layer for layer, _ in network.named_modules() if layer and layer.count(".") < 2)
+                raise FacelabError(f"frozen = {name!r}: there is no such layer, only {', '.join(layers)}.") from error
+        return [p for p in network.parameters() if p.requires_grad or not self.frozen]
+
     def build_loss(self, num_identities: int) -> Loss:
         """Return the loss for this many identities; its initial centres follow the global random state."""
         return self.loss.build(num_identities, self.embedding_dim)

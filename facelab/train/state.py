@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,6 @@ class Training:
         network = recipe.build_network().to(device)
         self.layout = _layout(network, device)
         self._plain = network.to(memory_format=self.layout).train()
-        _freeze(self._plain, recipe.frozen)
         self.loss = recipe.build_loss(len(state.identities)).to(device).train()
         self.optimizer = _optimizer(recipe, self._plain, self.loss)
         if state.network:
@@ -152,7 +151,7 @@ def _on_cpu(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def _optimizer(recipe: Recipe, network: nn.Module, loss: nn.Module) -> optim.Optimizer:
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in network.parameters() if p.requires_grad], "peak": recipe.learning_rate},
+        {"params": recipe.freeze(network), "peak": recipe.learning_rate},
         {"params": list(loss.parameters()), "peak": recipe.centre_learning_rate or recipe.learning_rate},
     ]
     if not any(group["params"] for group in groups):
@@ -276,20 +275,6 @@ def _take_weights(state: Checkpoint, start_from: Path | str) -> None:
 
 def _shapes(tensors: dict[str, Tensor]) -> dict[str, torch.Size]:
     return {name: tensor.shape for name, tensor in tensors.items()}
-
-
-def _freeze(network: nn.Module, frozen: Sequence[str]) -> None:
-    """Keep layers as they are, batch statistics too.
-
-    Raises:
-        FacelabError: there is no such layer; the message lists the upper ones.
-    """
-    for name in frozen:
-        try:
-            network.get_submodule(name).eval().requires_grad_(False)
-        except AttributeError as error:
-            layers = (layer for layer, _ in network.named_modules() if layer and layer.count(".") < 2)
-            raise FacelabError(f"frozen = {name!r}: there is no such layer, only {', '.join(layers)}.") from error
 
 
 def _imagenet_is_here(recipe: Recipe) -> bool:

@@ -152,7 +152,18 @@ def test_command(first, tmp_path, capsys):
     recipe.write_text(
         'backbone = "mobilefacenet"\nsize = 64\nembedding_dim = 8\nepochs = 1\nbatch_size = 6\nfrozen = ["0"]\n'
     )
-    arguments = ["train", recipe, "--data", tmp_path / "chips", "--out", tmp_path / "out", "--device", "cpu"]
+    arguments = [
+        "train",
+        recipe,
+        "--data",
+        tmp_path / "chips",
+        "--images",
+        "chips",
+        "--out",
+        tmp_path / "out",
+        "--device",
+        "cpu",
+    ]
     with pytest.raises(SystemExit) as stop:
         app([str(argument) for argument in (*arguments, "--start-from", path)])
     assert stop.value.code == 0
