@@ -61,7 +61,7 @@ def test_both_models_learn_to_name_and_to_verify(results, model):
     estimates = {"closed_set_accuracy": measured["closed_set_accuracy"], **measured["verification"]}
     assert set(estimates) == {"closed_set_accuracy", "auc", "eer", "tar_at_far_0.01"}
     for estimate in estimates.values():
-        assert set(estimate) == {"value", "low", "high", "n"}
+        assert set(estimate) == {"value", "low", "high", "n", "identities"}
         assert 0 <= estimate["low"] <= estimate["value"] <= estimate["high"] <= 1
     assert estimates["closed_set_accuracy"]["value"] > 0.7
     assert estimates["closed_set_accuracy"]["n"] == 90
