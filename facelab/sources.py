@@ -299,13 +299,13 @@ def are_chips(opened: Opened, images: Images = "auto") -> Verdict:
         images: what pictures of the user's own are; ``auto`` looks at them.
 
     Raises:
-        FacelabError: ``images`` contradicts the source; some pictures look aligned and others do not; or chips have
-            several sizes.
+        FacelabError: ``images`` is given for a source that is known; some pictures look aligned and others do not; or
+            chips have several sizes.
     """
     faces, source, own = opened.faces, opened.source, opened.source.holds == "either"
     if not own:
         verdict = Verdict(source.holds != "photographs", source.how)
-        if images not in ("auto", "chips" if verdict else "photographs"):
+        if images != "auto":
             raise FacelabError(
                 f"--images {images}: {source.name} holds {'aligned chips' if verdict else 'photographs'}; leave the "
                 "option out, which is for pictures of your own."

@@ -292,7 +292,7 @@ def test_every_verb_takes_a_folder_for_the_same(eight, tmp_path, capsys, monkeyp
 
 
 def test_what_is_known_is_not_asked(given):
-    for name, images in (("orl", "chips"), ("synthfaces-mini", "photographs")):
+    for name, images in (("orl", "chips"), ("orl", "photographs"), ("synthfaces-mini", "photographs")):
         with pytest.raises(FacelabError, match=rf"--images {images}: {name} holds .*leave the option out"):
             open_chips(name, images=images)
 
