@@ -68,10 +68,12 @@ def _remedy(error: OSError) -> str:
     if error.errno == errno.ENAMETOOLONG:
         return "Choose a shorter name."
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "Choose a folder in which you may write."
-    if error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR):
-        return "A file stands where a folder is needed, or a folder where the file goes: choose another name."
-    return "Choose another folder."
+        return "You may not write there: choose another folder."
+    if error.errno in (errno.ENOTDIR, errno.EEXIST):
+        return "A file stands where a folder is needed: choose another folder."
+    if error.errno == errno.EISDIR:
+        return "A folder stands where the file goes: choose another name."
+    return "Check the path, or choose another folder."
 
 
 def _lock(handle: int) -> bool:

@@ -169,7 +169,7 @@ def test_a_name_as_long_as_the_system_allows_can_be_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("x" * 300, "Choose a shorter name"), ("file/b.txt", "A file stands where"), ("folder", "or a folder where")],
+    [("x" * 300, "Choose a shorter name"), ("file/b.txt", "A file stands where"), ("folder", "A folder stands where")],
 )
 def test_the_remedy_fits_the_fault(tmp_path, name, remedy):
     (tmp_path / "file").touch()

@@ -72,7 +72,7 @@ class SynthRecipe:
     def __post_init__(self) -> None:
         for name, most in _MOST.items():
             if not 1 <= getattr(self, name) <= most:
-                raise FacelabError(f"SynthFaces: {name}={getattr(self, name)}; give 1 to {most:,}.")
+                raise FacelabError(f"SynthFaces: {name}={getattr(self, name)}; give 1 or more, {most:,} at most.")
         if not 0 <= self.held_out <= self.identities:
             raise FacelabError(
                 f"SynthFaces: held_out={self.held_out} of {self.identities} identities; choose 0 to {self.identities}."

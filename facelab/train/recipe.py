@@ -190,7 +190,7 @@ class Recipe(Strict):
         source = Path(path).name
         if settings:
             cls.parse(values, source=source)  # what is wrong in the file is said of the file
-            source += "".join(f" --set {setting}" for setting in settings)
+            source += "".join(f" --set {setting[:60]}" for setting in settings)
         for setting in settings:
             _change(values, setting)
         return cls.parse(values, source=source)
