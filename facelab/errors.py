@@ -31,5 +31,9 @@ def count(number: int, one: str, many: str = "") -> str:
     return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
+class FileNameError(FacelabError):
+    """A name that the file system does not take; files of other names can be written."""
+
+
 class ImageError(FacelabError):
     """A file that is missing or cannot be decoded as an image."""

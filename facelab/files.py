@@ -16,7 +16,7 @@ from io import BufferedReader
 from pathlib import Path, PurePath
 from typing import Any
 
-from facelab.errors import FacelabError
+from facelab.errors import FacelabError, FileNameError
 
 try:
     import fcntl
@@ -53,7 +53,8 @@ def atomic_write(path: Path | str) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        raise FacelabError(f"cannot write {path}: {error.strerror or error}. {_remedy(error)}") from error
+        kind = FileNameError if error.errno == errno.ENAMETOOLONG else FacelabError
+        raise kind(f"cannot write {path}: {error.strerror or error}. {_remedy(error)}") from error
     finally:
         if handle is not None:
             os.close(handle)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from facelab.align.chips import ChipReport, make_chips
 from facelab.align.warp import Method
@@ -16,7 +17,7 @@ from facelab.data.images import write_image
 from facelab.detect.detection import Detection, Which
 from facelab.detect.files import detections_file, read_detections
 from facelab.detect.registry import Detector
-from facelab.errors import FacelabError, count
+from facelab.errors import FacelabError, FileNameError, count
 from facelab.files import atomic_write, check_apart, check_claim, claim
 
 
@@ -70,14 +71,14 @@ def align_files(
             raise FacelabError(f"the chip would overwrite the photograph {taken}; choose another folder than {out}.")
         check_apart(out, {file: path for file, path in zip(faces.files, paths, strict=True) if path})
     check_claim(out, [*names, "chips.csv"])
-    named = FaceSet(faces.name, faces.images, faces.table.assign(chip=names))
+    named = FaceSet(faces.name, faces.images, faces.table.assign(chip=_column(names, faces.table.index)))
     chips, report = make_chips(
         named, found, size=size, method=method, missing=missing, which=which, show_progress=show_progress
     )
     path_of = dict(zip(names, paths, strict=True))
     shown = [path_of[name] for name in chips.table["chip"]]
     if "face" in chips.table:
-        chips.table["chip"] = _names(chips.files)
+        chips.table["chip"] = _column(_names(chips.files), chips.table.index)
         mixed = chips.table["chip"][chips.table["face"] > 0].tolist()
         if any("/" in chip for chip in mixed):
             warnings.warn(
@@ -86,11 +87,20 @@ def align_files(
                 stacklevel=2,
             )
     claim(out, {"chips.csv": None, **dict(zip(chips.table["chip"], shown, strict=True))})
+    written = []
     for row, name in enumerate(chips.table["chip"]):
-        write_image(out / name, chips[row][0])
+        try:
+            write_image(out / name, chips[row][0])
+            written.append(row)
+        except FileNameError as error:
+            errors.append(error)
     with atomic_write(out / "chips.csv") as path:
-        chips.table.to_csv(path, index=False)
+        chips.table.iloc[written].to_csv(path, index=False, errors="surrogateescape")  # names as they are
     return report, errors
+
+
+def _column(names: Sequence[str], index: pd.Index) -> pd.Series:
+    return pd.Series(names, index, dtype=object)  # pandas' own kind of text takes no name that is not UTF-8
 
 
 def _names(files: Sequence[str]) -> list[str]:

@@ -18,7 +18,7 @@ from facelab.data.faceset import FaceSet, ImageFiles
 from facelab.data.foreign import foreign
 from facelab.data.images import SUFFIXES, read_image
 from facelab.errors import FacelabError, ImageError
-from facelab.files import RECORD, outputs_in, read_text
+from facelab.files import RECORD, outputs_in, read_bytes
 from facelab.progress import progress_bar
 
 CHIPS = "chips.csv"  # what facelab align writes beside its chips: one row for each
@@ -91,15 +91,12 @@ def search(folder: Path) -> Found:
 
 
 def recorded_chips(folder: Path) -> set[str] | None:
-    """Return the chips that :func:`facelab.align.files.align_files` made in a folder; None if it made none there.
-
-    Raises:
-        FacelabError: the record is no text in UTF-8.
-    """
+    """Return the chips that :func:`facelab.align.files.align_files` made in a folder; None if it made none there."""
     path = folder / CHIPS
     if not path.is_file():
         return None
-    rows = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    text = read_bytes(path).decode("utf-8-sig", errors="surrogateescape")  # as names of files are
+    rows = csv.DictReader(io.StringIO(text, newline=""))
     if not {"chip", "landmarks"} <= set(rows.fieldnames or ()):
         return None  # somebody else's table
     return {row["chip"] for row in rows}

@@ -12,7 +12,7 @@ from facelab.data.folder import name_pictures
 from facelab.data.images import read_image, write_image
 from facelab.detect.detection import Detection
 from facelab.detect.registry import make_detector
-from facelab.errors import FacelabError, ImageError
+from facelab.errors import FacelabError, FileNameError, ImageError
 from facelab.files import atomic_write, check_apart, claim, read_json
 from facelab.progress import progress_bar
 
@@ -24,7 +24,7 @@ def detect_files(
     detector: str = "mtcnn",
     show_progress: bool = False,
     **options: Any,
-) -> tuple[dict[Path, int], list[ImageError]]:
+) -> tuple[dict[Path, int], list[FacelabError]]:
     """Detect faces in photographs and write ``out/NAME.json`` and ``out/NAME.png`` for each.
 
     The JSON file is a list of faces, see :meth:`facelab.detect.Detection.to_dict`, pixels of the upright picture, which
@@ -46,12 +46,13 @@ def detect_files(
             not make, see :func:`facelab.files.claim`.
     """
     by_file: dict[Path, Path] = {}
-    errors: list[ImageError] = []
+    errors: list[FacelabError] = []
     if isinstance(photos, FaceSet):
         named = {name: Path(name) for name in photos.files}
         images: Iterable[np.ndarray | Path] = (photos[row][0] for row in range(len(photos)))
     else:
-        named, errors = name_pictures(photos)
+        named, unread = name_pictures(photos)
+        errors.extend(unread)
         images = named.values()
     for name, path in named.items():
         file = detections_file(out, name)
@@ -76,7 +77,7 @@ def detect_files(
                     temporary.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
                 write_image(file.with_suffix(".png"), mark_faces(image, faces))
                 counts[path] = len(faces)
-            except ImageError as error:
+            except (ImageError, FileNameError) as error:
                 errors.append(error)
             bar.update()
     return counts, errors

@@ -70,4 +70,4 @@ def write_page(path: Path, title: str, sections: Sequence[Section], *, lead: str
         date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
     )
     with atomic_write(path) as temporary:
-        temporary.write_text(html, encoding="utf-8")
+        temporary.write_text(html, encoding="utf-8", errors="replace")

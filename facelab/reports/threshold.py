@@ -79,8 +79,6 @@ def _rate(values: Any) -> Estimate | None:
     if not isinstance(values, dict) or not all(_is_number(values.get(name)) for name in ("value", "low", "high", "n")):
         return None
     identities = values.get("identities")
-    return Estimate(
-        *(float(values[name]) for name in ("value", "low", "high")),
-        int(values["n"]),
-        int(identities) if _is_number(identities) else None,
-    )
+    low, high = float(values["low"]), float(values["high"])
+    people = int(identities) if _is_number(identities) else None
+    return Estimate(float(values["value"]), low, high, int(values["n"]), people)

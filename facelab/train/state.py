@@ -298,7 +298,7 @@ def cache_path(folder: str, name: str, recipe: Recipe, faces: FaceSet) -> Path:
 
 def _fingerprint(faces: FaceSet) -> str:
     """Identify a training set by its identities, its labels, and a sample of its pixels."""
-    digest = hashlib.sha256("\n".join(faces.identities).encode())
+    digest = hashlib.sha256("\n".join(faces.identities).encode(errors="surrogateescape"))
     digest.update(faces.labels.tobytes())
     for index in np.linspace(0, len(faces) - 1, num=min(len(faces), 64)).astype(int):
         digest.update(np.ascontiguousarray(faces[index][0]).tobytes())

@@ -13,10 +13,14 @@ import pytest
 from skimage import data
 
 from facelab.align import align_batch, template
+from facelab.align.files import align_files
 from facelab.cli import app
-from facelab.data import FaceSet
+from facelab.data import FaceSet, load_folder
+from facelab.data.folder import recorded_chips
 from facelab.data.images import read_image, write_image
 from facelab.detect import Detection, largest, make_detector
+from facelab.detect.files import detect_files
+from facelab.files import made
 
 FACE = data.astronaut()[20:220, 130:330]
 BLANK = np.full((80, 60, 3), 128, np.uint8)
@@ -161,6 +165,20 @@ def test_each_photograph_has_a_chip_of_its_own(tmp_path):
     assert sorted(table["file"]) == sorted(f"eileen/{name}" for name in photographs)
     assert set(pictures(tmp_path / "out")) == set(table["chip"])
     assert len(pictures(tmp_path / "out")) == 4
+
+
+def test_names_that_are_odd_do_not_stop_the_others(tmp_path):
+    """One that is not UTF-8 is written as it is; one that leaves no room for the suffix is left out, and said."""
+    people, boxes, chips = (tmp_path / name for name in ("people", "boxes", "chips"))
+    for name in (os.fsdecode(b"M\xfcller/a.png"), f"bo/{'x' * 251}.png", "bo/b.png"):
+        write_image(people / name, BLANK)
+    counts, errors = detect_files([people], boxes, detector="cascade")
+    assert len(counts) == 2
+    assert "Choose a shorter name" in str(errors[0])
+    faces, _ = load_folder(people)
+    report, errors = align_files(faces, chips, make_detector("cascade"), method="crop", missing="default")
+    assert (report.photographs, errors) == (3, [])
+    assert recorded_chips(chips) == set(pictures(chips)) == set(made(chips)) - {"chips.csv"}
 
 
 def test_the_users_own_table_is_never_replaced(people, tmp_path, capsys):
