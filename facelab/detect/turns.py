@@ -20,8 +20,8 @@ class QuarterTurns:
     best score is the highest; of equal ones, those of the fewest turns.
 
     Seen on every second photograph of ORL (200), in each of the four positions: with MTCNN the choice is always right;
-    one of five upright photographs is looked at again. CenterFace is never so sure, so each photograph is looked at
-    four times, and four of the 200 are turned wrongly.
+    one of five upright photographs is looked at again. Of a detector that is never so sure (one with other weights from
+    the table was tried), each photograph is looked at four times, and four of the 200 are turned wrongly.
 
     Boxes and landmarks are pixels of the picture as it was given. The landmarks keep their order on the upright face:
     the first one is the eye that is on the left when the face is upright. ``turn`` of a detection tells how many

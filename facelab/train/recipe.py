@@ -120,7 +120,7 @@ class Recipe(Strict):
     Example:
         >>> recipe = Recipe.from_toml("quick", ["loss.name=arcface", "loss.margin=0.3", "seed=1"])
         >>> recipe.loss.margin, recipe.loss.scale, recipe.epochs
-        (0.3, 64.0, 20)
+        (0.3, 64.0, 16)
     """
 
     loss: LossRecipe = LossRecipe()

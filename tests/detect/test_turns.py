@@ -40,7 +40,7 @@ def test_the_chip_of_a_turned_photograph_is_upright(orl, mtcnn, method, turns):
     chips, report = make_chips(lying, QuarterTurns(mtcnn), method=method)
     assert np.abs(chips[0][0].astype(int) - expected[0][0]).mean() < 1
     assert chips.table["turn"].tolist() == [-turns % 4]
-    assert str(report).endswith("1 faces turned")
+    assert str(report).endswith("1 face turned")
 
 
 class Scores:
