@@ -114,7 +114,7 @@ def read_pairs(path: Path | str, faces: FaceSet) -> PairList:
         faces: a set with the columns ``identity`` and ``file``, as :func:`facelab.data.load_folder` gives it.
 
     Raises:
-        FacelabError: see :func:`read_names` and :meth:`NamedPairs.among`.
+        FacelabError: see :func:`read_names`; or a picture is not in the set, or the set says otherwise who is on it.
     """
     return read_names(path).among(faces)
 

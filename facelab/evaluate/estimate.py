@@ -27,7 +27,7 @@ class Estimate:
 
     @property
     def few(self) -> bool:
-        """Whether the interval rests on fewer than 30 identities: then it is rough, and is to be called so."""
+        """True if the interval rests on fewer than 30 identities; then it is rough, and is to be called so."""
         return self.identities is not None and self.identities < FEW_IDENTITIES
 
     def as_dict(self) -> dict[str, float]:

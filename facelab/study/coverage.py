@@ -6,10 +6,11 @@ measure of :mod:`facelab.evaluate` that has an interval.
 
 import itertools
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from facelab.errors import FacelabError
 from facelab.evaluate.coverage import POPULATIONS, PROTOCOLS, simulate_intervals
 from facelab.study.experiment import Experiment, Job, Outcome, Run
 
@@ -48,12 +49,19 @@ class Simulate(Run):
 class Coverage(Experiment):
     """Every measure on data sets of each population and size."""
 
-    populations: Annotated[tuple[Literal[*POPULATIONS], ...], Field(min_length=1)]  # type: ignore[valid-type]
-    identities: tuple[Annotated[int, Field(ge=10)], ...] = Field(min_length=1)
+    populations: tuple[Literal[*POPULATIONS], ...] = Field(min_length=1)  # type: ignore[valid-type]
+    identities: tuple[int, ...] = Field(min_length=1)
     protocols: tuple[Literal[*PROTOCOLS], ...] = tuple(PROTOCOLS)  # type: ignore[valid-type]
     datasets: int = Field(300, ge=10)
     replicates: int = Field(200, ge=20, description="draws of identities for each interval")
     seed: int = 0
+
+    @field_validator("identities")
+    @classmethod
+    def _check_identities(cls, identities: tuple[int, ...]) -> tuple[int, ...]:
+        if few := [number for number in identities if number < 10]:
+            raise FacelabError(f"{few[0]} identities: give 10 or more")
+        return identities
 
     def runs(self) -> dict[str, Run]:
         return {
