@@ -289,3 +289,18 @@ def test_every_text_of_the_user_is_read_so(tmp_path):
     assert Recipe.from_toml(tmp_path / "recipe.toml").size == 64
     assert read_threshold(tmp_path / "threshold.json").value == 0.35
     assert read_detections(tmp_path / "faces.json") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"threshold": 1.1}, "is no cosine"),
+        ({"threshold": -3}, "is no cosine"),
+        ({"threshold": 0.3, "far": {"value": 5, "low": 0, "high": 9, "n": 3}}, "far = .* is not what"),
+    ],
+)
+def test_a_threshold_or_rate_that_cannot_be_one_is_refused(values, said, tmp_path):
+    """A distance, say, would call everybody different, and sound sure."""
+    write_json(tmp_path / "threshold.json", values)
+    with pytest.raises(FacelabError, match=said):
+        read_threshold(tmp_path / "threshold.json")

@@ -8,8 +8,8 @@ import numpy as np
 from facelab.data.faceset import FaceSet, ImageFiles
 from facelab.data.images import write_image
 from facelab.data.pairs import PairList
-from facelab.errors import FacelabError
-from facelab.files import atomic_write, check_apart, claim, facelab_home
+from facelab.errors import FacelabError, count
+from facelab.files import atomic_write, check_apart, claim, facelab_home, made
 from facelab.progress import progress_bar
 
 
@@ -43,13 +43,21 @@ def write_faces(faces: FaceSet, folder: Path | str, source: Path | str, *, show_
 
     Raises:
         FacelabError: an identity's name is no name of a folder, an image cannot be read, the images are read from the
-            folder itself, or a file of it is not facelab's own, see :func:`facelab.files.claim`.
+            folder itself, a file of it is not facelab's own, see :func:`facelab.files.claim`, or it holds pictures of
+            an earlier call that are not in this set.
     """
     folder, files = Path(folder), lfw_files(faces.table["identity"].tolist())
     source = Path(source) if Path(source).exists() else facelab_home() / source
     if isinstance(faces.images, ImageFiles):
         paths = [Path(faces.images.folder, faces.images.paths[row]) for row in faces.table.index]
         check_apart(folder, dict(zip(faces.files, paths, strict=True)))
+    new = set(files)
+    listed = made(folder).items()
+    if old := [name for name, origin in listed if origin and name not in new and (folder / name).exists()]:
+        raise FacelabError(
+            f"{folder} holds {count(len(old), 'picture')} of an earlier run that {faces.name} has not, such as "
+            f"{old[0]}: both would be read as one set. Delete that folder, or choose another one."
+        )
     claim(folder, dict.fromkeys(files, source))
     with progress_bar(f"write {faces.name}", len(faces), show_progress=show_progress) as bar:
         for row, file in enumerate(files):

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from facelab.align import align_batch
 from facelab.align.warp import Method
 from facelab.data import FaceSet
+from facelab.data.folder import find_images
 from facelab.detect import Detector, choose, make_detector
 from facelab.detect.detection import Which
 from facelab.errors import FacelabError, count
@@ -308,7 +309,8 @@ def _embedded(
     finds = getattr(finder, "title", type(finder).__name__), method, which
     key = [name, GENERATOR, embedder.flip, *(finds if source.holds in ("photographs", "either") else ())]
     if source.fits:  # a path: the files are part of the key
-        files = [Path(name)] if Path(name).is_file() else sorted(Path(name).rglob("*"))
+        # Pictures may lie behind links, which only the reader of folders follows.
+        files = [Path(name)] if Path(name).is_file() else sorted({*Path(name).rglob("*"), *find_images(name)})
         key += [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
     digest = hashlib.sha256(f"{network_sha256(checkpoint)}{key}".encode()).hexdigest()
     path = facelab_home() / "calibration" / f"{digest[:16]}.npz"

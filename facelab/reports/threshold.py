@@ -54,10 +54,17 @@ def read_threshold(path: Path) -> Threshold:
         raise FacelabError(
             f'{path} holds no threshold: expected a results.json of a verification, or {{"threshold": 0.35}}.'
         )
+    if abs(threshold) > 1 + 1e-6:
+        raise FacelabError(
+            f"{path}: threshold = {threshold:g} is no cosine, which lies in [-1, 1]; a distance d between embeddings "
+            "of length one stands for the cosine 1 - d * d / 2."
+        )
     far, frr = (_rate(point.get(name)) for name in ("far", "frr"))
     asked, recipe, data = point.get("asked"), values.get("recipe"), values.get("data")
     where = data.get("name") if isinstance(data, dict) else None
     for name, value, right in (
+        ("far", point.get("far"), far is None or all(0 <= rate <= 1 for rate in (far.value, far.low, far.high))),
+        ("frr", point.get("frr"), frr is None or all(0 <= rate <= 1 for rate in (frr.value, frr.low, frr.high))),
         ("asked", asked, asked is None or (_is_number(asked) and 0 < asked <= 1)),
         ("recipe", recipe, recipe is None or isinstance(recipe, dict)),
         ("data", data, where is None or isinstance(where, str)),

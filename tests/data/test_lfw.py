@@ -1,6 +1,7 @@
 """Writing sets and lists of pairs as LFW has them: what is written reads back as it was."""
 
 import pickle
+import shutil
 
 import cv2
 import numpy as np
@@ -103,3 +104,15 @@ def test_names_that_are_no_folders_and_files_of_the_user(people, tmp_path):
     (tmp_path / "mine.txt").write_text("notes")
     assert run("pairs", people, "--out", tmp_path / "mine.txt", "--folds", 2) == 2
     assert (tmp_path / "mine.txt").read_text() == "notes"
+
+
+def test_pictures_of_an_earlier_conversion_are_not_mixed_with_others(people, tmp_path, capsys):
+    """Of a person who has withdrawn, say: both would be read as one set."""
+    assert run("convert", people, "--out", tmp_path / "lfw") == 0
+    shutil.rmtree(people / "bob")
+    assert run("convert", people, "--out", tmp_path / "lfw") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "holds 3 pictures of an earlier run that people has not, such as bob/bob_0001.png" in said
+    shutil.rmtree(tmp_path / "lfw")
+    assert run("convert", people, "--out", tmp_path / "lfw") == 0
+    assert not (tmp_path / "lfw" / "bob").exists()

@@ -95,8 +95,17 @@ def test_every_step_is_the_one_of_the_package(checkpoint, people, photographs, o
     assert swapped.score == pytest.approx(outcome.score, abs=1e-6)
 
 
-def test_the_second_call_opens_no_faces_and_another_set_is_measured_anew(checkpoint, people, photographs, monkeypatch):
+@pytest.mark.parametrize("linked", [False, True])
+def test_the_second_call_opens_no_faces_and_another_set_is_measured_anew(
+    checkpoint, people, photographs, monkeypatch, tmp_path, linked
+):
     options = {"far": 0.05, "device": "cpu", "images": "chips"}
+    person = people / "p00"
+    if linked:
+        for folder in people.iterdir():
+            (tmp_path / "links").mkdir(exist_ok=True)
+            (tmp_path / "links" / folder.name).symlink_to(folder)
+        people = tmp_path / "links"
     expected = compare(checkpoint, *photographs, calibrate_on=str(people), **options)
 
     def closed(*_, **__):
@@ -105,7 +114,7 @@ def test_the_second_call_opens_no_faces_and_another_set_is_measured_anew(checkpo
     monkeypatch.setattr("facelab.reports.compare.open_chips", closed)
     assert compare(checkpoint, *photographs, calibrate_on=str(people), **options).threshold == expected.threshold
     assert compare(checkpoint, *photographs, calibrate_on=str(people), **options | {"far": 0.2}).threshold.asked == 0.2
-    write_image(people / "p00" / "0.png", np.zeros((32, 32, 3), np.uint8))  # the content of the set is part of its name
+    write_image(person / "0.png", np.zeros((32, 32, 3), np.uint8))  # the content of the set is part of its name
     with pytest.raises(AssertionError, match="opened"):
         compare(checkpoint, *photographs, calibrate_on=str(people), **options)
 
@@ -139,7 +148,7 @@ def test_a_threshold_of_an_evaluation(checkpoint, photographs, tmp_path):
     path.write_text(json.dumps(results))
     with pytest.raises(FacelabError, match="chosen for a network of another recipe"):
         compare(checkpoint, *photographs, threshold_from=path, device="cpu")
-    path.write_text('{"threshold": 1.5}')
+    path.write_text('{"threshold": 1.0}')
     outcome = compare(checkpoint, *photographs, threshold_from=path, images="chips", device="cpu")
     assert outcome.decision().startswith("different people: cosine ")
     assert outcome.sentences()[0] == "The threshold was chosen on another set."
