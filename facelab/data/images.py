@@ -93,13 +93,16 @@ def decode_image(data: bytes) -> tuple[np.ndarray, int]:
     pictures = 1 if picture.format in ("JPEG", "MPO") else getattr(picture, "n_frames", 1)
     cut = picture.mode == "RGB" and any(";16" in str(tile.args) for tile in picture.tile)  # to 8 of 16 bits
     if cut or picture.mode == "LAB":
-        return _decode_as_opencv(data), pictures
+        return _decode_as_opencv(data, picture.info.get("transparency")), pictures
     if picture.mode == "I" and picture.format == "PPM":
         return to_rgb8(np.asarray(picture).astype(np.uint16)), pictures
+    # Pillow turns a grey TIFF whose zero is white round where it has 8 bits, and no deeper one.
+    negative = picture.format == "TIFF" and picture.mode not in _MODES and picture.tag_v2.get(262) == 0
     picture.load()  # damaged pixels are told once: the next call would give black ones
     with contextlib.suppress(Exception):  # EXIF that is damaged turns nothing
         ImageOps.exif_transpose(picture, in_place=True)
-    return to_rgb8(picture), pictures
+    image = to_rgb8(picture)
+    return 255 - image if negative else image, pictures
 
 
 def _open(data: bytes) -> Any:
@@ -135,13 +138,20 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _decode_as_opencv(data: bytes) -> np.ndarray:
-    """Decode what Pillow does not know or cannot give whole: colours of 16 bits, of 32 bits (TIFF), Lab."""
+def _decode_as_opencv(data: bytes, clear: tuple[int, ...] | None = None) -> np.ndarray:
+    """Decode what Pillow does not know or cannot give whole: colours of 16 bits, of 32 bits (TIFF), Lab.
+
+    Args:
+        data: the file.
+        clear: the colour that a PNG declares transparent, (red, green, blue), which OpenCV shows.
+    """
     import cv2
 
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_ANYDEPTH | cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError("no picture that OpenCV knows")
+    if clear:
+        image[(image == np.array(clear[::-1])).all(axis=2)] = np.iinfo(image.dtype).max
     return to_rgb8(image, channels="bgr")
 
 
@@ -253,7 +263,8 @@ def _array(image: "np.ndarray | Image.Image") -> np.ndarray:
     if picture.mode in _MODES:
         return np.array(picture.convert("RGBA" if "transparency" in picture.info else _MODES[picture.mode]))
     if picture.mode.startswith("I;16"):  # of either order of bytes
-        return np.asarray(picture).astype(np.uint16)
+        values = np.asarray(picture).astype(np.uint16)
+        return np.where(values == picture.info.get("transparency", -1), np.uint16(65535), values)
     if picture.mode in ("I", "F"):
         return np.array(picture)
     raise ImageError(f"a picture of Pillow's mode {picture.mode}: convert it to RGB first.")

@@ -361,3 +361,25 @@ def test_names_that_are_not_utf_8_are_read_and_written(tmp_path):
     path = tmp_path / os.fsdecode(b"M\xfcller.png")
     write_image(path, RGB)
     np.testing.assert_array_equal(read_image(path), RGB)
+
+
+def test_grey_whose_zero_is_white_is_turned_round_at_every_depth(tmp_path):
+    for values in (np.full((3, 4), 200, np.uint8), np.full((3, 4), 200 * 257, np.uint16)):
+        Image.fromarray(values).save(tmp_path / "a.tif", tiffinfo={262: 0})
+        # Pillow writes the tag and turns 8 bits round, but leaves the values of 16.
+        expected = 200 if values.dtype == np.uint8 else 55
+        assert (read_image(tmp_path / "a.tif") == expected).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_the_transparent_colour_of_a_png_of_16_bits_becomes_white(tmp_path, channels):
+    values = np.full((3, 4, channels), 100 * 257, np.uint16)
+    values[0] = 40 * 257
+    data = cv2.imencode(".png", values)[1].tobytes()
+    chunk = b"tRNS" + struct.pack(">H", 40 * 257) * channels
+    (tmp_path / "a.png").write_bytes(
+        data[:33] + struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+    )
+    image = read_image(tmp_path / "a.png")
+    assert (image[0] == 255).all()
+    assert (image[1:] == 100).all()
