@@ -91,15 +91,22 @@ def search(folder: Path) -> Found:
 
 
 def recorded_chips(folder: Path) -> set[str] | None:
-    """Return the chips that :func:`facelab.align.files.align_files` made in a folder; None if it made none there."""
+    """Return the chips that :func:`facelab.align.files.align_files` made in a folder; None if it made none there.
+
+    Raises:
+        FacelabError: the record is no table.
+    """
     path = folder / CHIPS
     if not path.is_file():
         return None
     text = read_bytes(path).decode("utf-8-sig", errors="surrogateescape")  # as names of files are
     rows = csv.DictReader(io.StringIO(text, newline=""))
-    if not {"chip", "landmarks"} <= set(rows.fieldnames or ()):
-        return None  # somebody else's table
-    return {row["chip"] for row in rows}
+    try:
+        if not {"chip", "landmarks"} <= set(rows.fieldnames or ()):
+            return None  # somebody else's table
+        return {row["chip"] for row in rows}
+    except csv.Error as error:
+        raise FacelabError(f"{path} is damaged: {error}. Align the photographs again to an empty folder.") from error
 
 
 def _walk(folder: str, within: str, above: tuple[str, ...], chips: set[str], found: Found) -> None:

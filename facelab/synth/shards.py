@@ -179,6 +179,11 @@ def claim(store: Store, recipe: ShardRecipe) -> None:
     if found is None:
         if any(name.startswith("shard-") for name in store.names()):
             raise FacelabError(f"{store.address} holds shards but no recipe.json; choose another folder.")
+        if others := [name for name in store.names() if not name.startswith(".")]:
+            raise FacelabError(
+                f"{store.address} holds other files, such as {others[0]}: with shards beside them it would be "
+                "read as rendered faces alone. Choose another folder."
+            )
         store.write("recipe.json", json.dumps(wanted, indent=1).encode())
         return
     if found != wanted:

@@ -169,3 +169,10 @@ def test_names_need_not_be_utf8(tmp_path):
     assert not errors
     assert [os.fsencode(name) for name in faces.identities] == [b"J\xf6rg"]
     assert faces[0][0].shape == IMAGE.shape
+
+
+def test_a_damaged_record_of_chips_is_one_line(tmp_path):
+    write_image(tmp_path / "ada" / "1.png", IMAGE)
+    (tmp_path / "chips.csv").write_text("chip,landmarks\n" + "x" * 200_000)
+    with pytest.raises(FacelabError, match=r"chips\.csv is damaged: field larger"):
+        load_folder(tmp_path)

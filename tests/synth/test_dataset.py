@@ -138,6 +138,14 @@ def test_zero_is_refused_with_its_name(name):
         SynthRecipe(**({"identities": 2, "images": 2} | {name: 0}))
 
 
+def test_nothing_is_rendered_among_the_users_photographs(small_recipe, tmp_path):
+    """The folder would be read as rendered faces from then on, and the photographs would be gone from every verb."""
+    (tmp_path / "ada").mkdir()
+    with pytest.raises(FacelabError, match="holds other files, such as ada"):
+        make(small_recipe, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["ada"]
+
+
 def test_read_only_folder_is_a_clear_error(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FacelabError, match=r"cannot write .*choose another folder"):
