@@ -143,7 +143,7 @@ def _decode_as_opencv(data: bytes, clear: tuple[int, ...] | None = None) -> np.n
 
     Args:
         data: the file.
-        clear: the colour that a PNG declares transparent, (red, green, blue), which OpenCV shows.
+        clear: the colour of 16 bits that a PNG declares transparent, (red, green, blue); OpenCV shows it.
     """
     import cv2
 
@@ -151,7 +151,7 @@ def _decode_as_opencv(data: bytes, clear: tuple[int, ...] | None = None) -> np.n
     if image is None:
         raise ValueError("no picture that OpenCV knows")
     if clear:
-        image[(image == np.array(clear[::-1])).all(axis=2)] = np.iinfo(image.dtype).max
+        image[(image == np.array(clear[::-1])).all(axis=2)] = 65535
     return to_rgb8(image, channels="bgr")
 
 
