@@ -50,12 +50,15 @@ class Detection:
         """Return the face that :meth:`to_dict` wrote.
 
         Raises:
-            FacelabError: other keys, another number of coordinates, or a value that is not a finite number.
+            FacelabError: other keys, another number of coordinates, a value that is not a finite number, or landmarks
+                that are one point.
         """
         if not isinstance(values, Mapping) or set(values) - {"turn"} != {"box", "score", "landmarks"}:
             keys = f"the keys {shown(sorted(map(str, values)))}" if isinstance(values, Mapping) else shown(values)
             raise FacelabError(f"a detection has the keys box, score and landmarks; this one is {keys}.")
         landmarks = None if values["landmarks"] is None else _numbers(values, "landmarks", (5, 2)).astype(np.float32)
+        if landmarks is not None and not np.ptp(landmarks, axis=0).any():
+            raise FacelabError(f"the landmarks of a detection are one point: {landmarks[0].tolist()}.")
         box, score = _numbers(values, "box", (4,)).astype(np.float32), float(_numbers(values, "score", ()))
         turn = values.get("turn", 0)
         if turn not in (0, 1, 2, 3) or isinstance(turn, bool | float):

@@ -33,7 +33,7 @@ def test_json_and_back_is_exact(landmarks):
             assert back.landmarks is None
 
 
-GOOD = {"box": [0, 1, 2, 3], "score": 0.5, "landmarks": [[0, 1]] * 5}
+GOOD = {"box": [0, 1, 2, 3], "score": 0.5, "landmarks": [[0, 1], [2, 1], [1, 2], [0, 3], [2, 3]]}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,7 @@ GOOD = {"box": [0, 1, 2, 3], "score": 0.5, "landmarks": [[0, 1]] * 5}
         (GOOD | {"landmarks": [[0, 1]] * 4}, r"landmarks of a detection .*\(5, 2\)"),
         (GOOD | {"landmarks": [[0, 1]] * 4 + [[0]]}, "landmarks of a detection"),
         (GOOD | {"landmarks": [["0", "1"]] * 5}, "landmarks of a detection"),
+        (GOOD | {"landmarks": [[0, 1]] * 5}, r"landmarks of a detection are one point: \[0.0, 1.0\]"),
     ],
 )
 def test_what_is_no_detection_is_one_clear_line(wrong, message):
