@@ -1,5 +1,6 @@
 """Lists of pairs that others published (LFW, CALFW, CPLFW, RFW, XQLFW), and the ``.bin`` sets of InsightFace."""
 
+import pickle
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -272,7 +273,8 @@ def load_bin(path: Path | str, folds: int = 10) -> tuple[FaceSet, PairList]:
         images, labels = unpickle_lists(data)
         files, same = _encoded(images), np.array([_is_genuine(label) for label in labels], bool)
     except Exception as error:  # what a damaged pickle raises is without end: EOFError, KeyError, ...
-        reason = str(error).rstrip(".") or type(error).__name__
+        known = isinstance(error, pickle.UnpicklingError | FacelabError) and str(error)
+        reason = str(error).rstrip(".") if known else f"it is damaged, or no pickle ({type(error).__name__})"
         raise FacelabError(f"{path} is no verification set of InsightFace: {reason}.") from error
     if len(files) != 2 * len(same) or not len(same):
         raise FacelabError(f"{path} holds {len(files)} images for {len(same)} pairs; each pair needs two.")

@@ -60,6 +60,10 @@ class Detection:
         if landmarks is not None and not np.ptp(landmarks, axis=0).any():
             raise FacelabError(f"the landmarks of a detection are one point: {landmarks[0].tolist()}.")
         box, score = _numbers(values, "box", (4,)).astype(np.float32), float(_numbers(values, "score", ()))
+        if not (box[:2] < box[2:]).all():
+            raise FacelabError(f"the box of a detection is {shown(values['box'])}; expected x0 < x1 and y0 < y1.")
+        if not 0 <= score <= 1:
+            raise FacelabError(f"the score of a detection is {score:g}; expected a number from 0 to 1.")
         turn = values.get("turn", 0)
         if turn not in (0, 1, 2, 3) or isinstance(turn, bool | float):
             raise FacelabError(f"the turn of a detection is {turn!r}; expected 0, 1, 2 or 3 quarters.")

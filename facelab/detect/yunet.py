@@ -53,7 +53,9 @@ class YuNet(SingleImageDetector):
                 f"YuNet's model is not at {path}. If you are online, fetch it once (230 kB, MIT licence): "
                 "python -m facelab.detect.yunet. Or give the file to facelab detect: --model PATH."
             )
-        data = np.frombuffer(check_sha256(path, SHA256), np.uint8)
+        given = "Give --model the file that python -m facelab.detect.yunet fetches."
+        remedy = given if model is not None else "Delete it, and fetch it again: python -m facelab.detect.yunet."
+        data = np.frombuffer(check_sha256(path, SHA256, remedy), np.uint8)
         self._detector = cv2.FaceDetectorYN.create(
             "onnx", data, np.empty(0, np.uint8), (320, 320), threshold, OVERLAP, 5000
         )

@@ -31,6 +31,8 @@ def epoch_order(recipe: Recipe, labels: np.ndarray, epoch: int) -> np.ndarray:
     random, k = np.random.default_rng((recipe.seed, epoch)), recipe.images_per_identity or 1
     order = random.permutation(len(labels))
     if k > 1:
+        if np.bincount(labels).max() < 2:
+            raise FacelabError(f"images_per_identity = {k}: no identity has two images, so nothing tells who is alike.")
         order = _groups(order, labels, k, random).ravel()
     size = min(recipe.batch_size, len(order))
     if size < 2 * k:

@@ -23,7 +23,8 @@ ROOT = Path(__file__).parents[2]
 def test_json_and_back_is_exact(landmarks):
     generator = np.random.default_rng(0)
     for _ in range(50):
-        box, points = generator.normal(0, 500, 4).astype(np.float32), generator.normal(0, 500, (5, 2))
+        box = np.sort(generator.normal(0, 500, (2, 2)), axis=0).ravel().astype(np.float32)
+        points = generator.normal(0, 500, (5, 2))
         face = Detection(box, float(generator.random()), points.astype(np.float32) if landmarks else None)
         back = Detection.from_dict(json.loads(json.dumps(face.to_dict())))
         assert (back.box.dtype, back.box.tobytes(), back.score) == (np.float32, face.box.tobytes(), face.score)
@@ -47,6 +48,8 @@ GOOD = {"box": [0, 1, 2, 3], "score": 0.5, "landmarks": [[0, 1], [2, 1], [1, 2],
         (GOOD | {"box": [0, 1, 2, 1e300]}, "box of a detection"),
         (GOOD | {"box": "0 1 2 3"}, "box of a detection"),
         (GOOD | {"box": None}, "box of a detection"),
+        (GOOD | {"box": [2, 1, 0, 3]}, r"the box of a detection is \[2, 1, 0, 3\]; expected x0 < x1"),
+        (GOOD | {"score": 7}, "the score of a detection is 7; expected a number from 0 to 1"),
         (GOOD | {"score": [0.5]}, "the score of a detection is .*one finite number"),
         (GOOD | {"score": True}, "score of a detection"),
         (GOOD | {"score": float("inf")}, "score of a detection"),

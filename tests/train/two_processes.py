@@ -109,9 +109,11 @@ def main(folder: Path) -> None:
     torch.set_num_threads(1)
     with processes.joined(torch.device("cpu")):
         found = {"partial_fc": {name: partial(name) for name in PARTIAL_LOSSES}}
-        positions = FaceSet("positions", np.arange(32, dtype=np.uint8).reshape(32, 1, 1, 1), chips().table)
+        pixels = np.arange(32, dtype=np.uint8).repeat(3).reshape(32, 1, 1, 3)
+        positions = FaceSet("positions", pixels, chips().table)
         found["positions"] = [
-            chip.flatten().tolist() for chip, _ in load_batches(recipe("arcface"), positions, 0, torch.device("cpu"))
+            chip.flatten()[::3].tolist()
+            for chip, _ in load_batches(recipe("arcface"), positions, 0, torch.device("cpu"))
         ]
         for name in TRAININGS:
             state = fit(recipe(name), chips(), device="cpu", checkpoint=folder / f"{name}.pt", checkpoint_seconds=1e9)
