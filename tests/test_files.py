@@ -137,7 +137,7 @@ def test_only_what_facelab_made_is_removed_and_only_in_the_folder(tmp_path):
     assert (tmp_path / "b.json").exists()
 
 
-@pytest.mark.parametrize("name", ["../a.png", "ada/../../a.png", "/tmp/a.png"])
+@pytest.mark.parametrize("name", ["../a.png", "ada/../../a.png", "/a.png"])
 def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, name):
     with pytest.raises(FacelabError, match="outside of"):
         claim(tmp_path / "out", [name])

@@ -18,11 +18,7 @@ def loss_results(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figur
         panels: title of a panel -> loss -> row of a results file, with ``value``, ``seeds`` and, if there is an
             interval, ``low`` and ``high``. Losses stand in the order of the first panel's values.
     """
-    first = next(iter(panels.values()))
-    order = sorted(first, key=lambda loss: first[loss]["value"])
-    figure, axes = new_figure(
-        1, len(panels), width=2.6 * len(panels) + 1.6, height=0.34 * len(order) + 0.9, sharey=True
-    )
+    order, figure, axes = _panels_of_rows(panels, width=2.6, height=0.9)
     for panel, (title, losses) in zip(axes[0], panels.items(), strict=True):
         for place, loss in enumerate(order):
             value = losses[loss]["value"]
@@ -43,11 +39,7 @@ def paired_differences(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) ->
         panels: title of a panel -> ``"a - b"`` -> row with ``value``, ``low``, ``high`` and ``p_holm``. A filled mark
             is a difference with p (Holm) below 0.05.
     """
-    first = next(iter(panels.values()))
-    order = sorted(first, key=lambda pair: first[pair]["value"])
-    figure, axes = new_figure(
-        1, len(panels), width=2.9 * len(panels) + 1.6, height=0.34 * len(order) + 1.1, sharey=True
-    )
+    order, figure, axes = _panels_of_rows(panels, width=2.9, height=1.1)
     for panel, (title, pairs) in zip(axes[0], panels.items(), strict=True):
         for place, pair in enumerate(order):
             row = {end: 100 * pairs[pair][end] for end in ("value", "low", "high")}
@@ -100,6 +92,22 @@ def replayed_experiments(panels: Mapping[str, Mapping[str, Any]], *, marks: Sequ
         panel.grid(axis="x", visible=False)
     axes[0, 0].set_ylabel(f"of {row['experiments']:,} experiments")
     return figure
+
+
+def _panels_of_rows(
+    panels: Mapping[str, Mapping[str, Mapping[str, Any]]], *, width: float, height: float
+) -> tuple[list[str], Figure, np.ndarray]:
+    """Return the rows in the order of the first panel's values, a figure with room for them, and its axes.
+
+    Args:
+        width: of a panel, in inches.
+        height: beside that of the rows.
+    """
+    first = next(iter(panels.values()))
+    order = sorted(first, key=lambda row: first[row]["value"])
+    width, height = width * len(panels) + 1.6, 0.34 * len(order) + height
+    figure, axes = new_figure(1, len(panels), width=width, height=height, sharey=True)
+    return order, figure, axes
 
 
 def _colour(loss: str) -> str:
