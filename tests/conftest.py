@@ -16,13 +16,13 @@ from facelab.detect import MTCNN
 # Tests run on tiny batches: a second thread gains little, and loses much where another process wants the core.
 torch.set_num_threads(1)
 
-# The files that take longest, the longest first: so two processes end together. Chapter 05 stands before those that use
+# The files that take longest, the longest first: so two processes end together. Chapter 06 stands before those that use
 # its network, or they would train it a second time.
 LONG = [
-    "05_cross_entropy.ipynb", "00_quickstart.ipynb", "07_arcface_training.ipynb", "test_browser.py",
-    "08_metric_learning.ipynb", "10_embedding_analysis.ipynb", "02_synthfaces.ipynb", "test_quickstart.py",
-    "test_processes.py", "test_fit.py", "figures.ipynb", "06_arcface_derivation.ipynb", "test_kill.py",
-    "test_losses.py", "03_detection.ipynb", "test_dataset.py", "11_verification_identification.ipynb",
+    "06_cross_entropy.ipynb", "00_quickstart.ipynb", "08_arcface_training.ipynb", "test_browser.py",
+    "09_metric_learning.ipynb", "11_embedding_analysis.ipynb", "03_synthfaces.ipynb", "test_quickstart.py",
+    "test_processes.py", "test_fit.py", "figures.ipynb", "07_arcface_derivation.ipynb", "test_kill.py",
+    "test_losses.py", "04_detection.ipynb", "test_dataset.py", "12_verification_identification.ipynb",
 ]  # fmt: skip
 
 

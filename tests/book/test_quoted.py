@@ -60,4 +60,4 @@ def test_a_wrong_number_is_found() -> None:
 
 
 def test_the_chapter_on_comparing_losses_is_marked() -> None:
-    assert len(MARK.findall(text_of(ROOT / "notebooks" / "09_loss_comparison.ipynb"))) >= 10
+    assert len(MARK.findall(text_of(ROOT / "notebooks" / "10_loss_comparison.ipynb"))) >= 10
