@@ -12,6 +12,7 @@ from facelab.evaluate.curve import Roc, roc
 from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
 
+_Z2 = 1.96**2
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -59,7 +60,7 @@ class Comparison:
         return f"{start}, 95 % interval {below} to {above}, {seeds}"
 
 
-def compare_by_identity(first: np.ndarray, second: np.ndarray) -> Comparison:
+def compare_by_identity(first: np.ndarray, second: np.ndarray, *, share: bool) -> Comparison:
     r"""Compare two models whose measure is a mean over identities (such as the share of probes named rightly).
 
     Seeds and identities are both drawn from many, and crossed: every seed meets every identity. With
@@ -75,12 +76,18 @@ def compare_by_identity(first: np.ndarray, second: np.ndarray) -> Comparison:
     cases our identities): N. A. Obuchowski, H. E. Rockette, Comm. Statist. Simulation 24, 1995; S. L. Hillis, Statist.
     Med. 26, 2007 (their degrees of freedom count readers only).
 
+    Shares :math:`p_1, p_2` also get what few identities do not show (:func:`facelab.evaluate.bootstrap.draws_variance`):
+    a sample may hold none of those that make the errors. That is :math:`e_i = p_i (1 - p_i) / k^2` for each, with k
+    identities. Both models lack the same ones, so with the correlation :math:`\rho` of their values the difference gets
+    :math:`e_1 + e_2 - 2 \rho \sqrt{e_1 e_2}`.
+
     Args:
         first, second: value of each model for each seed and identity, shape (seeds, identities); row s of both comes
             from the same seed, column i from the same identity.
+        share: whether the values are shares, in [0, 1].
 
     Raises:
-        FacelabError: shapes differ, fewer than two identities, or a value that is not finite.
+        FacelabError: shapes differ, fewer than two identities, a value that is not finite, or one that is no share.
     """
     first, second = (array(x, np.float64) for x in (first, second))
     if first.shape != second.shape or first.ndim != 2 or not len(first):
@@ -92,7 +99,14 @@ def compare_by_identity(first: np.ndarray, second: np.ndarray) -> Comparison:
     seeds, identities = d.shape
     if identities < 2:
         raise FacelabError(f"{identities} identities: at least 2 are needed to know how much they differ.")
-    return _comparison(float(d.mean()), _crossed(*_variances(d), seeds, identities), seeds, identities)
+    variance, freedom = _crossed(*_variances(d), seeds, identities)
+    if share:
+        outside = (np.minimum(first, second) < 0) | (np.maximum(first, second) > 1)
+        if outside.any():
+            seed, identity = np.argwhere(outside)[0]
+            raise FacelabError(f"seed {seed}, identity {identity}: a share lies in [0, 1]; else say share=False.")
+        variance += _lack(first, second, first.mean(axis=0), second.mean(axis=0), identities)
+    return _comparison(float(d.mean()), (variance, freedom), seeds, identities)
 
 
 def compare_scores(
@@ -110,7 +124,7 @@ def compare_scores(
 
     Args:
         first, second: scores of the same pairs, one for each seed; position s of both comes from the same seed.
-        measure: from a curve of shape (..., k) to values of shape (...).
+        measure: a share, from a curve of shape (..., k) to values of shape (...).
         replicates, seed: of the bootstrap.
 
     Raises:
@@ -131,7 +145,7 @@ def compare_scores(
 def compare_draws(
     first: np.ndarray, second: np.ndarray, first_draws: np.ndarray, second_draws: np.ndarray, identities: int
 ) -> Comparison:
-    """Compare two models whose measure has been taken already, on the data and on each draw of identities.
+    """Compare two models whose measure, a share, has been taken already, on the data and on each draw of identities.
 
     Args:
         first, second: the measure of each model for each seed, shape (seeds,).
@@ -143,13 +157,14 @@ def compare_draws(
         FacelabError: a measure that is not finite, or hardly any draw that is.
     """
     seeds = len(first)
-    difference, drawn = np.asarray(first) - np.asarray(second), np.asarray(first_draws) - np.asarray(second_draws)
-    check_finite("the measure of seed", difference)
-    drawn = drawn[:, np.isfinite(drawn).all(axis=0)]  # a draw may lack genuine pairs
-    if drawn.shape[1] < 2:
+    first, second, draws = np.asarray(first), np.asarray(second), np.array([first_draws, second_draws])
+    check_finite("the measure of seed", first - second)
+    draws = draws[..., np.isfinite(draws).all(axis=(0, 1))]  # a draw may lack genuine pairs
+    if draws.shape[2] < 2:
         raise FacelabError("hardly any draw of identities has genuine and impostor pairs; add identities.")
-    variance = _crossed(*_drawn_variances(difference, drawn, identities), seeds, identities)
-    return _comparison(float(difference.mean()), variance, seeds, identities)
+    variance, freedom = _crossed(*_drawn_variances(first - second, draws[0] - draws[1], identities), seeds, identities)
+    variance += _lack(first, second, *draws.mean(axis=1), identities)
+    return _comparison(float((first - second).mean()), (variance, freedom), seeds, identities)
 
 
 def share_over_seeds(right: np.ndarray, n: int) -> Estimate:
@@ -219,6 +234,17 @@ def _crossed(v_seed: float, v_identity: float, v_both: float, seeds: int, identi
         return 0.0, free_identities
     shares = np.array([v_seed, v_identity, v_both]) / variance
     return variance, float(1 / (shares**2 / [free_seeds, free_identities, free_seeds * free_identities]).sum())
+
+
+def _lack(first: np.ndarray, second: np.ndarray, first_draws, second_draws, identities: int) -> float:
+    """Return what the variance of a difference of two shares lacks, see :func:`compare_by_identity`."""
+    shares = np.array([first.mean(), second.mean()])
+    if not (shares * (1 - shares) > 0).any():  # no error seen is no proof: the middle of Wilson's interval
+        shares = (shares * identities + _Z2 / 2) / (identities + _Z2)
+    lack = np.sqrt(shares * (1 - shares)) / identities
+    (a, both), (_, b) = np.cov(first_draws, second_draws)
+    correlation = both / np.sqrt(a * b) if a > 0 and b > 0 else 0.0
+    return max(0.0, float((lack**2).sum() - 2 * correlation * lack.prod()))
 
 
 def _comparison(value: float, crossed: tuple[float, float], seeds: int, identities: int) -> Comparison:

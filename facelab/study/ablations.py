@@ -99,7 +99,7 @@ class Ablations(Experiment):
         right = np.array(
             [by_identity(run.arrays["centroid"] == run.arrays["labels"], run.arrays["labels"]) for run in runs]
         )
-        accuracy = compare_by_identity(right, np.zeros_like(right)).difference
+        accuracy = compare_by_identity(right, np.zeros_like(right), share=True).difference
         result = {"accuracy": accuracy.as_dict() | {"seeds": right.mean(axis=1).tolist()}}
         for key in (TAR, "eer"):
             seeds = [run.values[key] for run in runs]

@@ -607,7 +607,7 @@ class _Tested:
     def minus(self, other: "_Tested", measure: str) -> Comparison:
         """Compare with another loss."""
         if measure == "accuracy":
-            return compare_by_identity(self.right["centroid"], other.right["centroid"])
+            return compare_by_identity(self.right["centroid"], other.right["centroid"], share=True)
         points, draws = self.points[measure], self.draws[measure]
         return compare_draws(points, other.points[measure], draws, other.draws[measure], self.strangers)
 

@@ -35,7 +35,7 @@ def test_intervals_cover_the_truth(seed_sd, identity_sd, rest_sd):
     generator = np.random.default_rng(0)
     covered = 0
     for _ in range(600):
-        result = compare_by_identity(*crossed(generator, 5, 30, 0.5, seed_sd, identity_sd, rest_sd)).difference
+        result = compare_by_identity(*crossed(generator, 5, 30, 0.5, seed_sd, identity_sd, rest_sd), share=False).difference
         covered += result.low <= 0.5 <= result.high
     assert covered / 600 > 0.925
 
@@ -45,7 +45,7 @@ def test_a_share_over_seeds_stays_a_share_and_knows_both_sources():
     generator = np.random.default_rng(0)
     right = np.ones((4, 40))
     right[:, :2] = generator.uniform(0.3, 0.9, (4, 2))
-    plain = compare_by_identity(right, np.zeros_like(right)).difference
+    plain = compare_by_identity(right, np.zeros_like(right), share=False).difference
     assert plain.high > 1
     share = share_over_seeds(right, 400)
     assert share.low < plain.low < share.value == plain.value < share.high < 1
@@ -61,7 +61,7 @@ def test_a_share_over_seeds_stays_a_share_and_knows_both_sources():
 
 def test_pairing_makes_the_interval_short():
     first, second = crossed(np.random.default_rng(0), 5, 30, 3.0)
-    width = compare_by_identity(first, second).difference
+    width = compare_by_identity(first, second, share=False).difference
     unpaired = np.hypot(first.std(), second.std()) / np.sqrt(first.size)
     assert width.high - width.low < unpaired * 4
 
@@ -71,32 +71,52 @@ def test_one_seed_is_the_paired_t_test_over_identities():
     first, second = generator.normal(0.3, 1, (2, 1, 40))
     peer = ttest_rel(first[0], second[0])
     interval = peer.confidence_interval()
-    result = compare_by_identity(first, second)
+    result = compare_by_identity(first, second, share=False)
     assert result.p_value == pytest.approx(peer.pvalue)
     assert (result.difference.low, result.difference.high) == pytest.approx((interval.low, interval.high))
 
 
 def test_identities_that_agree_leave_the_t_test_over_seeds():
     d = np.random.default_rng(0).normal(1, 1, (5, 1)) + np.zeros((5, 40))
-    result = compare_by_identity(d, np.zeros_like(d))
+    result = compare_by_identity(d, np.zeros_like(d), share=False)
     assert result.p_value == pytest.approx(ttest_1samp(d[:, 0], 0).pvalue)
 
 
 def test_order_and_direction():
     first, second = crossed(np.random.default_rng(0), 5, 30, 1.0)
-    result, back = compare_by_identity(first, second), compare_by_identity(second, first)
+    result, back = compare_by_identity(first, second, share=False), compare_by_identity(second, first, share=False)
     assert back.difference.value == pytest.approx(-result.difference.value)
     assert (back.difference.low, back.difference.high) == pytest.approx(
         (-result.difference.high, -result.difference.low)
     )
-    mixed = compare_by_identity(first[::-1, ::-1], second[::-1, ::-1])
+    mixed = compare_by_identity(first[::-1, ::-1], second[::-1, ::-1], share=False)
     assert mixed.difference.low == pytest.approx(result.difference.low)
 
 
 def test_equal_models_have_no_difference():
     x = np.random.default_rng(0).normal(size=(5, 9))
-    result = compare_by_identity(x, x)
+    result = compare_by_identity(x, x, share=False)
     assert (result.difference.value, result.p_value, result.shown) == (0, 1, False)
+
+
+def test_a_difference_of_shares_knows_that_few_people_make_the_errors():
+    """Most samples of ten people hold none of the few in twenty who make errors: Student's interval is then too short."""
+    generator = np.random.default_rng(0)
+    held = {True: 0, False: 0}
+    for _ in range(400):
+        hard = generator.random((1, 10)) < 0.1
+        first, second = (np.where(hard, generator.beta(a, 2, (1, 10)), 0.99) for a in (4, 2))
+        for share in held:
+            found = compare_by_identity(first, second, share=share).difference
+            held[share] += found.low <= 0.1 * (4 / 6 - 2 / 4) <= found.high
+    assert held[False] / 400 < 0.65 < 0.9 < held[True] / 400
+
+
+def test_two_models_without_an_error_may_still_differ():
+    right = np.ones((2, 30))
+    result = compare_by_identity(right, right, share=True)
+    assert result.difference.low < 0 < result.difference.high
+    assert (result.difference.value, result.p_value) == (0, 1)
 
 
 def scores_of(seeds: int, quality: float, identities: int = 25, images: int = 4, entropy: int = 0) -> list[Scores]:
@@ -124,7 +144,7 @@ def test_compare_scores_agrees_with_the_closed_form_where_there_is_one():
     def shares(trainings):
         return np.array([[(x.values[x.genuine & (x.first == k)] >= 2.0).mean() for k in range(25)] for x in trainings])
 
-    closed = compare_by_identity(shares(a), shares(b)).difference
+    closed = compare_by_identity(shares(a), shares(b), share=True).difference
     drawn = compare_scores(a, b, tar, replicates=4000).difference
     assert drawn.value == pytest.approx(closed.value)
     assert drawn.n == closed.n == 25
@@ -149,11 +169,13 @@ def test_what_cannot_be_paired_is_an_error():
     with pytest.raises(FacelabError, match="same pairs"):
         compare_scores(a, [Scores(x.values, x.second, x.first) for x in a], auc)
     with pytest.raises(FacelabError, match=r"\(2, 3\)"):
-        compare_by_identity(np.zeros((2, 3)), np.zeros((3, 2)))
+        compare_by_identity(np.zeros((2, 3)), np.zeros((3, 2)), share=False)
     with pytest.raises(FacelabError, match="1 identities"):
-        compare_by_identity(np.zeros((5, 1)), np.zeros((5, 1)))
+        compare_by_identity(np.zeros((5, 1)), np.zeros((5, 1)), share=False)
+    with pytest.raises(FacelabError, match=r"seed 1, identity 0: a share lies in \[0, 1\]"):
+        compare_by_identity(np.array([[0.5, 1], [1.5, 0]]), np.zeros((2, 2)), share=True)
     with pytest.raises(FacelabError, match="seed 1, identity 2"):
-        compare_by_identity(np.where(np.arange(6).reshape(2, 3) == 5, np.nan, 0), np.zeros((2, 3)))
+        compare_by_identity(np.where(np.arange(6).reshape(2, 3) == 5, np.nan, 0), np.zeros((2, 3)), share=False)
 
 
 @pytest.mark.parametrize(
