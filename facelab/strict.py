@@ -3,10 +3,12 @@
 import difflib
 import json
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from facelab.errors import FacelabError, cut, shown
 from facelab.files import read_text
@@ -15,9 +17,22 @@ _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # of a model, of 
 
 
 class Strict(BaseModel):
-    """Settings that do not change once made, and take no field that they do not know."""
+    """Settings that do not change once made, take no field that they do not know, and no ``true`` or text as number."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _take_no_number_for_another(cls, value: Any, info: ValidationInfo) -> Any:
+        takes = _leaves(cls.model_fields[str(info.field_name)].annotation)
+        for leaf in _flat(value):
+            if type(leaf) in takes or not isinstance(leaf, bool | int | float | str):
+                continue
+            if takes & {int, float} and isinstance(leaf, bool | str):
+                raise PydanticCustomError("number", "a number is wanted")
+            if bool in takes and not takes & {int, float, str}:
+                raise PydanticCustomError("truth", "true or false is wanted")
+        return value
 
     @classmethod
     def parse(cls, values: dict[str, Any], source: str = "") -> Self:
@@ -43,6 +58,22 @@ class Strict(BaseModel):
                 raise FacelabError(f"{source}: {field} is missing.") from error
             said = first["msg"].lower() + (_nearest(cls, first["loc"]) if first["type"] in _UNKNOWN else "")
             raise FacelabError(f"{source}: {field} = {shown(first['input'])}: {said}.") from error
+
+
+def _leaves(annotation: Any) -> set[type]:
+    """Return the types that a field is made of in the end: of ``tuple[float, ...] | None`` float and None's."""
+    if get_origin(annotation) is Literal:
+        return {type(value) for value in get_args(annotation)}
+    parts = get_args(annotation)
+    return set().union(*map(_leaves, parts)) if parts else {annotation}
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if isinstance(value, list | tuple):
+        for one in value:
+            yield from _flat(one)
+    else:
+        yield value
 
 
 def _nearest(model: Any, place: tuple[str | int, ...]) -> str:

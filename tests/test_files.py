@@ -14,6 +14,7 @@ from facelab.errors import FacelabError
 from facelab.files import (
     RECORD,
     atomic_write,
+    check_claim,
     claim,
     made,
     outputs_in,
@@ -304,3 +305,12 @@ def test_a_threshold_or_rate_that_cannot_be_one_is_refused(values, said, tmp_pat
     write_json(tmp_path / "threshold.json", values)
     with pytest.raises(FacelabError, match=said):
         read_threshold(tmp_path / "threshold.json")
+
+
+def test_a_folder_that_cannot_be_one_is_known_before_long_work(tmp_path):
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(FacelabError, match="file is a file"):
+            check_claim(folder, ["chips.csv"])
+    check_claim(tmp_path / "new" / "below", ["chips.csv"])
+    assert not (tmp_path / "new").exists()

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from facelab.cli.program import Device, console, say
+from facelab.errors import count
 
 if TYPE_CHECKING:
     from facelab.study.folder import StudyFolder
@@ -108,7 +109,7 @@ def publish(
     changes = publish_results(StudyFolder(Plan.load(plan), out), to)
     for change in changes[:20]:
         say(change)
-    say(f"{len(changes)} values changed." if changes else "Nothing changed.")
+    say(f"{count(len(changes), 'value')} changed." if changes else "Nothing changed.")
 
 
 def _show_state(folder: "StudyFolder", jobs: int) -> int:

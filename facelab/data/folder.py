@@ -17,7 +17,7 @@ import pandas as pd
 from facelab.data.faceset import FaceSet, ImageFiles
 from facelab.data.foreign import foreign
 from facelab.data.images import SUFFIXES, read_image
-from facelab.errors import FacelabError, ImageError
+from facelab.errors import FacelabError, ImageError, count
 from facelab.files import RECORD, outputs_in, read_bytes
 from facelab.progress import progress_bar
 
@@ -190,7 +190,8 @@ def load_folder(folder: Path | str, *, show_progress: bool = False) -> tuple[Fac
     identities = identities_of(files, folder)
     faces, bad = _load(folder.name, files, identities, files, folder, show_progress)
     if not len(faces):
-        first = f" {len(errors) + len(bad)} files were left out: {(errors + bad)[0]}" if errors or bad else ""
+        left = count(len(errors) + len(bad), "file")
+        first = f" Left out, {left}: {(errors + bad)[0]}" if errors or bad else ""
         raise FacelabError(
             f"{folder} holds no readable picture in a sub-folder; expected {folder}/IDENTITY/PHOTO.jpg.{first}"
         )
@@ -276,6 +277,7 @@ def name_pictures(photos: Sequence[Path | str]) -> tuple[dict[str, Path], list[I
     """
     named: dict[str, Path] = {}
     errors: list[ImageError] = []
+    given: dict[str, Path] = {}  # real path of each picture -> as it was given
     for photo in map(Path, photos):
         one = photo.is_file() or (photo.suffix.lower() in SUFFIXES and not photo.is_dir())
         found = Found([photo.name]) if one else search(photo)
@@ -286,9 +288,11 @@ def name_pictures(photos: Sequence[Path | str]) -> tuple[dict[str, Path], list[I
             path = photo if one else photo / name
             if named.setdefault(name, path) != path:
                 raise FacelabError(f"{named[name]} and {path} are both called {name} here; rename one.")
+            if len(photos) > 1 and given.setdefault(os.path.realpath(path), photo) != photo:
+                raise FacelabError(f"{path} is in {given[os.path.realpath(path)]} and in {photo}: give one of them.")
     if not named:
         where = f"in {', '.join(map(str, photos))}" if photos else "given"
-        left = f" {len(errors)} files were left out: {errors[0]}" if errors else ""
+        left = f" Left out, {count(len(errors), 'file')}: {errors[0]}" if errors else ""
         raise FacelabError(f"no photograph {where}. Give picture files or folders of them.{left}")
     return named, errors
 

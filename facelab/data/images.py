@@ -173,7 +173,15 @@ def _decode_tiff(data: bytes) -> tuple[np.ndarray, int]:
         sizes.append((tags[256], tags[257]))
         (at,) = struct.unpack_from(f"{order}{offset}", data, first + entries * entry)
     _check_size(*sizes[0])
-    return _decode_as_opencv(data), len(sizes)
+    try:
+        return _decode_as_opencv(data), len(sizes)
+    except ImageError:
+        raise
+    except ValueError as error:
+        raise ImageError(
+            "a TIFF that is damaged, or of a kind that is not read (grey of 64 bits, 16-bit floating point, complex): "
+            "replace it, or convert it to 8 or 16 bits."
+        ) from error
 
 
 def _is_heic(data: bytes) -> bool:

@@ -76,9 +76,9 @@ def compare_by_identity(first: np.ndarray, second: np.ndarray, *, share: bool) -
     cases our identities): N. A. Obuchowski, H. E. Rockette, Comm. Statist. Simulation 24, 1995; S. L. Hillis, Statist.
     Med. 26, 2007 (their degrees of freedom count readers only).
 
-    Shares :math:`p_1, p_2` also get what few identities do not show (:func:`facelab.evaluate.bootstrap.draws_variance`):
-    a sample may hold none of those that make the errors. That is :math:`e_i = p_i (1 - p_i) / k^2` for each, with k
-    identities. Both models lack the same ones, so with the correlation :math:`\rho` of their values the difference gets
+    Shares :math:`p_1, p_2` also get what few identities do not show, as a sample may hold none of those that make the
+    errors: :math:`e_i = p_i (1 - p_i) / k^2` for k identities (:func:`facelab.evaluate.bootstrap.draws_variance`).
+    Both models lack the same ones, so with the correlation :math:`\rho` of their values the difference gets
     :math:`e_1 + e_2 - 2 \rho \sqrt{e_1 e_2}`.
 
     Args:
@@ -163,7 +163,7 @@ def compare_draws(
     if draws.shape[2] < 2:
         raise FacelabError("hardly any draw of identities has genuine and impostor pairs; add identities.")
     variance, freedom = _crossed(*_drawn_variances(first - second, draws[0] - draws[1], identities), seeds, identities)
-    variance += _lack(first, second, *draws.mean(axis=1), identities)
+    variance += _lack(first, second, draws[0].mean(axis=0), draws[1].mean(axis=0), identities)
     return _comparison(float((first - second).mean()), (variance, freedom), seeds, identities)
 
 

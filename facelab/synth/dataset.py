@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from facelab.data.faceset import EncodedImages, FaceSet
-from facelab.errors import FacelabError
+from facelab.errors import FacelabError, count
 from facelab.progress import progress_bar
 from facelab.synth.recipe import PRESETS, SynthRecipe, folder_of
 from facelab.synth.scene import Ranges
@@ -39,9 +39,8 @@ class MakeReport:
     def __str__(self) -> str:
         rate = f", {self.rendered / self.seconds:.1f} a second" if self.rendered and self.seconds else ""
         mended = f"; damaged and rendered again: {', '.join(self.repaired)}" if self.repaired else ""
-        return (
-            f"{self.rendered} pictures rendered in {self.seconds:.1f} s{rate}, {self.kept} were there already{mended}"
-        )
+        rendered = count(self.rendered, "picture")
+        return f"{rendered} rendered in {self.seconds:.1f} s{rate}, {self.kept} were there already{mended}"
 
 
 def make(

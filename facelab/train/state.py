@@ -219,10 +219,9 @@ def _resume(
     if recipe.pretrained == "if-available":
         recipe = recipe.model_copy(update={"pretrained": state.recipe.pretrained})
     if state.recipe != recipe:
-        old, new = state.recipe.model_dump(), recipe.model_dump()
-        name = next(name for name in new if old[name] != new[name])
+        name, old, new = _first_difference(state.recipe.model_dump(), recipe.model_dump())
         raise FacelabError(
-            f"{path} was made with {name} = {old[name]}, not {new[name]}; save to another path, or move it away. "
+            f"{path} was made with {name} = {old}, not {new}; save to another path, or move it away. "
             f"To begin another training with its weights: --start-from {path}."
         )
     if state.data != _fingerprint(faces):
@@ -234,6 +233,15 @@ def _resume(
             f"{path} began with the weights of {of}, not of {asked}; give the same --start-from, or save elsewhere."
         )
     return state
+
+
+def _first_difference(old: dict[str, Any], new: dict[str, Any]) -> tuple[str, Any, Any]:
+    """Return the name of the first field that differs, such as ``loss.margin``, and both values."""
+    name = next(name for name in new if old[name] != new[name])
+    if isinstance(old[name], dict):
+        inner, *values = _first_difference(old[name], new[name])
+        return (f"{name}.{inner}", *values)
+    return name, old[name], new[name]
 
 
 def _start(recipe: Recipe, faces: FaceSet, start_from: Path | str | None) -> Checkpoint:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from facelab.data import ImageFiles, load_folder, read_image
-from facelab.data.folder import find_images, load_photographs
+from facelab.data.folder import find_images, load_photographs, name_pictures
 from facelab.data.foreign import foreign
 from facelab.data.images import write_image
 from facelab.errors import FacelabError, ImageError
@@ -102,6 +102,12 @@ def test_a_set_of_another_project_is_called_by_its_name(tmp_path, name, content,
 def test_empty_folder_says_what_is_expected(tmp_path):
     with pytest.raises(FacelabError, match="IDENTITY/PHOTO"):
         load_folder(tmp_path)
+
+
+def test_a_picture_given_twice_is_refused(tmp_path):
+    write_image(tmp_path / "ada" / "1.png", IMAGE)
+    with pytest.raises(FacelabError, match="give one of them"):
+        name_pictures([tmp_path, tmp_path / "ada"])
 
 
 def test_missing_folder_is_named(tmp_path):

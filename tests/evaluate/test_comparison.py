@@ -35,7 +35,9 @@ def test_intervals_cover_the_truth(seed_sd, identity_sd, rest_sd):
     generator = np.random.default_rng(0)
     covered = 0
     for _ in range(600):
-        result = compare_by_identity(*crossed(generator, 5, 30, 0.5, seed_sd, identity_sd, rest_sd), share=False).difference
+        result = compare_by_identity(
+            *crossed(generator, 5, 30, 0.5, seed_sd, identity_sd, rest_sd), share=False
+        ).difference
         covered += result.low <= 0.5 <= result.high
     assert covered / 600 > 0.925
 
@@ -100,7 +102,7 @@ def test_equal_models_have_no_difference():
 
 
 def test_a_difference_of_shares_knows_that_few_people_make_the_errors():
-    """Most samples of ten people hold none of the few in twenty who make errors: Student's interval is then too short."""
+    """Many samples of ten people hold hardly one of those who make errors: Student's interval is then too short."""
     generator = np.random.default_rng(0)
     held = {True: 0, False: 0}
     for _ in range(400):
