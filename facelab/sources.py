@@ -2,10 +2,14 @@
 
 A new source is three places: its reader in ``facelab.data`` (a function that returns a FaceSet), its card in
 ``facelab/data/cards``, its row in :data:`SOURCES`. Help texts and errors are made from the table.
+
+What comes with a package or is rendered is opened by its name: ``orl``. What lies on disk, in a folder or in the
+archive that it came in, is opened by its path, and known by its layout; or it is named: ``celeba:PATH``.
 """
 
 import importlib
 import inspect
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +22,7 @@ if TYPE_CHECKING:  # help texts are made from the table, and need no pandas
     from facelab.align import ChipReport
     from facelab.align.warp import Method
     from facelab.data import FaceSet, PairList
+    from facelab.data.archives import Layout
     from facelab.detect import Detector
     from facelab.detect.detection import Which
 
@@ -27,13 +32,9 @@ _FEW = 8  # pictures: the majority of fewer tells little, so each must be cleare
 _SAMPLE = 24  # pictures of a folder that are looked at, to know whether they are chips
 
 
-def _ends_with(suffix: str) -> Callable[[str], bool]:
-    return lambda path: path.endswith(suffix)
-
-
-def _folder(*holding: str) -> Callable[[str], bool]:
-    """Recognise a folder in which there are files of all these patterns."""
-    return lambda path: Path(path).is_dir() and all(any(Path(path).glob(pattern)) for pattern in holding)
+def _layout(*patterns: str) -> "Callable[[Layout], bool]":
+    """Recognise a place in which there is something called so for each pattern, see :meth:`Layout.has`."""
+    return lambda place: place.has(*patterns)
 
 
 @dataclass(frozen=True)
@@ -41,19 +42,21 @@ class Source:
     """A row of the table.
 
     Attributes:
-        name: what the user gives; of a row for paths, what kind of path that is, in words.
+        name: what the user gives; of a row for paths, before a colon: ``celeba:PATH``.
         title: what there is, in a line.
         holds: ``photographs``, in which faces must be detected and aligned; ``chips``; ``pairs``: chips, and which of
             them to compare, but not who is on them; ``either``: photographs or chips, see :func:`are_chips`.
         loader: ``"module:function"``, imported when it is used. It gets the path, or of a named source ``arguments``,
             and ``show_progress`` if it takes that. It returns a FaceSet, alone or with the errors of the files that it
             left out, or with a :class:`facelab.data.PairList`.
-        arguments: of the loader.
-        fits: of a row for paths: whether a path is of this kind. The first row that fits opens it.
+        arguments: of the loader; of a row for paths, after the path.
+        fits: of a row for paths: whether what lies there is of this kind. The first row that fits opens it; but where
+            others with the same card fit too (the lists of CFP), the user must name one.
         how: how its chips came about.
         missing: what :func:`facelab.align.make_chips` does with its photographs in which no face is found.
         credit: whom its pictures are from; said wherever one is shown.
         card: name of its data card; empty for what is the user's own.
+        withdrawn: of a set that its makers have taken back, what a reader should know; said before it is read.
     """
 
     name: str
@@ -61,11 +64,12 @@ class Source:
     holds: Literal["photographs", "chips", "pairs", "either"]
     loader: str
     arguments: tuple[str, ...] = ()
-    fits: Callable[[str], bool] | None = None
+    fits: "Callable[[Layout], bool] | None" = None
     how: str = ""
     missing: Missing = "skip"
     credit: str = ""
     card: str = ""
+    withdrawn: str = ""
 
 
 _SYNTH = "facelab.synth:load_synthfaces"
@@ -107,28 +111,28 @@ SOURCES = (
         card="synthfaces",
     ),
     Source(
-        "an InsightFace .bin file",
-        "pairs of chips, two by two",
+        "bin",
+        "an InsightFace .bin file: pairs of chips, two by two",
         "pairs",
         "facelab.data.pairs:load_bin",
-        fits=_ends_with(".bin"),
+        fits=lambda place: place.path.endswith(".bin"),
         how="chips as packed for InsightFace",
     ),
     Source(
-        "a folder that facelab synth made",
-        "rendered chips",
+        "rendered",
+        "a folder that facelab synth made: rendered chips",
         "chips",
         _SYNTH,
-        fits=_folder("*.parquet", "recipe.json"),
+        fits=lambda place: place.is_folder and place.has("*.parquet", "recipe.json"),
         how="rendered chips",
         card="synthfaces",
     ),
     Source(
-        "a folder with one sub-folder per identity",
-        "your own photographs, or aligned chips",
+        "folder",
+        "a folder, or an archive of one, with one sub-folder per identity: your own photographs, or aligned chips",
         "either",
         "facelab.data.folder:load_folder",
-        fits=_folder(),
+        fits=lambda place: place.is_folder or place.is_archive,
     ),
 )
 
@@ -171,8 +175,9 @@ class Verdict:
 
 def choices(*, pairs: bool = False) -> str:
     """Return what a user can give, in words; lists of pairs only where they are of use."""
-    *some, last = (source.name for source in SOURCES if pairs or source.holds != "pairs")
-    return f"{', '.join(some)}, or {last}"
+    some = [source for source in SOURCES if pairs or source.holds != "pairs"]
+    named, paths = (", ".join(s.name for s in some if bool(s.fits) == path) for path in (False, True))
+    return f"{named}, or a path, such as of a folder with one sub-folder per identity, or NAME:PATH with one of {paths}"
 
 
 def source_card(name: str) -> str:
@@ -190,23 +195,48 @@ def source_card(name: str) -> str:
 
 
 def find_source(name: str) -> Source:
-    """Return the row of the table that opens a name or a path; names come first.
+    """Return the row of the table that opens a name, a path, or ``NAME:PATH``; names come first.
 
     Raises:
-        FacelabError: there is none; the message lists the table.
+        FacelabError: there is none, or several rows of one card fit; the message lists them.
     """
-    for source in SOURCES:
-        if source.fits(name) if source.fits else source.name == name:
-            return source
+    return locate(name)[0]
+
+
+def locate(name: str) -> tuple[Source, str]:
+    """Return the row of the table that opens a name, a path, or ``NAME:PATH``, and the path; empty for a name alone.
+
+    Raises:
+        FacelabError: see :func:`find_source`.
+    """
     from facelab.data.foreign import foreign
 
-    path = Path(name)
-    what = f"{path} is one file, and no data set" if path.is_file() else f"there is no data set {name!r}"
-    raise FacelabError(foreign(path) or f"{what}: give {choices(pairs=True)}; check the path.")
+    if found := _located(name):
+        source, path = found[0]
+        same = [one.name for one, _ in found if source.card and one.card == source.card]
+        if len(same) > 1:
+            raise FacelabError(f"{name} holds several sets; name one: {', '.join(f'{one}:{name}' for one in same)}.")
+        return source, path
+    if any(source.fits and source.name == name for source in SOURCES):
+        raise FacelabError(f"{name} is read from disk; say where it is: {name}:PATH.")
+    what = f"{name} is one file, and no data set" if Path(name).is_file() else f"there is no data set {name!r}"
+    raise FacelabError(foreign(Path(name)) or f"{what}: give {choices(pairs=True)}; check the path.")
+
+
+def _located(name: str) -> list[tuple[Source, str]]:
+    """Return every row that opens a name, ``NAME:PATH`` or a path, with the path; a name is opened by one."""
+    from facelab.data.archives import Layout
+
+    word, _, rest = name.partition(":")
+    for source in SOURCES:
+        if source.name == (word if source.fits and rest else name) and bool(source.fits) == bool(rest):
+            return [(source, rest)]
+    place = Layout(name)
+    return [(source, name) for source in SOURCES if source.fits and source.fits(place)]
 
 
 def named_source(names: Sequence[str | Path]) -> Source | None:
-    """Return the row of the table that one word names, and not a path; None where it is paths that are given.
+    """Return the row of the table that one word names, as ``NAME`` or ``NAME:PATH``; None where it is paths alone.
 
     Raises:
         FacelabError: one word is neither a name nor a path; the message lists the table.
@@ -214,7 +244,7 @@ def named_source(names: Sequence[str | Path]) -> Source | None:
     word = str(names[0]) if len(names) == 1 else ""
     if word.isidentifier() and not Path(word).exists():  # a name, or a mistaken one
         find_source(word)
-    return next((source for source in SOURCES if not source.fits and source.name == word), None)
+    return next((source for source, path in _located(word) if path != word), None)
 
 
 def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = False) -> Opened:
@@ -231,22 +261,25 @@ def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = F
     from facelab.data import FaceSet, PairList
 
     name = str(name)
-    source = find_source(name)
+    source, path = locate(name)
     if source.holds == "pairs" and not pairs:
         raise FacelabError(
             f"{name} is a list of pairs and does not say who is on them: use --protocol 10fold of facelab evaluate."
         )
+    if source.withdrawn:
+        warnings.warn(f"{source.name}: {source.withdrawn}", stacklevel=2)
     module, function = source.loader.split(":")
     load = getattr(importlib.import_module(module), function)
     options: dict[str, Any] = {"show_progress": show_progress}
     options = {key: value for key, value in options.items() if key in inspect.signature(load).parameters}
-    match load(*((name,) if source.fits else source.arguments), **options):
+    names = (path or name,)
+    match load(*((path,) if source.fits else ()), *source.arguments, **options):
         case FaceSet() as faces:
-            return Opened(faces, source, source.how, names=(name,))
+            return Opened(faces, source, source.how, names=names)
         case FaceSet() as faces, PairList() as listed:
-            return Opened(faces, source, source.how, pairs=listed, names=(name,))
+            return Opened(faces, source, source.how, pairs=listed if pairs else None, names=names)
         case FaceSet() as faces, errors:
-            return Opened(faces, source, source.how, list(errors), names=(name,))
+            return Opened(faces, source, source.how, list(errors), names=names)
     raise TypeError(f"{source.loader} returns no FaceSet")
 
 
@@ -262,9 +295,11 @@ def open_pictures(names: Sequence[str | Path], *, show_progress: bool = False) -
     from facelab.data.folder import load_photographs
 
     word = str(names[0]) if len(names) == 1 else ""
-    source = next((s for s in SOURCES if (s.fits(word) if s.fits else s.name == word)), None)
-    if (source and source.holds != "either") or (not source and word.isidentifier()):  # a name, or a mistaken one
+    found = _located(word)
+    plain = bool(found) and found[0][0].name == "folder" and Path(found[0][1]).is_dir()
+    if (found and not plain) or (not found and word.isidentifier()):  # a name, or a mistaken one
         return open_faces(word, show_progress=show_progress)
+    names = [found[0][1]] if plain else names
     faces, errors = load_photographs(names, show_progress=show_progress)
     return Opened(faces, _OWN, _OWN.how, list(errors), names=tuple(map(str, names)))
 
@@ -317,7 +352,9 @@ def are_chips(opened: Opened, images: Images = "auto") -> Verdict:
         verdict = Verdict(True, "as the chips.csv of facelab align says")
     else:
         verdict = _look(opened)
-    sizes = sorted(set(zip(faces.table["height"], faces.table["width"], strict=True)))
+    sizes = (
+        sorted(set(zip(faces.table["height"], faces.table["width"], strict=True))) if "height" in faces.table else []
+    )
     if verdict and len(sizes) > 1:
         raise FacelabError(
             f"{faces.name} does not hold aligned chips: its pictures have {len(sizes)} sizes, such as "

@@ -73,9 +73,9 @@ def given(tmp_path, monkeypatch, toy_chips) -> dict[str, str]:
     images = [cv2.imencode(".png", image)[1].tobytes() for image, _ in toy_chips]
     (tmp_path / "pairs.bin").write_bytes(pickle.dumps((images, [True] * 6)))
     return {
-        "an InsightFace .bin file": str(tmp_path / "pairs.bin"),
-        "a folder that facelab synth made": str(write_set(small["synthfaces-500"], tmp_path / "rendered")),
-        "a folder with one sub-folder per identity": str(write_folder(toy_chips, tmp_path / "chips")),
+        "bin": str(tmp_path / "pairs.bin"),
+        "rendered": str(write_set(small["synthfaces-500"], tmp_path / "rendered")),
+        "folder": str(write_folder(toy_chips, tmp_path / "chips")),
     }  # fmt: skip
 
 
@@ -142,7 +142,7 @@ QUICK = ["--set", "size=32", "--set", "epochs=1", "--set", "batch_size=6", "--de
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["strangers", "a folder that facelab synth made"])
+@pytest.mark.parametrize("name", ["strangers", "rendered"])
 def test_train_and_evaluate_take_the_same_names(name, given, tmp_path):
     what = given.get(name, name)
     quick = ["--set", "size=32", "--set", "epochs=1", "--set", "batch_size=6", "--device", "cpu"]
@@ -164,7 +164,7 @@ def test_strangers_are_the_other_identities_of_mini(given):
 
 def test_pairs_are_refused_where_identities_are_needed(given):
     with pytest.raises(FacelabError, match="does not say who is on them"):
-        open_chips(given["an InsightFace .bin file"])
+        open_chips(given["bin"])
 
 
 class Corner:
@@ -299,7 +299,7 @@ def test_what_is_known_is_not_asked(given):
 
 def test_options_for_photographs_are_refused_with_chips(given, tmp_path, capsys):
     for option in (["--detector", "mtcnn"], ["--method", "eyes"]):
-        chips = given["a folder with one sub-folder per identity"]
+        chips = given["folder"]
         said = ["embed", "synthfaces-arcface", chips, "--images", "chips", "--out", tmp_path / "e.npz"]
         assert run(*said, *option) == 2
         assert f"{option[0]} would do nothing: chips are taken as they are" in capsys.readouterr().err
