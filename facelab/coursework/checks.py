@@ -289,6 +289,9 @@ def _close(got: np.ndarray, right: np.ndarray, rtol: float, atol: float) -> np.n
 
 
 def _same(got: Value, right: Value, rtol: float, atol: float) -> bool:
+    got, right = (
+        one.tolist() if isinstance(one, np.ndarray) and one.dtype.kind == "U" else one for one in (got, right)
+    )
     if (numbers := _numbers(right)) is not None:
         came = _numbers(got)
         return came is not None and came.shape == numbers.shape and bool(_close(came, numbers, rtol, atol).all())

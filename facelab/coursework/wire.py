@@ -77,7 +77,9 @@ def _packed_array(value: Any) -> Any:
             value = value.astype(value.dtype.newbyteorder("<"))
             data = base64.b64encode(numpy.ascontiguousarray(value).tobytes()).decode("ascii")
             return {"array": data, "dtype": value.dtype.str, "shape": list(value.shape)}
-        if value.dtype.kind in "OU":
+        if value.dtype.kind == "U":
+            return {"texts": value.ravel().tolist(), "shape": list(value.shape)}
+        if value.dtype.kind == "O":
             return pack(value.tolist())
     raise NotPlain(type(value).__name__)
 
@@ -107,6 +109,12 @@ def unpack(packed: Any) -> Any:
                 return np.frombuffer(base64.b64decode(data), np.dtype(name)).reshape(shape).copy()
             except TypeError as error:
                 raise ValueError(str(error)) from error
+        case {"texts": list(texts), "shape": list(shape)}:
+            import numpy as np
+
+            if not all(type(text) is str for text in texts) or not all(type(size) is int for size in shape):
+                raise ValueError("an array of text")
+            return np.array(texts, np.str_).reshape(shape)
         case {"unanswered": True}:
             return ...
     raise ValueError("not a packed value")
@@ -187,7 +195,7 @@ def answer(names: Names, request: dict[str, Any], failed: Sequence[tuple[str, st
 
 def _argument(packed: Any, request: dict[str, Any]) -> Any:
     value = unpack(packed)
-    if request.get("tensors") and type(value).__name__ == "ndarray":
+    if request.get("tensors") and type(value).__name__ == "ndarray" and value.dtype.kind != "U":
         import torch
 
         return torch.from_numpy(value)

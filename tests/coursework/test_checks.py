@@ -43,7 +43,6 @@ def travelled(value):
         (np.bool_(True), True),
         (np.int64(7), 7),
         (np.str_("id"), "id"),
-        (np.array(["a", "b"]), ["a", "b"]),
         (pd.Series(["a", None], dtype=object), ["a", None]),
         (..., ...),
     ],
@@ -75,8 +74,20 @@ def test_tensors_and_tables_travel_as_arrays():
     got = travelled(torch.ones(2, 3, requires_grad=True, dtype=torch.bfloat16))
     np.testing.assert_array_equal(got, np.ones((2, 3), np.float32))
     table = travelled(pd.DataFrame({"identity": ["a", "b"], "score": [0.5, 1]}))
-    assert table["identity"] == ["a", "b"]
+    assert table["identity"] == ["a", "b"]  # an array of objects, which need not be text
     np.testing.assert_array_equal(table["score"], [0.5, 1])
+
+
+@pytest.mark.parametrize("array", [np.array(["s01", "", "é"]), np.array([["a"], ["bcd"]]), np.zeros((0, 2), np.str_)])
+def test_text_travels_as_an_array_so_that_it_can_be_compared(array):
+    got = travelled(array)
+    assert got.dtype.kind == "U"
+    assert got.shape == array.shape
+    np.testing.assert_array_equal(got == "a", array == "a")
+    student = LocalStudent(["def count(identity): return (identity == 'a').sum()"])
+    assert student.call("count", array) == (array == "a").sum()
+    expect(got, array.tolist())
+    expect(array.tolist(), got)
 
 
 @pytest.mark.parametrize("value", [object(), 1j, [print], {"a": np.array([1j])}, torch.nn.Linear(1, 1)], ids=repr)
@@ -98,6 +109,9 @@ def test_what_does_not_travel_is_named(value):
         {"array": "AAAAAA==", "dtype": "<f3", "shape": [1]},
         {"array": "AAAAAA==", "dtype": "<f4", "shape": ["1"]},
         {"array": "é", "dtype": "<f4", "shape": [1]},
+        {"texts": ["a", 1], "shape": [2]},
+        {"texts": ["a"], "shape": [2]},
+        {"texts": ["a"], "shape": ["1"]},
         [1, [{"x": 1}]],
     ],
     ids=repr,
