@@ -37,6 +37,16 @@ def _layout(*patterns: str) -> "Callable[[Layout], bool]":
     return lambda place: place.has(*patterns)
 
 
+def _has_records(place: "Layout") -> bool:
+    return place.path.endswith(".rec") or place.has("*.rec")
+
+
+def _asks(where: str, place: "Layout") -> bool:
+    """Ask a function ``"module:function"`` about a path; it is imported when it is needed."""
+    module, function = where.split(":")
+    return getattr(importlib.import_module(module), function)(place.path)
+
+
 @dataclass(frozen=True)
 class Source:
     """A row of the table.
@@ -126,6 +136,21 @@ SOURCES = (
         fits=lambda place: place.is_folder and place.has("*.parquet", "recipe.json"),
         how="rendered chips",
         card="synthfaces",
+    ),
+    Source(
+        "insightface",
+        "a RecordIO set of InsightFace (train.rec, train.idx, property): chips",
+        "chips",
+        "facelab.data.recordio:load_recordio",
+        fits=lambda place: _has_records(place) and _asks("facelab.data.recordio:of_insightface", place),
+        how="chips as packed for InsightFace",
+    ),
+    Source(
+        "recordio",
+        "a RecordIO set of MXNet's im2rec (a .rec and its .idx)",
+        "either",
+        "facelab.data.recordio:load_recordio",
+        fits=lambda place: _has_records(place),
     ),
     Source(
         "folder",
@@ -352,16 +377,27 @@ def are_chips(opened: Opened, images: Images = "auto") -> Verdict:
         verdict = Verdict(True, "as the chips.csv of facelab align says")
     else:
         verdict = _look(opened)
-    sizes = (
-        sorted(set(zip(faces.table["height"], faces.table["width"], strict=True))) if "height" in faces.table else []
-    )
-    if verdict and len(sizes) > 1:
+    sizes = _sizes(faces) if verdict else []
+    if len(sizes) > 1:
         raise FacelabError(
             f"{faces.name} does not hold aligned chips: its pictures have {len(sizes)} sizes, such as "
             f"{sizes[0][1]} x {sizes[0][0]} and {sizes[1][1]} x {sizes[1][0]}. Align them: facelab align FOLDER --out "
             "CHIPS, or let this command do it: --images photographs."
         )
     return verdict
+
+
+def _sample(faces: "FaceSet") -> list[int]:
+    import numpy as np
+
+    return np.unique(np.linspace(0, len(faces) - 1, _SAMPLE).astype(int)).tolist()
+
+
+def _sizes(faces: "FaceSet") -> list[tuple[int, int]]:
+    """Return the sizes of pictures (height, width): of all where the table knows them, else of a sample."""
+    if {"height", "width"} <= set(faces.table):
+        return sorted(set(zip(faces.table["height"], faces.table["width"], strict=True)))
+    return sorted({faces[row][0].shape[:2] for row in _sample(faces)})
 
 
 def _recorded(opened: Opened) -> bool:
@@ -377,7 +413,7 @@ def _look(opened: Opened) -> Verdict:
     from facelab.align.evidence import ALIGNED, FAR, shifts
 
     faces = opened.faces
-    rows = np.unique(np.linspace(0, len(faces) - 1, _SAMPLE).astype(int))
+    rows = _sample(faces)
     moved = shifts([faces[row][0] for row in rows])
     nearly = ALIGNED if len(rows) >= _FEW else ALIGNED / 2  # a chip that is aligned again loses little
     aligned, found, far = (int(np.count_nonzero(those)) for those in (moved <= nearly, moved >= 0, moved > FAR))

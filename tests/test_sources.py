@@ -75,6 +75,8 @@ def given(tmp_path, monkeypatch, toy_chips) -> dict[str, str]:
     return {
         "bin": str(tmp_path / "pairs.bin"),
         "rendered": str(write_set(small["synthfaces-500"], tmp_path / "rendered")),
+        "insightface": str(Path(__file__).parent / "data" / "recordio"),
+        "recordio": str(Path(__file__).parent / "data" / "recordio" / "plain.rec"),
         "folder": str(write_folder(toy_chips, tmp_path / "chips")),
     }  # fmt: skip
 
@@ -307,9 +309,9 @@ def test_options_for_photographs_are_refused_with_chips(given, tmp_path, capsys)
 
 
 def test_what_a_file_is_is_said(tmp_path):
-    (tmp_path / "train.rec").write_bytes(b"\x0a\x23\xd7\xce" + bytes(20))
+    (tmp_path / "train.h5").write_bytes(b"\x89HDF" + bytes(20))
     (tmp_path / "x.jpg").write_bytes(b"\xff\xd8\xff")
-    with pytest.raises(FacelabError, match=r"train\.rec is a RecordIO file .*facelab does not read it"):
-        open_faces(tmp_path / "train.rec")
+    with pytest.raises(FacelabError, match=r"train\.h5 is an HDF5 file.*facelab does not read it"):
+        open_faces(tmp_path / "train.h5")
     with pytest.raises(FacelabError, match=r"x\.jpg is one file, and no data set: give orl"):
         open_faces(tmp_path / "x.jpg")

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 _MAGIC = (
-    (b"\x0a\x23\xd7\xce", "a RecordIO file (MXNet, InsightFace)"),
     (b"PAR1", "a Parquet table"),
     (b"\x89HDF", "an HDF5 file"),
     (b"MATLAB", "a MATLAB file"),
@@ -17,7 +16,6 @@ _MAGIC = (
     (b"\x80", "a pickle of Python"),
 )
 _NAMES = {  # in a folder -> whose it is
-    "*.rec": "a RecordIO set (MXNet, InsightFace: train.rec, train.idx)",
     "*.tfrecord*": "a TFRecord set (TensorFlow)",
     "data.mdb": "an LMDB database",
     "*.parquet": "Parquet tables (Hugging Face, for example), but not a set that facelab synth made",
