@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from facelab.cli import app
 from facelab.coursework.similarity import COLUMNS, SOLUTION, compare, rarity, words, write
 from facelab.errors import FacelabError
 
@@ -204,3 +205,18 @@ def test_wrong_folders_are_one_clear_line(room, tmp_path):
         compare(tmp_path / "none", tmp_path)
     with pytest.raises(FacelabError, match="holds no notebook"):
         compare(tmp_path / "dist", tmp_path / "none")
+
+
+def test_the_command_writes_the_page_and_keeps_files_of_others(room, tmp_path, capsys):
+    room("handed/ana.ipynb", IOU, NMS)
+    room("handed/bob.ipynb", disguised(IOU), disguised(NMS))
+    arguments = ["coursework", "similar", str(tmp_path / "dist"), str(tmp_path / "handed")]
+    with pytest.raises(SystemExit) as stopped:
+        app([*arguments, "--out", str(tmp_path / "out" / "s.html")])
+    assert stopped.value.code == 0
+    assert "100 %  ana and bob" in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / "out").glob("s.*")} == {"s.html", "s.csv"}
+    with pytest.raises(SystemExit) as stopped:
+        app([*arguments, "--out", str(tmp_path / "handed" / "ana.ipynb")])
+    assert stopped.value.code == 2
+    assert "facelab did not make it" in capsys.readouterr().err

@@ -1,0 +1,63 @@
+"""``facelab coursework``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from facelab.cli.program import LARGEST_SEED, say
+
+coursework = typer.Typer(help="Assignments that grade themselves, and exams.", no_args_is_help=True)
+
+Dist = Annotated[Path, typer.Argument(help="The folder of one assignment that facelab coursework build made.")]
+Submissions = Annotated[Path, typer.Argument(help="The folder of the notebooks that students handed in.")]
+
+
+@coursework.command()
+def similar(
+    dist: Dist,
+    submissions: Submissions,
+    out: Annotated[Path, typer.Option(help="Page to be written; a table of all pairs (CSV) is put beside it.")] = Path(
+        "runs/similar.html"
+    ),
+) -> None:
+    """Show which submissions resemble each other, and where. It is no verdict: read the lines."""
+    from facelab.coursework.similarity import compare, write
+    from facelab.errors import count
+    from facelab.files import check_claim, claim
+
+    names = [out.name, out.with_suffix(".csv").name]
+    check_claim(out.parent, names)
+    comparison = compare(dist, submissions)
+    claim(out.parent, names)
+    table = write(comparison, out)
+    pairs = [pair for pair in comparison.pairs if not pair.note]
+    unread = len(comparison.codes) - len(comparison.readable)
+    for pair in pairs[:3]:
+        say(f"{100 * pair.similarity:3.0f} %  {pair.first.name} and {pair.second.name}")
+    say(f"{count(len(pairs), 'pair')} compared, {count(unread, 'submission')} not. Lines: {out}, all pairs: {table}")
+
+
+@coursework.command()
+def exam(
+    out: Annotated[Path, typer.Option(help="Folder for the sheets and their answers.")],
+    questions: Annotated[int, typer.Option(help="How many to draw, spread over the areas.")] = 12,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SEED, help="The same seed draws the same exam.")] = 0,
+    objectives: Annotated[
+        str, typer.Option(help="Areas or objectives to draw from, with commas between; all if left out.")
+    ] = "",
+    minutes: Annotated[
+        int | None, typer.Option(min=1, help="Time allowed; the questions take no longer together.")
+    ] = None,
+    versions: Annotated[int, typer.Option(min=1, max=26, help="Sheets with other orders of questions, choices.")] = 1,
+    title: Annotated[str, typer.Option(help="Heading of the sheets.")] = "Face recognition: exam",
+    bank: Annotated[Path | None, typer.Option(help="Folder of a question bank of your own (TOML).")] = None,
+    pdf: Annotated[bool, typer.Option(help="Also print each sheet, with Chromium.")] = True,
+) -> None:
+    """Draw an exam from the question bank: sheets and answers, as Markdown and PDF."""
+    from facelab.coursework.bank import BANK, draw, load_bank, sheets, write
+
+    wanted = [name.strip() for name in objectives.split(",") if name.strip()]
+    drawn = draw(load_bank(bank or BANK), questions, seed=seed, objectives=wanted, minutes=minutes)
+    for path in write(sheets(drawn, versions, seed=seed, title=title, minutes=minutes), out, pdf=pdf):
+        say(str(path))
