@@ -61,7 +61,7 @@ class Source:
             left out, or with a :class:`facelab.data.PairList`.
         arguments: of the loader; of a row for paths, after the path.
         fits: of a row for paths: whether what lies there is of this kind. The first row that fits opens it; but where
-            others with the same card fit too (the lists of CFP), the user must name one.
+            its siblings fit too (``cfp-ff``, ``cfp-fp``: two lists in one place), the user must name one.
         how: how its chips came about.
         missing: what :func:`facelab.align.make_chips` does with its photographs in which no face is found.
         credit: whom its pictures are from; said wherever one is shown.
@@ -153,6 +153,103 @@ SOURCES = (
         fits=lambda place: _has_records(place),
     ),
     Source(
+        "celeba500",
+        "CelebA-500 as the coursework ships it: training images with their split, queries and distractors",
+        "either",
+        "facelab.data.celeba500:load_celeba500",
+        fits=lambda place: place.has("celebA_anno.txt", "celebA_imgs/") or place.has("celebA_anno_query.csv"),
+        missing="default",
+        card="celeba",
+    ),
+    Source(
+        "celeba",
+        "CelebA, 202,599 photographs of 10,177 people: a folder with identity_CelebA.txt and the pictures",
+        "either",
+        "facelab.data.celeba:load_celeba",
+        fits=lambda place: place.has("identity_CelebA.*") or place.has("list_attr_celeba.*"),
+        missing="default",
+        card="celeba",
+    ),
+    Source(
+        "xqlfw",
+        "XQLFW, LFW's people in good and poor quality, with xqlfw_pairs.txt",
+        "either",
+        "facelab.data.benchmarks:load_lfw",
+        ("xqlfw", "xqlfw_pairs.txt"),
+        fits=_layout("xqlfw_pairs.txt"),
+        missing="default",
+        card="lfw",
+    ),
+    Source(
+        "calfw",
+        "CALFW, pairs of LFW's people across ages, with pairs_CALFW.txt",
+        "either",
+        "facelab.data.benchmarks:load_flat_lfw",
+        ("calfw", "pairs_CALFW.txt"),
+        fits=_layout("pairs_CALFW.txt"),
+        missing="default",
+        card="lfw",
+    ),
+    Source(
+        "cplfw",
+        "CPLFW, pairs of LFW's people across poses, with pairs_CPLFW.txt",
+        "either",
+        "facelab.data.benchmarks:load_flat_lfw",
+        ("cplfw", "pairs_CPLFW.txt"),
+        fits=_layout("pairs_CPLFW.txt"),
+        missing="default",
+        card="lfw",
+    ),
+    Source(
+        "lfw",
+        "LFW, 13,233 photographs of 5,749 people: original, funneled or deep-funneled, with pairs.txt",
+        "either",
+        "facelab.data.benchmarks:load_lfw",
+        # Faces of one's own may lie in the same layout, and chips that facelab align made of LFW are a folder.
+        fits=lambda place: (
+            (place.has("Aaron_Eckhart/") or place.has("lfw_funneled/") or place.has("lfw-deepfunneled/"))
+            and not place.has("chips.csv")
+        ),
+        missing="default",
+        card="lfw",
+    ),
+    *(
+        Source(
+            f"cfp-{protocol.lower()}",
+            f"CFP, 500 people, {what}, with its lists in Protocol/",
+            "either",
+            "facelab.data.benchmarks:load_cfp",
+            (protocol,),
+            fits=_layout("Pair_list_F.txt", "Pair_list_P.txt"),
+            missing="default",
+            card="cfp",
+        )
+        for protocol, what in (("FF", "frontal with frontal"), ("FP", "frontal with profile"))
+    ),
+    Source(
+        "agedb",
+        "AgeDB, photographs of known people with their ages: NUMBER_NAME_AGE_GENDER.jpg",
+        "either",
+        "facelab.data.benchmarks:load_agedb",
+        fits=_layout("[0-9]*_*_[0-9]*_[fm].jpg"),
+        missing="default",
+        card="agedb",
+    ),
+    *(
+        Source(
+            f"rfw-{race.lower()}",
+            f"RFW, its part called {race}, with txts/{race}/{race}_pairs.txt",
+            "either",
+            "facelab.data.benchmarks:load_rfw",
+            (race,),
+            fits=_layout(f"{race}_pairs.txt"),
+            missing="default",
+            card="rfw",
+            withdrawn="RFW is made of MS-Celeb-1M, which Microsoft took back in 2019; see facelab data card rfw.",
+        )
+        for race in ("African", "Asian", "Caucasian", "Indian")
+    ),
+    Source(
         "folder",
         "a folder, or an archive of one, with one sub-folder per identity: your own photographs, or aligned chips",
         "either",
@@ -238,7 +335,7 @@ def locate(name: str) -> tuple[Source, str]:
 
     if found := _located(name):
         source, path = found[0]
-        same = [one.name for one, _ in found if source.card and one.card == source.card]
+        same = [one.name for one, _ in found if one.name.partition("-")[0] == source.name.partition("-")[0]]
         if len(same) > 1:
             raise FacelabError(f"{name} holds several sets; name one: {', '.join(f'{one}:{name}' for one in same)}.")
         return source, path

@@ -4,10 +4,12 @@ import hashlib
 import json
 import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 import cv2
+import layouts
 import numpy as np
 import pytest
 
@@ -59,7 +61,7 @@ def write_folder(faces: FaceSet, out: Path) -> Path:
 
 
 @pytest.fixture
-def given(tmp_path, monkeypatch, toy_chips) -> dict[str, str]:
+def given(tmp_path, monkeypatch, toy_chips, orl) -> dict[str, str]:
     """Make tiny presets, and something for each row that opens paths; return the paths."""
     monkeypatch.setenv("FACELAB_HOME", str(tmp_path / "home"))
     small = {
@@ -72,25 +74,46 @@ def given(tmp_path, monkeypatch, toy_chips) -> dict[str, str]:
         write_set(recipe, folder_of(name))
     images = [cv2.imencode(".png", image)[1].tobytes() for image, _ in toy_chips]
     (tmp_path / "pairs.bin").write_bytes(pickle.dumps((images, [True] * 6)))
+    xqlfw = layouts.lfw(orl) | {"xqlfw_pairs.txt": layouts.lfw_pairs()}
     return {
         "bin": str(tmp_path / "pairs.bin"),
         "rendered": str(write_set(small["synthfaces-500"], tmp_path / "rendered")),
         "insightface": str(Path(__file__).parent / "data" / "recordio"),
         "recordio": str(Path(__file__).parent / "data" / "recordio" / "plain.rec"),
         "folder": str(write_folder(toy_chips, tmp_path / "chips")),
+        "celeba500": str(layouts.write(layouts.celeba500(orl), tmp_path / "celeba500.tgz")),
+        "celeba": str(layouts.write(layouts.celeba(orl), tmp_path / "CelebA")),
+        "lfw": str(layouts.write(layouts.lfw(orl) | {"pairs.txt": layouts.lfw_pairs()}, tmp_path / "lfw_home")),
+        "xqlfw": str(layouts.write(xqlfw, tmp_path / "xqlfw.zip")),
+        "calfw": str(layouts.write(layouts.flat_lfw(orl, poses=False), tmp_path / "calfw")),
+        "cplfw": str(layouts.write(layouts.flat_lfw(orl, poses=True), tmp_path / "cplfw.tar")),
+        **dict.fromkeys(("cfp-ff", "cfp-fp"), str(layouts.write(layouts.cfp(orl), tmp_path / "cfp.zip"))),
+        "agedb": str(layouts.write(layouts.agedb(orl), tmp_path / "agedb")),
+        **dict.fromkeys(RFW, str(layouts.write(layouts.rfw(orl), tmp_path / "rfw"))),
     }  # fmt: skip
+
+
+RFW = tuple(source.name for source in SOURCES if source.name.startswith("rfw-"))
+LISTED = {"bin", "lfw", "xqlfw", "calfw", "cplfw", "cfp-ff", "cfp-fp", *RFW}  # sources with a list of pairs
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_every_row_opens(source, given):
     what = source.name if source.fits is None else given[source.name]
+    if source.name.startswith(("cfp-", "rfw-")):  # several lists in one place
+        with pytest.raises(FacelabError, match=rf"holds several sets; name one: .*{source.name}:"):
+            find_source(what)
+        what = f"{source.name}:{what}"
     assert find_source(what) is source
-    opened = open_faces(what, pairs=True)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        opened = open_faces(what, pairs=True)
+    assert bool(said) == bool(source.withdrawn)
     assert opened.source is source
     assert len(opened.faces)
     assert opened.faces[0][0].dtype == np.uint8
     assert not opened.errors
-    assert (opened.pairs is not None) == (source.holds == "pairs")
+    assert (opened.pairs is not None) == (source.name in LISTED)
     if source.holds in ("chips", "pairs"):
         assert are_chips(opened)
         assert opened.how

@@ -20,10 +20,6 @@ _NAMES = {  # in a folder -> whose it is
     "data.mdb": "an LMDB database",
     "*.parquet": "Parquet tables (Hugging Face, for example), but not a set that facelab synth made",
     "*.tar": "a WebDataset or packed folders (.tar)",
-    "identity_CelebA*": "CelebA",
-    "list_attr_celeba*": "CelebA",
-    "img_align_celeba*": "CelebA",
-    "celebA_anno*": "CelebA-500",
     "mem_file.dat": "a memory-mapped set (AdaFace, face.evoLVe)",
 }
 _REMEDY = "facelab does not read it; write its pictures to a folder with one sub-folder per identity."
