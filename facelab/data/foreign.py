@@ -22,11 +22,22 @@ _NAMES = {  # in a folder -> whose it is
     "*.tar": "a WebDataset or packed folders (.tar)",
     "mem_file.dat": "a memory-mapped set (AdaFace, face.evoLVe)",
 }
+_OURS = {  # in a folder -> whose it is, and the source that reads it
+    "*.rec": ("a RecordIO set (MXNet, InsightFace)", "recordio"),
+    "identity_CelebA*": ("CelebA", "celeba"),
+    "list_attr_celeba*": ("CelebA", "celeba"),
+    "celebA_anno*": ("CelebA-500", "celeba500"),
+}
 _REMEDY = "facelab does not read it; write its pictures to a folder with one sub-folder per identity."
 
 
 def foreign(path: Path) -> str:
-    """Return a sentence that says what a file or folder is that facelab does not read; empty if that is not known."""
+    """Return a sentence that says what a file or folder is that facelab does not read, or reads as a source of another
+    name; empty if that is not known."""
+    if path.is_dir() or path.is_file():
+        for pattern, (what, source) in _OURS.items():
+            if any(path.glob(pattern)) if path.is_dir() else path.match(pattern):
+                return f"{path} is {what}, and no folder of identities: give {source}:{path}."
     if path.is_dir():
         what = next((what for pattern, what in _NAMES.items() if any(path.glob(pattern))), "")
     elif path.is_file():
