@@ -16,7 +16,7 @@ import math
 import re
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -61,9 +61,9 @@ class Code:
         ]
 
     @cached_property
-    def pieces(self) -> dict[tuple[str, ...], list[range]]:
+    def pieces(self) -> dict[str, list[range]]:
         """The pieces, and for each where it stands: ranges of indices into ``lines``."""
-        found: dict[tuple[str, ...], list[range]] = defaultdict(list)
+        found: dict[str, list[range]] = defaultdict(list)
         for _, group in itertools.groupby(enumerate(self.lines), key=lambda entry: entry[1][0]):
             block = list(group)
             first = block[0][0]
@@ -71,7 +71,7 @@ class Code:
             for start in range(len(read) - PIECE + 1):
                 part = read[start : start + PIECE]
                 where = range(first + part[0][1], first + part[-1][1] + 1)
-                found[tuple(word for word, _ in part)].append(where)
+                found[" ".join(word for word, _ in part)].append(where)
         return found
 
 
@@ -191,12 +191,12 @@ class Comparison:
     """
 
     codes: Sequence[Code]
-    given: frozenset[tuple[str, ...]] = frozenset()
+    given: frozenset[str] = frozenset()
     title: str = ""
-    _own: dict[str, frozenset[tuple[str, ...]]] = field(default_factory=dict, repr=False)
-    _totals: dict[tuple[str, int], float] = field(default_factory=dict, repr=False)
+    _own: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
+    _written: dict[str, Counter[int]] = field(default_factory=dict, repr=False)
 
-    def own(self, code: Code) -> frozenset[tuple[str, ...]]:
+    def own(self, code: Code) -> frozenset[str]:
         """Return the pieces of a submission that were not given."""
         if code.name not in self._own:
             self._own[code.name] = frozenset(code.pieces) - self.given
@@ -208,7 +208,7 @@ class Comparison:
         return [code for code in self.codes if not code.note]
 
     @cached_property
-    def wrote(self) -> Counter[tuple[str, ...]]:
+    def wrote(self) -> Counter[str]:
         """How many students wrote each piece; the reference solution is no student."""
         return Counter(piece for code in self.readable if code.name != SOLUTION for piece in self.own(code))
 
@@ -220,54 +220,51 @@ class Comparison:
 
     def passages(self, pair: Pair) -> list[Passage]:
         """Return the lines that two submissions share, the weightiest first, without what nearly all wrote."""
-        weight, seen = self._weights(pair)
+        seen = _students((pair.first, pair.second))
+        others = _students(self.readable) - seen
         firsts, seconds = (
             ({}, {}) if pair.note else (_blocks(code, self._shared(pair)) for code in (pair.first, pair.second))
         )
-        together: dict[tuple[range, range], list[tuple[str, ...]]] = defaultdict(list)
+        together: dict[tuple[range, range], list[str]] = defaultdict(list)
         for piece in self._shared(pair):
             for first, second in itertools.product(firsts.get(piece, ()), seconds.get(piece, ())):
                 together[first, second].append(piece)
         found = [
-            Passage(*lines, min(self.wrote[piece] - seen for piece in pieces), sum(map(weight, pieces)))
+            Passage(*lines, min(wrote), sum(rarity(number, others) for number in wrote))
             for lines, pieces in together.items()
+            if (wrote := [self.wrote[piece] - seen for piece in pieces])
         ]
         return sorted((one for one in found if one.weight >= 1), key=lambda one: (-one.weight, one.first.start))
 
-    def _shared(self, pair: Pair) -> frozenset[tuple[str, ...]]:
+    def _shared(self, pair: Pair) -> frozenset[str]:
         return self.own(pair.first) & self.own(pair.second)
-
-    def _weights(self, pair: Pair) -> tuple[Callable[[tuple[str, ...]], float], int]:
-        """How much a piece counts that both wrote, and how many of the two are students."""
-        seen = _students((pair.first, pair.second))
-        others = _students(self.readable) - seen
-        return lambda piece: rarity(self.wrote[piece] - seen, others), seen
 
     def _pair(self, first: Code, second: Code) -> Pair:
         pair = Pair(first, second)
-        weight, seen = self._weights(pair)
-        others, common = _students(self.readable) - seen, self._shared(pair)
-        shared = sum(map(weight, common))
-        whole = [self._total(code, others) - self._total(code, others, common) + shared for code in (first, second)]
+        seen = _students((first, second))
+        others = _students(self.readable) - seen
+        common = Counter(self.wrote[piece] for piece in self._shared(pair))
+        shared = sum(times * rarity(wrote - seen, others) for wrote, times in common.items())
+        whole = []
+        for code in (first, second):
+            alone, itself = self._counts(code) - common, _students([code])
+            whole.append(shared + sum(times * rarity(wrote - itself, others) for wrote, times in alone.items()))
         if min(whole) < LEAST:
             return Pair(first, second, note="too little code that others did not write too")
         return Pair(first, second, shared, shared / whole[0], shared / whole[1])
 
-    def _total(self, code: Code, others: int, pieces: frozenset[tuple[str, ...]] | None = None) -> float:
-        """The pieces of one submission, each counted by its rarity among the others and the one it is compared with."""
-        if pieces is None:
-            if (code.name, others) not in self._totals:
-                self._totals[code.name, others] = self._total(code, others, self.own(code))
-            return self._totals[code.name, others]
-        itself = _students([code])
-        return sum(rarity(min(self.wrote[piece] - itself, others), others) for piece in pieces)
+    def _counts(self, code: Code) -> Counter[int]:
+        """How many of a submission's pieces were written by one student, by two, ..."""
+        if code.name not in self._written:
+            self._written[code.name] = Counter(self.wrote[piece] for piece in self.own(code))
+        return self._written[code.name]
 
 
 def _students(codes: Iterable[Code]) -> int:
     return sum(code.name != SOLUTION for code in codes)
 
 
-def _blocks(code: Code, pieces: Iterable[tuple[str, ...]]) -> dict[tuple[str, ...], list[range]]:
+def _blocks(code: Code, pieces: Iterable[str]) -> dict[str, list[range]]:
     """The runs of lines that hold pieces, without a gap and in one cell: for each piece those that it stands in."""
     places = sorted((where.start, where.stop) for piece in pieces for where in code.pieces[piece])
     runs: list[range] = []
@@ -293,8 +290,7 @@ def compare(dist: Path | str, submissions: Path | str) -> Comparison:
     Raises:
         FacelabError: a folder does not hold what it should. What a submission holds is never an error but a note.
     """
-    given = _notebook(Path(dist), "student")
-    solution = _notebook(Path(dist), "grader")
+    given, solution = (next(iter(sorted(Path(dist, part).glob("*.ipynb"))), None) for part in ("student", "grader"))
     if given is None:
         raise FacelabError(
             f"{dist} holds no student/*.ipynb: give the folder of one assignment that facelab coursework build made."
@@ -307,12 +303,8 @@ def compare(dist: Path | str, submissions: Path | str) -> Comparison:
     codes = [_read(path, path.relative_to(folder).with_suffix("").as_posix(), names) for path in found]
     stub = _read(given, "", names)
     if solution is not None:
-        codes.append(_read(solution, SOLUTION, names))
+        codes.append(Code(SOLUTION, _solution(solution), names))
     return Comparison(codes, frozenset(stub.pieces), title=given.stem)
-
-
-def _notebook(dist: Path, part: str) -> Path | None:
-    return next(iter(sorted((dist / part).glob("*.ipynb"))), None)
 
 
 def _read(path: Path, name: str, given: frozenset[str]) -> Code:
@@ -329,17 +321,33 @@ def _read(path: Path, name: str, given: frozenset[str]) -> Code:
 
 def _cells(path: Path) -> list[str]:
     """Return the sources of the code cells of a notebook; lines of IPython's own (``%``, ``!``) are left out."""
-    cells = read_json(path, "Ask for the notebook again.")
-    found = cells.get("cells") if isinstance(cells, dict) else None
-    if not isinstance(found, list):
+    return [re.sub(r"^[ \t]*[%!].*$", "", text, flags=re.MULTILINE) for kind, text in _notebook(path) if kind == "code"]
+
+
+def _solution(source: Path) -> list[str]:
+    """Return the cells of a source notebook that answer its questions."""
+    inside, found = False, []
+    for kind, text in _notebook(source):
+        if kind == "raw":
+            inside = text.strip().upper().startswith("# BEGIN SOLUTION")
+        elif kind == "code" and inside:
+            found.append(text)
+    return found
+
+
+def _notebook(path: Path) -> list[tuple[str, str]]:
+    """Return the kind and the source of each cell."""
+    notebook = read_json(path, "Ask for the notebook again.")
+    cells = notebook.get("cells") if isinstance(notebook, dict) else None
+    if not isinstance(cells, list):
         raise FacelabError(f"{path} is no notebook: it holds no list of cells.")
-    sources = []
-    for cell in found:
-        if isinstance(cell, dict) and cell.get("cell_type") == "code":
+    found = []
+    for cell in cells:
+        if isinstance(cell, dict):
             source = cell.get("source", "")
             text = "".join(map(str, source)) if isinstance(source, list) else str(source)
-            sources.append(re.sub(r"^[ \t]*[%!].*$", "", text, flags=re.MULTILINE))
-    return sources
+            found.append((str(cell.get("cell_type")), text))
+    return found
 
 
 COLUMNS = ("first", "second", "similarity", "of_first", "of_second", "shared", "note")

@@ -59,7 +59,11 @@ def room(tmp_path):
     def notebook(path, *cells):
         path = tmp_path / path
         path.parent.mkdir(parents=True, exist_ok=True)
-        entries = [{"cell_type": "code", "metadata": {}, "source": cell, "outputs": []} for cell in cells]
+        kinds = ["raw" if cell.startswith(("# BEGIN", "# END")) else "code" for cell in cells]
+        entries = [
+            {"cell_type": kind, "metadata": {}, "source": cell, "outputs": []}
+            for kind, cell in zip(kinds, cells, strict=True)
+        ]
         path.write_text(json.dumps({"cells": entries, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
         return path
 
@@ -139,7 +143,8 @@ def test_similarity_is_the_definition_written_out(room, tmp_path):
 
 
 def test_the_reference_solution_takes_part_and_is_no_student(room, tmp_path):
-    room("dist/grader/boxes.ipynb", *STUB[:1], IOU, NMS)
+    answer = ["# BEGIN SOLUTION", IOU, NMS, "# END SOLUTION", "# BEGIN GRADING", SORTED + ARRAYS, "# END GRADING"]
+    room("dist/grader/boxes.ipynb", *STUB[:1], "# BEGIN QUESTION\nname: q1", *answer, "# END QUESTION")
     room("handed/ana.ipynb", disguised(IOU), disguised(NMS))
     room("handed/cho.ipynb", ARRAYS, SORTED)
     comparison, pairs = seen(tmp_path)
