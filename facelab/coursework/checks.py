@@ -15,15 +15,20 @@ import io
 import signal
 import sys
 import threading
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
 
 from facelab.coursework import wire
 from facelab.errors import shown
+
+# The names that a grading cell finds, beside check and np.
+IN_A_CELL = ("expect", "fail", "numbers", "Failed", "CallFailed", "Undefined", "TimedOut", "Died")
 
 Value = Any  # None, bool, int, float, str, list, dict, np.ndarray
 
@@ -61,6 +66,7 @@ class Student(ABC):
     """A submission whose cells have run, as a check sees it."""
 
     cells: Sequence[str]  # the code of its cells
+    quick: bool = False  # whether a check that trains may do less of it: never in a grade
 
     @abstractmethod
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
@@ -262,6 +268,32 @@ def expect(
     raise Failed(f"{what[0].upper()}{what[1:]} is not right: {_difference(got, right, rtol, atol)}")
 
 
+def numbers(got: Value, shape: Sequence[int | None] | None = None, what: str = "") -> np.ndarray:
+    """Return what came as an array of numbers, float64, so that a check can look at parts of it.
+
+    Args:
+        got: the value that came.
+        shape: that it must have; None in it stands for any size.
+        what: names the value in messages: "the loss".
+
+    Raises:
+        Failed: it is none, or of another shape; the message says what came.
+    """
+    array = _numbers(got)
+    if array is not None and (shape is None or _has_shape(array, shape)):
+        return array.astype(np.float64)
+    what = what or "the result"
+    wanted = "numbers"
+    if shape is not None:
+        wanted += f" of shape ({', '.join('any' if size is None else str(size) for size in shape)})"
+    came = "None came; does the function end with return?" if got is None else f"{_kind(got)} came, not {wanted}."
+    raise Failed(f"{what[0].upper()}{what[1:]} is not right: {came}")
+
+
+def _has_shape(array: np.ndarray, shape: Sequence[int | None]) -> bool:
+    return array.ndim == len(shape) and all(want in (None, size) for want, size in zip(shape, array.shape, strict=True))
+
+
 def _fits(mistake: Any, got: Value, rtol: float, atol: float) -> bool:
     if not callable(mistake):
         return _same(got, wire.unpack(wire.pack(mistake)), rtol, atol)
@@ -292,9 +324,9 @@ def _same(got: Value, right: Value, rtol: float, atol: float) -> bool:
     got, right = (
         one.tolist() if isinstance(one, np.ndarray) and one.dtype.kind == "U" else one for one in (got, right)
     )
-    if (numbers := _numbers(right)) is not None:
+    if (aim := _numbers(right)) is not None:
         came = _numbers(got)
-        return came is not None and came.shape == numbers.shape and bool(_close(came, numbers, rtol, atol).all())
+        return came is not None and came.shape == aim.shape and bool(_close(came, aim, rtol, atol).all())
     if isinstance(right, dict):
         return (
             isinstance(got, dict)
@@ -322,22 +354,22 @@ def _difference(got: Value, right: Value, rtol: float, atol: float) -> str:
     """Say how a value differs from the right one, which is not shown."""
     if got is None:
         return "None came; does the function end with return?"
-    numbers, came = _numbers(right), _numbers(got)
-    if numbers is None:
+    aim, came = _numbers(right), _numbers(got)
+    if aim is None:
         if isinstance(right, dict) and isinstance(got, dict) and got.keys() != right.keys():
             return f"the keys are {shown(list(got))}."
         return f"{_kind(got)} came." if type(got) is type(right) else f"{_kind(got)} came, a {_name(right)} is wanted."
     wanted = "True or False" if right is True or right is False else "a number"
-    wanted = wanted if numbers.ndim == 0 else f"numbers of shape {numbers.shape}"
+    wanted = wanted if aim.ndim == 0 else f"numbers of shape {aim.shape}"
     if came is None:
-        return f"{_kind(got)} came, {wanted} is wanted." if numbers.ndim == 0 else f"{_kind(got)} came, not {wanted}."
-    if came.shape != numbers.shape:
+        return f"{_kind(got)} came, {wanted} is wanted." if aim.ndim == 0 else f"{_kind(got)} came, not {wanted}."
+    if came.shape != aim.shape:
         return f"{_kind(got)} came, not {wanted}."
-    close = _close(came, numbers, rtol, atol)
+    close = _close(came, aim, rtol, atol)
     place = tuple(int(axis[0]) for axis in np.nonzero(~np.atleast_1d(close)))
-    one, other = np.atleast_1d(came)[place], np.atleast_1d(numbers)[place]
+    one, other = np.atleast_1d(came)[place], np.atleast_1d(aim)[place]
     how = _how(float(one), float(other))
-    if numbers.ndim == 0:
+    if aim.ndim == 0:
         return f"{one:.6g} came, {how}."
     return f"{int(close.sum())} of {close.size} numbers are right; at {list(place)} {one:.6g} came, {how}."
 
@@ -359,20 +391,22 @@ class LocalStudent(Student):
 
     Args:
         cells: the code of its cells, in order. A cell that fails does not stop the next.
-        seconds: each of them may take.
+        folder: where they run, with the files of the assignment; by default the current one.
+        quick: see :class:`Student`.
     """
 
-    def __init__(self, cells: Sequence[str] = (), seconds: float = 60):
+    def __init__(self, cells: Sequence[str] = (), *, folder: Path | str = ".", quick: bool = False):
         self.names = wire.new_names()
         self.cells: list[str] = []
         self.failed: list[tuple[str, str]] = []  # source and error of each cell that failed
-        self.run(cells, seconds)
+        self.folder, self.quick = folder, quick
+        self.run(cells)
 
-    def run(self, cells: Sequence[str], seconds: float = 60) -> None:
-        """Run more cells."""
+    def run(self, cells: Sequence[str], seconds: float = 120) -> None:
+        """Run more cells, each for so many seconds at most."""
         for source in cells:
             self.cells.append(source)
-            with contextlib.redirect_stdout(io.StringIO()):
+            with self._apart():
                 try:
                     with _limited(seconds):
                         error = wire.run_cell(self.names, source, len(self.cells))
@@ -384,13 +418,22 @@ class LocalStudent(Student):
             sys.modules["matplotlib.pyplot"].close("all")
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        with contextlib.redirect_stdout(io.StringIO()), _limited(seconds):
+        with self._apart(), _limited(seconds):
             return wire.answer(self.names, request, self.failed)
+
+    @contextlib.contextmanager
+    def _apart(self) -> Iterator[None]:
+        """In the student's folder, print and warn to nobody, as in the process that runs a submission."""
+        nobody = io.StringIO()
+        with contextlib.redirect_stdout(nobody), contextlib.redirect_stderr(nobody), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with contextlib.chdir(self.folder):
+                yield
 
     def twin(self) -> "LocalStudent":
         """Return a copy, in which other cells can run next: data is copied, functions and classes are defined anew, so
         that they see the twin's names. What cannot be copied is shared."""
-        twin = LocalStudent()
+        twin = LocalStudent(folder=self.folder, quick=self.quick)
         twin.cells, twin.failed = list(self.cells), list(self.failed)
         for name, value in self.names.items():
             twin.names[name] = _copied(value)
