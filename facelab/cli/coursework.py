@@ -14,6 +14,28 @@ Submissions = Annotated[Path, typer.Argument(help="The folder of the notebooks t
 
 
 @coursework.command()
+def check(
+    source: Annotated[Path, typer.Argument(help="A source notebook; its code is run, so it is one that you trust.")],
+    quick: Annotated[bool, typer.Option("--quick", help="Let checks that train do less of it.")] = False,
+) -> None:
+    """Try a source notebook: its solution gets full marks, the stub none, each variant what it should."""
+    from facelab.coursework.source import Assignment
+    from facelab.coursework.trial import try_out
+    from facelab.errors import FacelabError, count
+
+    assignment, found = Assignment.load(source), 0
+    for trial in try_out(assignment, quick=quick):
+        question, found = trial.question, found + len(trial.problems)
+        how = "marked by a person" if question.manual else count(len(question.variants), "variant")
+        say(f"{question.name}: {question.points:g} points, {how}, {count(len(trial.problems), 'problem')}")
+        for problem in trial.problems:
+            say(f"    {problem}")
+    if found:
+        raise FacelabError(f"{source}: {count(found, 'problem')}. Mend the checks or the variants.")
+    say(f"{assignment.title}: {count(len(assignment.questions), 'question')}, no problem.")
+
+
+@coursework.command()
 def similar(
     dist: Dist,
     submissions: Submissions,
