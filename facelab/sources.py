@@ -545,7 +545,8 @@ def open_chips(
     Args:
         name, pairs: see :func:`open_faces`; of a list of names :func:`open_pictures`; or what they have opened.
         images: what pictures of the user's own are, see :func:`are_chips`.
-        detector: finds the faces; MTCNN on ``device`` if not given.
+        detector: finds the faces. If not given, the landmarks that come with the set, and where none do, MTCNN on
+            ``device``. By known landmarks a chip is cut out when it is asked for, so none is held.
         method: how to align, see :func:`facelab.align.chip_matrices`.
         which: of several faces in a photograph, see :func:`facelab.align.make_chips`.
         missing: what to do where no face is found, see :func:`facelab.align.make_chips`; the source's way if not given.
@@ -570,6 +571,9 @@ def open_chips(
     from facelab.align import make_chips
     from facelab.detect import make_detector
 
+    if detector is None and which == "largest" and method == "five-point" and "landmarks" in opened.faces.table:
+        how = "photographs, aligned by the landmarks that come with them"
+        return replace(opened, faces=_by_landmarks(opened.faces), how=how + (f"; {taken}" if own else ""))
     detector = detector or make_detector("mtcnn", device=device)
     chips, report = make_chips(
         opened.faces,
@@ -583,3 +587,20 @@ def open_chips(
     by = getattr(detector, "title", type(detector).__name__) + ("" if method == "five-point" else f" ({method})")
     how = f"photographs, detected and aligned by {by}: {report}" + (f"; {taken}" if own else "")
     return replace(opened, faces=chips, how=how, report=report)
+
+
+def _by_landmarks(faces: "FaceSet") -> "FaceSet":
+    """Return the chips of photographs whose landmarks the set tells; those of which it does not are an error."""
+    import numpy as np
+
+    from facelab.align.chips import AlignedImages
+    from facelab.data import FaceSet
+
+    points = np.full((len(faces.images), 5, 2), np.nan, np.float32)
+    points[faces.table.index] = np.stack(list(faces.table["landmarks"]))
+    if (bad := ~np.isfinite(points[faces.table.index]).all(axis=(1, 2))).any():
+        raise FacelabError(
+            f"{faces.name}: {faces.files[int(bad.argmax())]} has no landmarks in the list of the set (so have "
+            f"{int(bad.sum())} of {len(bad)}). Name a detector."
+        )
+    return FaceSet(faces.name, AlignedImages(faces.images, points), faces.table)

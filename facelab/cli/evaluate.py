@@ -42,6 +42,9 @@ def evaluate(
     strangers_only: Annotated[
         bool, typer.Option("--strangers-only", help="Leave out the identities that the network was trained on.")
     ] = False,
+    split: Annotated[
+        str | None, typer.Option(help="Only the images that the source marks so: train, validation, test, ...")
+    ] = None,
     pairs: Annotated[
         Path | None, typer.Option(help="10fold: a list of pairs, as LFW, CALFW, CPLFW, RFW or XQLFW publish it.")
     ] = None,
@@ -73,6 +76,7 @@ def evaluate(
         which=which,
         flip=flip,
         strangers_only=strangers_only,
+        split=split,
         seed=seed,
         replicates=replicates,
         device=device,

@@ -20,7 +20,7 @@ from facelab.files import check_claim, claim, write_json
 from facelab.models import Embedder
 from facelab.progress import progress_bar
 from facelab.reports.folds import Folds
-from facelab.reports.identification import Identification
+from facelab.reports.identification import Identification, has_roles
 from facelab.reports.outcome import Embedded, Outcome, finite
 from facelab.reports.page import Section, write_page
 from facelab.reports.verification import Verification
@@ -65,6 +65,7 @@ def evaluate(
     which: Which = "largest",
     flip: bool = False,
     strangers_only: bool = False,
+    split: str | None = None,
     seed: int = 0,
     replicates: int = 1000,
     device: str = "auto",
@@ -81,6 +82,7 @@ def evaluate(
         which: of several faces in a photograph: ``"largest"`` or ``"middle"``, see :func:`facelab.detect.choose`.
         flip: add to each embedding that of the mirrored chip, see :class:`facelab.models.Embedder`.
         strangers_only: leave out identities whose names the network was trained on.
+        split: only the images that the set marks so, such as ``test``; all of them if not given.
         seed: of the bootstrap and of whatever is drawn.
         replicates: of the bootstrap.
         device: see :func:`facelab.device.resolve_device`.
@@ -101,10 +103,11 @@ def evaluate(
     state = Checkpoint.open(checkpoint)
     torch_device = resolve_device(device)
     opened = _open(data, protocol, show_progress)
-    faces, listed = opened.faces, opened.pairs
+    listed = opened.pairs
+    faces = opened.faces if listed is not None else _part(opened.faces, protocol, split)
     outcome, left_out = Outcome(Path(report), credit=opened.source.credit), ""
-    if listed is not None and strangers_only:
-        raise FacelabError("--strangers-only cannot change a list of pairs; leave it out.")
+    if listed is not None and (strangers_only or split):
+        raise FacelabError("--strangers-only and --split cannot change a list of pairs; leave them out.")
     known = np.array(faces.identities)[state.knows(faces.identities, faces.name)].tolist()
     if known and strangers_only:
         faces = faces.select(~faces.table["identity"].isin(known).to_numpy(), f"{faces.name}/strangers")
@@ -136,7 +139,7 @@ def evaluate(
         how += f"; {count(len(opened.errors), 'file')} could not be read"
     how += left_out
     drawn = None
-    if listed is None and len(chips) > MOST_IMAGES:
+    if listed is None and len(chips) > MOST_IMAGES and not (isinstance(protocol, Identification) and has_roles(chips)):
         drawn = draw_images(chips.labels, seed)
         if not protocol.streams:
             outcome.notes.append(
@@ -202,6 +205,20 @@ def _open(data: Path | str, protocol: Verification | Identification | Folds, sho
     if "" not in opened.faces.identities:
         return dataclasses.replace(opened, pairs=listed)
     return dataclasses.replace(opened, pairs=listed, faces=identities_of_pairs(opened.faces, listed))
+
+
+def _part(faces: FaceSet, protocol: Verification | Identification | Folds, split: str | None) -> FaceSet:
+    """Return the images that a protocol measures: of one split, or of the roles it knows; none of nobody."""
+    if split is not None:
+        kinds = sorted(faces.table["split"].unique()) if "split" in faces.table else []
+        if split not in kinds:
+            has = f"the splits {', '.join(kinds)}" if kinds else "no splits"
+            raise FacelabError(f"--split {split}: {faces.name} has {has}.")
+        faces = faces.select((faces.table["split"] == split).to_numpy(), f"{faces.name}/{split}")
+    elif isinstance(protocol, Identification) and has_roles(faces):
+        return faces.select(faces.table["split"].isin(["query", "distractor"]).to_numpy(), f"{faces.name}/queries")
+    named = (faces.table["identity"] != "").to_numpy()
+    return faces if named.all() else faces.select(named)
 
 
 def draw_images(labels: np.ndarray, seed: int) -> np.ndarray:
