@@ -16,7 +16,9 @@ and a reply one of
 tensors and columns of pandas become arrays; tuples and sets (sorted, if they can be) become lists.
 """
 
+import ast
 import base64
+import contextlib
 import re
 import sys
 import types
@@ -114,6 +116,8 @@ def unpack(packed: Any) -> Any:
 
             if not all(type(text) is str for text in texts) or not all(type(size) is int for size in shape):
                 raise ValueError("an array of text")
+            if len(texts) * max(map(len, texts), default=0) > 1 << 24:  # every text takes as much as the longest
+                raise ValueError("an array of texts too long")
             return np.array(texts, np.str_).reshape(shape)
         case {"unanswered": True}:
             return ...
@@ -144,6 +148,9 @@ def run_cell(names: Names, source: str, number: int) -> str:
 
 def without_magics(source: str) -> str:
     """Return the code of a cell without the lines that only IPython understands; lines keep their numbers."""
+    with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+        compile(source, "<cell>", "exec", ast.PyCF_ONLY_AST)
+        return source  # Python as it is; a line of it may begin with %
     lines = source.split("\n")
     if lines[0].startswith("%%") and not re.match(r"%%(time|timeit|capture|prun)\b", lines[0]):
         return ""  # another language, or a file to be written
