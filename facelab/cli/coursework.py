@@ -14,6 +14,21 @@ Submissions = Annotated[Path, typer.Argument(help="The folder of the notebooks t
 
 
 @coursework.command()
+def build(
+    source: Annotated[Path, typer.Argument(metavar="SOURCE|FOLDER", help="A source notebook, or a folder of them.")],
+    out: Annotated[Path, typer.Option(help="Folder; each assignment gets a folder in it, with student/ and grader/.")],
+) -> None:
+    """Make what students get of source notebooks: without solutions and hidden checks, with checks of their own."""
+    from facelab.coursework.build import build as make
+    from facelab.coursework.build import sources
+    from facelab.coursework.source import Assignment
+
+    for path in sources(source):
+        folder = make(Assignment.load(path), out)
+        say(f"{folder / 'student'}: give it to the students; {folder / 'grader'} stays with you")
+
+
+@coursework.command()
 def check(
     source: Annotated[Path, typer.Argument(help="A source notebook; its code is run, so it is one that you trust.")],
     quick: Annotated[bool, typer.Option("--quick", help="Let checks that train do less of it.")] = False,

@@ -11,6 +11,7 @@
 import ast
 import contextlib
 import copy
+import functools
 import io
 import signal
 import sys
@@ -111,7 +112,7 @@ class Student(ABC):
         Args:
             name: a function, or a name that is assigned.
         """
-        return used_names(self.cells, name)
+        return set(used_names(tuple(self.cells), name))
 
     def _value(self, what: str, name: str, reply: dict[str, Any]) -> Value:
         match reply:
@@ -135,7 +136,8 @@ class Student(ABC):
         raise CallFailed(f"{what} could not be read.")
 
 
-def used_names(cells: Sequence[str], name: str) -> set[str]:
+@functools.lru_cache(maxsize=100)  # several checks ask the same
+def used_names(cells: tuple[str, ...], name: str) -> frozenset[str]:
     """Return the dotted names that a function in these cells uses, see :meth:`Student.uses`."""
     imported: dict[str, str] = {}  # a name in the notebook -> what it stands for
     defined: dict[str, list[ast.AST]] = {}
@@ -172,7 +174,7 @@ def used_names(cells: Sequence[str], name: str) -> set[str]:
                 if first in defined and first not in seen:
                     seen.add(first)
                     waiting.append(first)
-    return found
+    return frozenset(found)
 
 
 def _dotted(node: ast.AST) -> str:

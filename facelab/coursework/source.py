@@ -175,7 +175,10 @@ def without_solution(code: str, where: str) -> str:
         FacelabError: the marks do not match, or what is left is not valid Python.
     """
     # The rules are otter's own. It takes seconds to load, and whoever grades does not need them.
-    from otter.assign.solutions import replace_solutions
+    try:
+        from otter.assign.solutions import replace_solutions
+    except ImportError as error:
+        raise FacelabError("otter-grader is not installed: pip install 'facelab[coursework]'") from error
 
     try:
         stub = "\n".join(replace_solutions(code.split("\n"), "python"))
