@@ -250,6 +250,37 @@ SOURCES = (
         for race in ("African", "Asian", "Caucasian", "Indian")
     ),
     Source(
+        "webdataset",
+        "WebDataset: tar files with KEY.jpg and KEY.cls, .json or .txt, or a folder of them",
+        "either",
+        "facelab.data.webdataset:load_webdataset",
+        fits=lambda place: (
+            (place.has("*.tar") or (place.is_archive and any(place.has(f"*.{end}") for end in ("cls", "json", "txt"))))
+            and _asks("facelab.data.webdataset:of_webdataset", place)
+        ),
+    ),
+    Source(
+        "table",
+        "a table with a row for each picture (.csv, .tsv, .parquet), or a folder of Parquet files, as of Hugging Face",
+        "either",
+        "facelab.data.tables:load_table",
+        fits=lambda place: (
+            Path(place.path).suffix.lower() in (".csv", ".tsv", ".parquet")
+            or (place.is_folder and place.has("*.parquet"))
+        ),
+    ),
+    Source(
+        "imagefolder",
+        "a folder or an archive of SPLIT/LABEL/FILE, or with metadata.csv or .jsonl, as of Hugging Face",
+        "either",
+        "facelab.data.imagefolder:load_imagefolder",
+        fits=lambda place: (
+            place.has("metadata.csv")
+            or place.has("metadata.jsonl")
+            or (place.has("train/") and any(place.has(f"{split}/") for split in ("test", "validation", "val")))
+        ),
+    ),
+    Source(
         "folder",
         "a folder, or an archive of one, with one sub-folder per identity: your own photographs, or aligned chips",
         "either",

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 _MAGIC = (
-    (b"PAR1", "a Parquet table"),
     (b"\x89HDF", "an HDF5 file"),
     (b"MATLAB", "a MATLAB file"),
     (b"\x93NUMPY", "a NumPy array"),
@@ -18,8 +17,6 @@ _MAGIC = (
 _NAMES = {  # in a folder -> whose it is
     "*.tfrecord*": "a TFRecord set (TensorFlow)",
     "data.mdb": "an LMDB database",
-    "*.parquet": "Parquet tables (Hugging Face, for example), but not a set that facelab synth made",
-    "*.tar": "a WebDataset or packed folders (.tar)",
     "mem_file.dat": "a memory-mapped set (AdaFace, face.evoLVe)",
 }
 _OURS = {  # in a folder -> whose it is, and the source that reads it
@@ -27,6 +24,8 @@ _OURS = {  # in a folder -> whose it is, and the source that reads it
     "identity_CelebA*": ("CelebA", "celeba"),
     "list_attr_celeba*": ("CelebA", "celeba"),
     "celebA_anno*": ("CelebA-500", "celeba500"),
+    "*.parquet": ("Parquet tables (Hugging Face, for example)", "table"),
+    "*.tar": ("a WebDataset or packed folders (.tar)", "webdataset"),
 }
 _REMEDY = "facelab does not read it; write its pictures to a folder with one sub-folder per identity."
 
