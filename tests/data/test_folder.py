@@ -94,7 +94,8 @@ def test_a_set_of_another_project_is_called_by_its_name(tmp_path, name, content,
     (tmp_path / name).write_bytes(content)
     write_image(tmp_path / "img_align_celeba" / "1.png", IMAGE)
     with pytest.raises(
-        FacelabError, match=rf"{said}.*(facelab does not read it|no folder of identities: give (recordio|celeba):)"
+        FacelabError,
+        match=rf"{said}.*(facelab does not read it|no folder of identities: give (recordio|celeba|table|web\w+):)",
     ):
         load_folder(tmp_path)
     assert said in foreign(tmp_path / name)
