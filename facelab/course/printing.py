@@ -14,6 +14,7 @@ from facelab.files import atomic_write
 # One file with every TeX extension and its glyphs as SVG paths: no font files, nothing more to load, works from file://.
 MATHJAX_FILE = "tex-svg-full.js"
 SETTLED = "document.documentElement.dataset.settled"  # set by the page's own script when its formulas stand
+WRONG = "[...document.querySelectorAll('[data-mjx-error]')].map(node => node.dataset.mjxError)"
 # In a container there are no user namespaces for the sandbox; the pages are our own files.
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
 FOOTER = (
@@ -61,7 +62,7 @@ def print_pdf(page: Path | str, output: Path | str, *, scale: float = 1.0, prepa
             sheet = browser.new_page(color_scheme="light", offline=True)
             sheet.goto(Path(page).resolve().as_uri())
             sheet.wait_for_function(SETTLED)
-            if wrong := sheet.locator("mjx-merror").all_text_contents():
+            if wrong := sheet.evaluate(WRONG):
                 raise FacelabError(f"{page}: a formula is wrong: {wrong[0]}")
             # MathJax gives its glyphs an outline of no width; a PDF has no such line, and draws the thinnest there is.
             sheet.add_style_tag(content="mjx-container svg g { stroke: none }")

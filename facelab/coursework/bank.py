@@ -326,11 +326,20 @@ def write(exam: Sequence[Sheet], out: Path | str, *, pdf: bool = True) -> list[P
             temporary.write_text(text, encoding="utf-8")
     if pdf:
         for name, text in texts.items():
-            _print(text, out / f"{name}.pdf")
+            print_sheet(text, out / f"{name}.pdf")
     return [out / f"{name}{suffix}" for name in texts for suffix in suffixes]
 
 
-def _print(text: str, output: Path) -> None:
+def print_sheet(text: str, output: Path) -> None:
+    """Print a sheet or its answers.
+
+    Args:
+        text: Markdown with formulas between ``$``.
+        output: the PDF.
+
+    Raises:
+        FacelabError: what prints is not installed, or a formula is wrong.
+    """
     import tempfile
 
     from facelab.course.printing import print_pdf

@@ -11,6 +11,7 @@ Nothing is executed and nothing leaves the machine: the texts are read by Pygmen
 import bisect
 import builtins
 import csv
+import functools
 import itertools
 import math
 import re
@@ -23,15 +24,16 @@ from importlib.resources import files
 from pathlib import Path
 
 from facelab import __version__
+from facelab.coursework.submissions import Submission, code_cells, csv_cell, find_submissions, read_notebook, said
 from facelab.errors import FacelabError
-from facelab.files import atomic_write, read_json
+from facelab.files import atomic_write
 
 PIECE = 10  # words in a piece: about one line of NumPy
 LEAST = 20  # rare pieces that a submission must hold to be compared: two lines of its own
 LARGEST = 200_000  # characters of code; assignments have some thousand
 MOST_PASSAGES = 12  # of a pair, on the page
 SHOWN = 40  # pairs with their lines on the page; the table of all pairs is the CSV file
-SOLUTION = "(reference solution)"  # takes part, as it may be found in public; no submission has this name
+SOLUTION = "(reference solution)"  # takes part, as it may be found in public
 
 
 @dataclass(frozen=True)
@@ -43,12 +45,14 @@ class Code:
         cells: the sources of its code cells.
         given: names that were given to everybody, which are kept as they are.
         note: why it is not compared; empty if it is.
+        student: a student handed it in; the reference solution nobody did.
     """
 
     name: str
     cells: Sequence[str] = ()
     given: frozenset[str] = frozenset()
     note: str = ""
+    student: bool = True
 
     @cached_property
     def lines(self) -> list[tuple[int, int, str]]:
@@ -89,6 +93,11 @@ def words(lines: Sequence[str], given: Iterable[str] = ()) -> list[tuple[str, in
         >>> [word for word, _ in words(["total = np.sum(values, axis=1)  # of each row"], {"np"})]
         ['N', '=', 'np', '.', 'sum', '(', 'N', ',', 'axis', '=', '0', ')']
     """
+    return list(_words(tuple(lines), frozenset(given)))
+
+
+@functools.lru_cache(maxsize=256)  # given cells stand in every submission
+def _words(lines: tuple[str, ...], given: frozenset[str]) -> tuple[tuple[str, int], ...]:
     from pygments import lexers, token
 
     text = "\n".join(lines)
@@ -100,7 +109,7 @@ def words(lines: Sequence[str], given: Iterable[str] = ()) -> list[tuple[str, in
         for name in re.findall(r"\w+", names)
         if name not in imported and name != "as"
     }
-    kept = {*given, *_BUILTINS}
+    kept = given | _BUILTINS
     read = [
         (kind, word, bisect.bisect_right(starts, place) - 1)
         for place, kind, word in lexers.PythonLexer().get_tokens_unprocessed(text)
@@ -123,7 +132,7 @@ def words(lines: Sequence[str], given: Iterable[str] = ()) -> list[tuple[str, in
         else:
             result.append((word, line))
         text_before = kind in token.String
-    return result
+    return tuple(result)
 
 
 _BUILTINS = frozenset(name for name in dir(builtins) if not name.startswith("_"))
@@ -193,14 +202,14 @@ class Comparison:
     codes: Sequence[Code]
     given: frozenset[str] = frozenset()
     title: str = ""
-    _own: dict[str, frozenset[str]] = field(default_factory=dict, repr=False)
-    _written: dict[str, Counter[int]] = field(default_factory=dict, repr=False)
+    _own: dict[int, frozenset[str]] = field(default_factory=dict, repr=False)
+    _written: dict[int, Counter[int]] = field(default_factory=dict, repr=False)
 
     def own(self, code: Code) -> frozenset[str]:
         """Return the pieces of a submission that were not given."""
-        if code.name not in self._own:
-            self._own[code.name] = frozenset(code.pieces) - self.given
-        return self._own[code.name]
+        if id(code) not in self._own:
+            self._own[id(code)] = frozenset(code.pieces) - self.given
+        return self._own[id(code)]
 
     @cached_property
     def readable(self) -> list[Code]:
@@ -210,7 +219,7 @@ class Comparison:
     @cached_property
     def wrote(self) -> Counter[str]:
         """How many students wrote each piece; the reference solution is no student."""
-        return Counter(piece for code in self.readable if code.name != SOLUTION for piece in self.own(code))
+        return Counter(piece for code in self.readable if code.student for piece in self.own(code))
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -255,13 +264,13 @@ class Comparison:
 
     def _counts(self, code: Code) -> Counter[int]:
         """How many of a submission's pieces were written by one student, by two, ..."""
-        if code.name not in self._written:
-            self._written[code.name] = Counter(self.wrote[piece] for piece in self.own(code))
-        return self._written[code.name]
+        if id(code) not in self._written:
+            self._written[id(code)] = Counter(self.wrote[piece] for piece in self.own(code))
+        return self._written[id(code)]
 
 
 def _students(codes: Iterable[Code]) -> int:
-    return sum(code.name != SOLUTION for code in codes)
+    return sum(code.student for code in codes)
 
 
 def _blocks(code: Code, pieces: Iterable[str]) -> dict[str, list[range]]:
@@ -285,7 +294,7 @@ def compare(dist: Path | str, submissions: Path | str) -> Comparison:
 
     Args:
         dist: the folder of one assignment that ``facelab coursework build`` made.
-        submissions: the folder of the notebooks.
+        submissions: the folder of the notebooks; of one student the last one counts.
 
     Raises:
         FacelabError: a folder does not hold what it should. What a submission holds is never an error but a note.
@@ -295,58 +304,37 @@ def compare(dist: Path | str, submissions: Path | str) -> Comparison:
         raise FacelabError(
             f"{dist} holds no student/*.ipynb: give the folder of one assignment that facelab coursework build made."
         )
-    names = frozenset(re.findall(r"\b[^\W\d]\w*\b", "\n".join(_cells(given))))
-    folder = Path(submissions)
-    found = sorted(path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-    if not found:
-        raise FacelabError(f"{submissions} holds no notebook (*.ipynb): give the folder of the submissions.")
-    codes = [_read(path, path.relative_to(folder).with_suffix("").as_posix(), names) for path in found]
-    stub = _read(given, "", names)
+    cells = code_cells(given)
+    names = frozenset(re.findall(r"\b[^\W\d]\w*\b", "\n".join(cells)))
+    codes = [_read(one, names) for one in find_submissions(submissions) if not one.superseded]
     if solution is not None:
-        codes.append(Code(SOLUTION, _solution(solution), names))
-    return Comparison(codes, frozenset(stub.pieces), title=given.stem)
+        codes.append(Code(SOLUTION, _solution(solution), names, student=False))
+    return Comparison(codes, frozenset(Code("", cells, names).pieces), title=given.stem)
 
 
-def _read(path: Path, name: str, given: frozenset[str]) -> Code:
+def _read(submission: Submission, given: frozenset[str]) -> Code:
+    if submission.reason:
+        return Code(submission.key, note=submission.reason)
     try:
-        cells = _cells(path)
+        cells = code_cells(submission.path)
     except FacelabError as error:
-        return Code(name, note=str(error))
+        return Code(submission.key, note=said(error, submission.path))
     size = sum(map(len, cells))
     if size > LARGEST:
-        return Code(name, note=f"{size:,} characters of code, more than {LARGEST:,}")
-    code = Code(name, cells, given)
-    return code if code.pieces else Code(name, note="no code to compare")
-
-
-def _cells(path: Path) -> list[str]:
-    """Return the sources of the code cells of a notebook; lines of IPython's own (``%``, ``!``) are left out."""
-    return [re.sub(r"^[ \t]*[%!].*$", "", text, flags=re.MULTILINE) for kind, text in _notebook(path) if kind == "code"]
+        return Code(submission.key, note=f"{size:,} characters of code, more than {LARGEST:,}")
+    code = Code(submission.key, cells, given)
+    return code if code.pieces else Code(submission.key, note="no code to compare")
 
 
 def _solution(source: Path) -> list[str]:
     """Return the cells of a source notebook that answer its questions."""
     inside, found = False, []
-    for kind, text in _notebook(source):
-        if kind == "raw":
+    for cell in read_notebook(source)["cells"]:
+        text = "".join(cell["source"])
+        if cell["cell_type"] == "raw":
             inside = text.strip().upper().startswith("# BEGIN SOLUTION")
-        elif kind == "code" and inside:
+        elif cell["cell_type"] == "code" and inside:
             found.append(text)
-    return found
-
-
-def _notebook(path: Path) -> list[tuple[str, str]]:
-    """Return the kind and the source of each cell."""
-    notebook = read_json(path, "Ask for the notebook again.")
-    cells = notebook.get("cells") if isinstance(notebook, dict) else None
-    if not isinstance(cells, list):
-        raise FacelabError(f"{path} is no notebook: it holds no list of cells.")
-    found = []
-    for cell in cells:
-        if isinstance(cell, dict):
-            source = cell.get("source", "")
-            text = "".join(map(str, source)) if isinstance(source, list) else str(source)
-            found.append((str(cell.get("cell_type")), text))
     return found
 
 
@@ -377,7 +365,7 @@ def write(comparison: Comparison, page: Path | str) -> Path:
     rows += [(code.name, "", "", "", "", "", code.note) for code in comparison.codes if code.note]
     with atomic_write(table) as temporary, temporary.open("w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.writer(file)
-        writer.writerows([COLUMNS, *([_cell(value) for value in row] for row in rows)])
+        writer.writerows([COLUMNS, *([csv_cell(value) for value in row] for row in rows)])
     with atomic_write(page) as temporary:
         temporary.write_text(_page(comparison, table.name), encoding="utf-8", errors="replace")
     return table
@@ -388,18 +376,13 @@ def _numbers(pair: Pair) -> list[str]:
     return [*(f"{share:.3f}" for share in shares), f"{pair.shared:.1f}"]
 
 
-def _cell(value: str) -> str:
-    """A cell that no spreadsheet takes for a formula, whatever a file is called."""
-    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
-
-
 def _page(comparison: Comparison, table: str) -> str:
     from jinja2 import Environment
 
     template = files("facelab.coursework").joinpath("similar.html.j2").read_text(encoding="utf-8")
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     compared = [pair for pair in comparison.pairs if not pair.note]
-    values = [pair.similarity for pair in compared if SOLUTION not in (pair.first.name, pair.second.name)]
+    values = [pair.similarity for pair in compared if pair.first.student and pair.second.student]
     bins = Counter(min(int(10 * value), 9) for value in values)
     return environment.from_string(template).render(
         title=comparison.title,

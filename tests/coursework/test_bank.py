@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from facelab.cli import app
-from facelab.coursework.bank import BANK, Question, draw, load_bank, sheets, write
+from facelab.coursework.bank import BANK, Question, draw, load_bank, print_sheet, sheets, write
 from facelab.errors import FacelabError
 
 ROOT = Path(__file__).parents[2]
@@ -182,11 +182,14 @@ def test_every_formula_of_the_bank_is_printed(tmp_path):
 
     if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
         pytest.skip("no Chromium found; on Debian: apt-get install chromium")
-    files = write(sheets(draw(AREAS, 60, seed=0), 1), tmp_path)  # raises if a formula is wrong
-    for path in files[1::2]:
-        content = path.read_bytes()
-        assert content.startswith(b"%PDF")
-        assert len(re.findall(rb"/Type\s*/Page\b", content)) > 5
+    (sheet,) = sheets(draw(AREAS, 60, seed=0), 1)
+    print_sheet(sheet.answers(), tmp_path / "answers.pdf")  # holds the questions as well; raises if a formula is wrong
+    content = (tmp_path / "answers.pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) > 10
+    with pytest.raises(FacelabError, match="a formula is wrong"):
+        print_sheet("$\\frac{1}$", tmp_path / "wrong.pdf")
+    assert not (tmp_path / "wrong.pdf").exists()
 
 
 def test_the_command_draws_what_it_is_asked_for(tmp_path, capsys):

@@ -208,7 +208,7 @@ def test_wrong_folders_are_one_clear_line(room, tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(FacelabError, match=r"holds no student/\*.ipynb"):
         compare(tmp_path / "none", tmp_path)
-    with pytest.raises(FacelabError, match="holds no notebook"):
+    with pytest.raises(FacelabError, match="holds no submission"):
         compare(tmp_path / "dist", tmp_path / "none")
 
 
@@ -225,3 +225,21 @@ def test_the_command_writes_the_page_and_keeps_files_of_others(room, tmp_path, c
         app([*arguments, "--out", str(tmp_path / "handed" / "ana.ipynb")])
     assert stopped.value.code == 2
     assert "facelab did not make it" in capsys.readouterr().err
+
+
+def test_a_student_who_is_called_like_the_solution_is_a_student(room, tmp_path):
+    room("dist/grader/boxes.ipynb", "# BEGIN SOLUTION", IOU, NMS, "# END SOLUTION")
+    room(f"handed/{SOLUTION}.ipynb", ARRAYS, SORTED)
+    comparison = compare(tmp_path / "dist", tmp_path / "handed")
+    assert [code.student for code in comparison.codes] == [True, False]
+    assert len(comparison.wrote) == len(comparison.own(comparison.codes[0]))
+    assert comparison.pairs[0].similarity < 0.1
+
+
+def test_of_one_student_the_last_notebook_counts(room, tmp_path):
+    room("handed/Ann Lee_7_assignsubmission_file_/first.ipynb", IOU, NMS)
+    room("handed/lee_1234_1_x.ipynb", IOU, NMS)
+    room("handed/lee_1234_2_x.ipynb", ARRAYS, SORTED)
+    comparison = compare(tmp_path / "dist", tmp_path / "handed")
+    assert [code.name for code in comparison.codes] == ["Ann Lee 7", "lee 1234"]
+    assert comparison.pairs[0].similarity < 0.1
