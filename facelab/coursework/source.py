@@ -12,11 +12,12 @@ It is a notebook as otter-grader 7 takes it (raw cells mark its blocks), with tw
     # BEGIN GRADING         hidden checks, see facelab.coursework.checks
     # END GRADING
     # BEGIN VARIANTS        one answer a cell: "# right: how it differs", or "# wrong: what the student thought" and
-    # END VARIANTS              "# says: a part of the message that names the misconception"
+    # END VARIANTS              "# says: a part of the message that names the misconception"; perhaps more
     # END QUESTION
 """
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ class Variant:
 
     right: bool  # full marks, or fewer points and the message
     note: str  # how it differs from the solution, or what the student thought
-    says: str  # for a wrong one: a part of the message that names the misconception
+    says: tuple[str, ...]  # for a wrong one: parts of the messages that name the misconceptions
     code: str
 
 
@@ -452,7 +453,7 @@ class _Reader:
         )
 
 
-def _says(code: str) -> str:
-    """Return the part of a message that a wrong variant names in its second line."""
-    found = re.match(r"[^\n]*\n# says:([^\n]*)", code)
-    return found[1].strip() if found else ""
+def _says(code: str) -> tuple[str, ...]:
+    """Return the parts of messages that a wrong variant names in its second line and those that follow."""
+    lines = itertools.takewhile(lambda line: line.startswith("# says:"), code.split("\n")[1:])
+    return tuple(said for line in lines if (said := line.removeprefix("# says:").strip()))
