@@ -107,7 +107,8 @@ def evaluate(
     faces = opened.faces if listed is not None else _part(opened.faces, protocol, split)
     outcome, left_out = Outcome(Path(report), credit=opened.source.credit), ""
     if listed is not None and (strangers_only or split):
-        raise FacelabError("--strangers-only and --split cannot change a list of pairs; leave them out.")
+        option = "--strangers-only" if strangers_only else "--split"
+        raise FacelabError(f"{option} cannot change a list of pairs; leave it out.")
     known = np.array(faces.identities)[state.knows(faces.identities, faces.name)].tolist()
     if known and strangers_only:
         faces = faces.select(~faces.table["identity"].isin(known).to_numpy(), f"{faces.name}/strangers")

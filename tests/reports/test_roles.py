@@ -62,8 +62,9 @@ def test_other_protocols_measure_nobody_who_has_no_name(orl, tmp_path, read_resu
         evaluate(NETWORK, path, split="tset", **options)
     with pytest.raises(FacelabError, match="orl has no splits"):
         evaluate(NETWORK, "orl", split="test", **options)
+    cfp = layouts.write(layouts.cfp(orl), tmp_path / "cfp")
     with pytest.raises(FacelabError, match="cannot change a list"):
-        evaluate(NETWORK, layouts.write(layouts.cfp(orl), tmp_path / "c"), make_protocol("10fold"), split="test")
+        evaluate(NETWORK, f"cfp-fp:{cfp}", make_protocol("10fold"), split="test")
 
 
 def test_what_is_kept_for_tests_is_not_trained_on(orl, tmp_path):
