@@ -34,6 +34,7 @@ suppress_no_tests_warning: true
 tests:
   ok_format: false
 """
+_EXPORT = re.compile(r"<!-- (BEGIN|END) QUESTION -->\n*")
 _START = "import otter\n\ngrader = otter.Notebook({name!r})"
 _END = """## Before you hand in
 
@@ -206,9 +207,12 @@ def _cell(kind: str, source: str) -> Cell:
 def _notebook(cells: Iterable[Cell], tests: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return a notebook of cells: nothing but their source and what otter says of them, and ids that stay the same."""
     kept = []
-    for number, cell in enumerate(cells, 1):
+    for cell in cells:
+        source = _EXPORT.sub("", cell["source"])  # empty where otter puts a mark for its PDFs only
+        if not source.strip():
+            continue
         said = {key: value for key, value in cell["metadata"].items() if key in ("tags", "editable", "deletable")}
-        kept.append(_cell(cell["cell_type"], cell["source"]) | {"metadata": said, "id": f"cell-{number}"})
+        kept.append(_cell(cell["cell_type"], source) | {"metadata": said, "id": f"cell-{len(kept) + 1}"})
     return {
         "cells": kept,
         "metadata": {
