@@ -51,6 +51,42 @@ def check(
 
 
 @coursework.command()
+def grade(
+    dist: Dist,
+    submissions: Submissions,
+    out: Annotated[
+        Path,
+        typer.Option(help="Table to be written (CSV); the students' pages and a summary go into a folder beside it."),
+    ] = Path("runs/grades.csv"),
+    deadline: Annotated[str, typer.Option(help="When it was due, with its time zone: 2027-03-31T23:59+02:00.")] = "",
+    late: Annotated[
+        float, typer.Option(min=0, max=100, help="Percent of the points lost for each day after it that has begun.")
+    ] = 0.0,
+    sandbox: Annotated[
+        bool,
+        typer.Option(help="Without one, the code of students runs with all your rights: files, network, processes."),
+    ] = True,
+    jobs: Annotated[int, typer.Option(min=1, help="Submissions beside each other, each in a process.")] = 1,
+) -> None:
+    """Grade submissions. The code of students runs in a sandbox; a stopped run goes on with the same command."""
+    from facelab.coursework.grading import grade as grade_all
+    from facelab.errors import FacelabError, count
+
+    if late and not deadline:
+        raise FacelabError(f"--late {late:g} needs a --deadline.")
+    grades = grade_all(
+        dist, submissions, out, deadline=deadline, late=late, sandbox=sandbox, jobs=jobs, show_progress=True
+    )
+    for row in grades.rows:
+        points = f"{row.total:6g}" if row.mark else "     -"
+        say(
+            f"{points}  {row.submission.key}: {row.status}"
+            + (f" ({row.mark.reason})" if row.mark and row.mark.reason else "")
+        )
+    say(f"{count(len(grades.counted), 'submission')} graded. Table: {grades.table}, summary: {grades.summary}")
+
+
+@coursework.command()
 def similar(
     dist: Dist,
     submissions: Submissions,

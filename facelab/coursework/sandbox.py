@@ -9,9 +9,9 @@ which nothing is installed and no right is needed); ``none`` only where the inst
 
 What the sandbox does **not** promise. It is made for homework, where a student gains points or none; not for strangers'
 programs on a server. It shares the kernel with everything else, so a fault of the kernel is a way out; it hides no
-time, and processor caches are shared. A submission can read the Python installation, facelab and ``$FACELAB_HOME``, and sees
-the inputs of hidden checks when it is called with them. With ``landlock`` it can see that a file exists, of what size,
-though not what is in it; shared memory of several processes (workers of a DataLoader) is closed.
+time, and processor caches are shared. A submission can read the Python installation, facelab and ``$FACELAB_HOME``,
+and sees the inputs of hidden checks when it is called with them. With ``landlock`` it can see that a file exists and of
+what size, though not what is in it; shared memory of several processes (workers of a DataLoader) is closed.
 Memory, disk and the number of processes of a whole submission are looked at several times a second, not counted by the
 kernel: for a moment more may be used than the limit. As root the kernel does not limit processes at all, and they are
 only counted from here; so grade as an ordinary user. ``none`` closes nothing: files, network, other processes.
@@ -31,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -54,6 +54,7 @@ _KERNEL = ("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/d
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _OF_PYTHON = ("bin", "lib", "lib64", "libexec", "share", "pyvenv.cfg")  # in a prefix
 
+_PREFIX = "facelab-sandbox-"  # of folders; the number of the grader's process follows
 _MOST = 4_000_000  # commas and brackets in an answer
 _LOOK = 0.1  # seconds between two looks at what a submission uses
 _LOOK_AT_DISK = 0.5
@@ -112,24 +113,23 @@ class Sandbox:
     Args:
         layer: one of ``LAYERS``, or ``NO_SANDBOX``.
         limits: what it may use.
-        files: a folder whose files are copied into the folder of the submission.
+        files: what lies in the folder of the submission: name in it -> file that is copied.
 
     Attributes:
         output: what the submission printed, its beginning.
         cpu: seconds of CPU so far.
     """
 
-    def __init__(self, layer: str, limits: Limits = Limits(), files: Path | None = None):
+    def __init__(self, layer: str, limits: Limits = Limits(), files: Mapping[str, Path] | None = None):
         self.layer, self.limits = layer, limits
         self.output, self.cpu, self._printed = "", 0.0, 0
-        self._base = Path(tempfile.mkdtemp(prefix="facelab-sandbox-")).resolve()
+        self._base = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-")).resolve()
         self._work = self._base / "work"
         try:
-            if files is None:
-                self._work.mkdir()
-            else:
-                shutil.copytree(files, self._work)
-            (self._work / ".tmp").mkdir(exist_ok=True)
+            (self._work / ".tmp").mkdir(parents=True)
+            for name, file in (files or {}).items():
+                (self._work / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, self._work / name)
             self._start()
         except BaseException:
             self._delete()
@@ -186,9 +186,16 @@ class Sandbox:
         self._select.register(ours, selectors.EVENT_READ)
         self._select.register(self._out, selectors.EVENT_READ)
 
-    def run(self, cell: str, number: int, seconds: float) -> str:
-        """Execute a cell and return the error that ended it, or ``""``; see :meth:`ask` for what is raised."""
-        reply = self._exchange({"cell": cell, "number": number}, seconds)
+    def run(self, cell: str, number: int, seconds: float, *, skipped: str = "") -> str:
+        """Execute a cell and return the error that ended it, or ``""``; see :meth:`ask` for what is raised.
+
+        Args:
+            cell: the code.
+            number: of the cell, for messages.
+            seconds: see :meth:`ask`.
+            skipped: why it is not executed after all.
+        """
+        reply = self._exchange({"cell": cell, "number": number, "skipped": skipped}, seconds)
         error = reply.get("value")
         return error[:1000] if isinstance(error, str) else ""
 
@@ -352,10 +359,22 @@ class Sandbox:
         self._delete()
 
     def _delete(self) -> None:
-        """Delete the folder, whatever a submission made of it: no rights, a thousand folders in each other, links."""
-        if self._base.exists():
-            subprocess.run(["chmod", "-R", "u+rwX", str(self._base)], stderr=subprocess.DEVNULL, check=False)
-            subprocess.run(["rm", "-rf", str(self._base)], stderr=subprocess.DEVNULL, check=False)
+        _delete(self._base)
+
+
+def _delete(folder: Path) -> None:
+    """Delete a folder, whatever a submission made of it: no rights, a thousand folders in each other, links."""
+    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+        subprocess.run([*command, str(folder)], stderr=subprocess.DEVNULL, check=False)
+
+
+def sweep() -> None:
+    """Delete the folders that graders of this user left when they were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        number = folder.name.removeprefix(_PREFIX).partition("-")[0]
+        with contextlib.suppress(OSError):
+            if number.isdecimal() and not Path("/proc", number).exists() and folder.lstat().st_uid == os.getuid():
+                _delete(folder)
 
 
 _INTRUDED = "It wrote to the grader's own channel, or closed it."

@@ -1,9 +1,9 @@
 """Runs a submission inside the sandbox: executes the cells of its notebook, then answers calls with plain values.
 
 A program of its own, with the standard library only until the submission wants more. Grader and worker speak over one
-descriptor in frames: four bytes with the length, then JSON. A message of the grader has ``id`` and either ``cell`` (the
-source) and ``number``, or ``request`` (see :mod:`facelab.coursework.wire`); the answer has the same ``id`` and a
-``reply``.
+descriptor in frames: four bytes with the length, then JSON. A message of the grader has ``id`` and either ``cell``,
+``number`` and ``skipped`` (why it is not executed, or "") or ``request`` (see :mod:`facelab.coursework.wire`); the
+answer has the same ``id`` and a ``reply``.
 
 The code of a student runs in this process and can change all of it. So nothing here protects a grade: that is done by
 what stays outside, in the grader, which never evaluates what comes from here (see :mod:`facelab.coursework.sandbox`).
@@ -68,7 +68,7 @@ class Worker:
         if "cell" not in message:
             return wire.answer(self._names, message["request"], self._failed)
         try:
-            error = wire.run_cell(self._names, message["cell"], message["number"])
+            error = message["skipped"] or wire.run_cell(self._names, message["cell"], message["number"])
         except BaseException as other:  # KeyboardInterrupt, and what a submission derives from it
             error = wire.shortened(other)
         if error:
