@@ -206,7 +206,7 @@ def _cell(kind: str, source: str) -> Cell:
 
 def _notebook(cells: Iterable[Cell], tests: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return a notebook of cells: nothing but their source and what otter says of them, and ids that stay the same."""
-    kept = []
+    kept: list[Cell] = []
     for cell in cells:
         source = _EXPORT.sub("", cell["source"])  # empty where otter puts a mark for its PDFs only
         if not source.strip():

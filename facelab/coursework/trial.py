@@ -86,6 +86,7 @@ def _of_variant(question: Question, variant: Variant, student: LocalStudent) -> 
     outcomes = _outcomes(question, student)
     if sum(outcome.points for outcome in outcomes) >= question.points:
         yield "gets full marks"
+        return
     for says in variant.says:
         if not any(says.lower() in outcome.message.lower() for outcome in outcomes):
             said = "; ".join(f"{outcome.check.name}: {outcome.message}" for outcome in outcomes if outcome.message)

@@ -35,7 +35,7 @@ def test_an_assignment_is_read(small):
     assert first.prompt.startswith("## Question 1")
     assert len(first.solution) == len(first.tests) == 2
     assert [variant.right for variant in first.variants] == [True] * 3 + [False] * 3
-    assert (first.variants[3].note, first.variants[3].says) == ("the median is the mean", "the median")
+    assert (first.variants[3].note, first.variants[3].says) == ("the median is the mean", ("the median",))
     assert second.objective == "use an earlier answer"
     assert (third.manual, third.rubric, third.checks) == (True, "10 for the word outlier-only", ())
 
@@ -195,6 +195,7 @@ def test_a_good_assignment_has_no_problem(small, capsys):
         (change("text = ", "- 2", "- 3"), "solution: a test that students run fails: AssertionError: the mean"),
         (change("# wrong: the median", "np.median", "np.mean"), r"wrong variant \(the median is the mean\): gets full"),
         (change("# wrong: the median", "# says: the", "# says: my"), "no message says 'my median' .*That is the"),
+        (change("# wrong: the median", "median\nmiddle", "median\n# says: more\nmiddle"), "no message says 'more'"),
         (change('about="the mean"', "    helper(student, 0.75)", "    pass"), "stub: largest gives it 20 points"),
         (change('about="the mean"', "call('middle', secret_values)", "value('best')['x']"), "solution: .*TypeError"),
     ],
