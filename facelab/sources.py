@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # help texts are made from the table, and need no pandas
     from facelab.align.warp import Method
     from facelab.data import FaceSet, PairList
     from facelab.data.archives import Layout
+    from facelab.data.templates import TemplateLists
     from facelab.detect import Detector
     from facelab.detect.detection import Which
 
@@ -58,7 +59,7 @@ class Source:
             them to compare, but not who is on them; ``either``: photographs or chips, see :func:`are_chips`.
         loader: ``"module:function"``, imported when it is used. It gets the path, or of a named source ``arguments``,
             and ``show_progress`` if it takes that. It returns a FaceSet, alone or with the errors of the files that it
-            left out, or with a :class:`facelab.data.PairList`.
+            left out, or with a :class:`facelab.data.PairList` or :class:`facelab.data.templates.TemplateLists`.
         arguments: of the loader; of a row for paths, after the path.
         fits: of a row for paths: whether what lies there is of this kind. The first row that fits opens it; but where
             its siblings fit too (``cfp-ff``, ``cfp-fp``: two lists in one place), the user must name one.
@@ -144,6 +145,7 @@ SOURCES = (
         "facelab.data.recordio:load_recordio",
         fits=lambda place: _has_records(place) and _asks("facelab.data.recordio:of_insightface", place),
         how="chips as packed for InsightFace",
+        card="web-scale",
     ),
     Source(
         "recordio",
@@ -249,6 +251,45 @@ SOURCES = (
         )
         for race in ("African", "Asian", "Caucasian", "Indian")
     ),
+    *(
+        Source(
+            f"ijb-{part}",
+            f"IJB-{part.upper()} as InsightFace gives it out, with loose_crop/ and meta/: templates of celebrities",
+            "photographs",
+            "facelab.data.ijb:load_ijb",
+            (f"ijb{part}",),
+            fits=_layout(f"ijb{part}_face_tid_mid.txt"),
+            card="ijb",
+        )
+        for part in "bc"
+    ),
+    Source(
+        "tinyface",
+        "TinyFace, faces of 20 pixels: Testing_Set/ with Gallery_Match, Gallery_Distractor and Probe",
+        "chips",
+        "facelab.data.tinyface:load_tinyface",
+        fits=_layout("gallery_match_img_ID_pairs.mat"),
+        how="faces as cut out for TinyFace, not aligned",
+        card="tinyface",
+    ),
+    Source(
+        "digiface",
+        "DigiFace-1M, rendered faces: its zip files as they come, in one folder, or unpacked",
+        "either",
+        "facelab.data.digiface:load_digiface",
+        fits=lambda place: place.has("subjects_*_imgs*") or "subjects_" in Path(place.path).name,
+        card="digiface",
+    ),
+    Source(
+        "olivetti",
+        "the ORL photographs as scikit-learn keeps them (fetch_olivetti_faces): olivetti_py3.pkz",
+        "photographs",
+        "facelab.data.olivetti:load_olivetti",
+        fits=lambda place: place.path.endswith("olivetti_py3.pkz") or place.has("olivetti_py3.pkz"),
+        missing="default",
+        credit="ORL photographs: AT&T Laboratories Cambridge (Samaria and Harter, 1994)",
+        card="orl",
+    ),
     Source(
         "webdataset",
         "WebDataset: tar files with KEY.jpg and KEY.cls, .json or .txt, or a folder of them",
@@ -302,6 +343,7 @@ class Opened:
         how: how these images came about, for reports.
         errors: one for each file that was left out.
         pairs: which images to compare, from a source that holds pairs.
+        templates: which groups of images to compare, from a source that holds such lists.
         names: what was opened, as the user gave it.
         report: of detection, once photographs have become chips.
     """
@@ -311,6 +353,7 @@ class Opened:
     how: str
     errors: list[FacelabError] = field(default_factory=list)
     pairs: "PairList | None" = None
+    templates: "TemplateLists | None" = None
     names: tuple[str, ...] = ()
     report: "ChipReport | None" = None
 
@@ -412,6 +455,7 @@ def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = F
         FacelabError: there is no such source, it cannot be read, or it holds pairs and identities are needed.
     """
     from facelab.data import FaceSet, PairList
+    from facelab.data.templates import TemplateLists
 
     name = str(name)
     source, path = locate(name)
@@ -429,6 +473,8 @@ def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = F
     match load(*((path,) if source.fits else ()), *source.arguments, **options):
         case FaceSet() as faces:
             return Opened(faces, source, source.how, names=names)
+        case FaceSet() as faces, TemplateLists() as lists:
+            return Opened(faces, source, source.how, templates=lists, names=names)
         case FaceSet() as faces, PairList() as listed:
             return Opened(faces, source, source.how, pairs=listed if pairs else None, names=names)
         case FaceSet() as faces, errors:

@@ -183,3 +183,67 @@ def rfw(orl: FaceSet) -> dict[str, bytes]:
         lines = [f"{one}\t1\t2", f"{two}\t1\t3", f"{one}\t1\t{two}\t1", f"{one}\t2\t{two}\t3"] * 5
         files[f"test/txts/{race}/{race}_pairs.txt"] = text(*lines)
     return files
+
+
+def ijb(orl: FaceSet, name: str = "ijbc", people: int = 5) -> dict[str, bytes]:
+    """IJB as InsightFace gives it out: of each person two templates of a photograph and a video of two frames."""
+    points = "28.5 48.0 62.0 48.5 45.0 65.0 32.0 84.0 58.5 84.5"
+    files: dict[str, bytes] = {}
+    media, scores, template_of = [], [], {}
+    for person in range(people):
+        for k in range(6):
+            picture, template = f"{6 * person + k + 1}.jpg", 10 * person + k // 3 + 1
+            files[f"loose_crop/{picture}"] = jpeg(orl[10 * person + k][0])
+            media.append(f"{picture} {template} {100 * template + (k % 3 + 1) // 2}")
+            scores.append(f"{picture} {points} {0.9 - 0.1 * k:.2f}")
+            template_of.setdefault(template, person + 700)
+    names = sorted(template_of)
+    pairs = [
+        f"{one} {two} {int(template_of[one] == template_of[two])}" for k, one in enumerate(names) for two in names[:k]
+    ]
+    one_to_many = {"gallery_G1": names[0:4:2], "gallery_G2": names[4::2], "probe_mixed": names[1::2]}
+    return files | {
+        f"meta/{name}_face_tid_mid.txt": text(*media),
+        f"meta/{name}_name_5pts_score.txt": text(*scores),
+        f"meta/{name}_template_pair_label.txt": text(*pairs),
+        **{
+            f"meta/{name}_1N_{part}.csv": text(
+                "TEMPLATE_ID,SUBJECT_ID,FILENAME", *(f"{t},{template_of[t]},x.jpg" for t in ids)
+            )
+            for part, ids in one_to_many.items()
+        },
+    }
+
+
+def tinyface(orl: FaceSet, people: int = 4) -> dict[str, bytes]:
+    """TinyFace's test part: names and identities in the cells of MATLAB, distractors without a name."""
+    from scipy.io import savemat
+
+    files: dict[str, bytes] = {}
+    root = "tinyface/Testing_Set"
+    lists: dict[str, list[tuple[str, int]]] = {"gallery": [], "probe": []}
+    for person in range(people):
+        for k in range(4):
+            role, folder = ("gallery", "Gallery_Match") if k < 2 else ("probe", "Probe")
+            picture = f"{person + 11}_{k + 1}.jpg"
+            files[f"{root}/{folder}/{picture}"] = jpeg(cv2.resize(orl[10 * person + k][0], (18, 22)))
+            lists[role].append((picture, person + 11))
+        files[f"{root}/Gallery_Distractor/{person}.jpg"] = jpeg(cv2.resize(orl[10 * (person + 20)][0], (18, 22)))
+    for role, name in (("gallery", "gallery_match"), ("probe", "probe")):
+        cells = np.empty((len(lists[role]), 1), object)
+        cells[:, 0] = [picture for picture, _ in lists[role]]
+        ids = np.array([[identity] for _, identity in lists[role]], np.uint16)
+        data = io.BytesIO()
+        savemat(data, {f"{role}_set": cells, f"{role}_ids": ids})
+        files[f"{root}/{name}_img_ID_pairs.mat"] = data.getvalue()
+    return files
+
+
+def olivetti(orl: FaceSet) -> bytes:
+    """The file of scikit-learn's ``fetch_olivetti_faces``, as it writes it: joblib, compressed, columns first."""
+    import joblib
+
+    small = np.stack([cv2.resize(orl[row][0][:, :, 0], (64, 64), interpolation=cv2.INTER_AREA) for row in range(400)])
+    data = io.BytesIO()
+    joblib.dump(np.ascontiguousarray(small.transpose(0, 2, 1)).reshape(400, 4096), data, compress=6)
+    return data.getvalue()

@@ -30,7 +30,8 @@ def evaluate(
     checkpoint: Network,
     data: Annotated[str, typer.Option(help=f"{choices(pairs=True)} (for 10fold).")],
     protocol: Annotated[
-        Literal["verification", "identification", "10fold"], typer.Option(help="What to measure.")
+        Literal["verification", "identification", "10fold", "templates"],
+        typer.Option(help="What to measure; templates: by the lists of IJB-B, IJB-C or TinyFace."),
     ] = "verification",
     report: Annotated[Path, typer.Option(help="Folder for report.html, results.json and figures.")] = Path(
         "runs/evaluate"

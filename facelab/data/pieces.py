@@ -5,7 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from facelab.errors import FacelabError
+import numpy as np
+
+from facelab.errors import FacelabError, shown
 
 
 class LargeFile:
@@ -68,3 +70,53 @@ class LargeFile:
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_file": -1, "_process": 0}
+
+
+def number_columns(data: bytes, where: str, columns: int, separator: str, *, header: bool = False) -> list[np.ndarray]:
+    """Return the first columns of a list of millions of lines: whole numbers, not negative, each (lines,), int64.
+
+    Args:
+        data: what the file holds.
+        where: it is, for messages.
+        columns: how many; a line without a header has no others.
+        separator: between the words of a line.
+        header: whether the first line names the columns; then there may be more of them.
+
+    Raises:
+        FacelabError: a line is something else; the message has its number.
+    """
+    import pyarrow as pa
+    from pyarrow import csv
+
+    names = [str(k) for k in range(columns)]
+    if header:
+        names += [str(k) for k in range(columns, data.partition(b"\n")[0].count(separator.encode()) + 1)]
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(data),
+            csv.ReadOptions(column_names=names, skip_rows=int(header)),
+            csv.ParseOptions(delimiter=separator, quote_char=False),
+            csv.ConvertOptions(
+                column_types=dict.fromkeys(names[:columns], pa.int64()), null_values=[], include_columns=names[:columns]
+            ),
+        )
+        values = [table[name].to_numpy() for name in names[:columns]]
+        if any(column.min() < 0 for column in values):
+            raise ValueError
+        return values
+    except (ValueError, pa.ArrowException) as error:
+        raise FacelabError(_bad_line(data, where, columns, separator, header)) from error
+
+
+def _bad_line(data: bytes, where: str, columns: int, separator: str, header: bool) -> str:
+    for number, line in enumerate(data.decode("latin1").splitlines(), start=1):
+        words = [word.strip() if header else word for word in line.split(separator)]
+        whole = len(words) >= columns if header else len(words) == columns
+        if (header and number == 1) or not line:
+            continue
+        if not (whole and all(word.isascii() and word.isdigit() for word in words[:columns])):
+            kind = {"\t": "a tab", " ": "a space", ",": "a comma"}[separator]
+            return (
+                f"{where} line {number} is {shown(line)}; expected {columns} numbers with {kind} between. Get it again."
+            )
+    return f"{where} holds no lines of numbers, or too large ones. Get it again."

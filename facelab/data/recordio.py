@@ -19,7 +19,7 @@ from facelab.data.archives import Archive, open_place
 from facelab.data.cache import remembered
 from facelab.data.faceset import FaceSet
 from facelab.data.images import decode_named
-from facelab.data.pieces import LargeFile
+from facelab.data.pieces import LargeFile, number_columns
 from facelab.errors import FacelabError, ImageError, count, cut, shown
 from facelab.progress import progress_bar
 
@@ -173,7 +173,8 @@ def load_recordio(path: Path | str, *, show_progress: bool = False) -> FaceSet:
     _compare(found, len(numbers))
     if known := _WITHDRAWN.get((len(numbers), len(keys))):
         warnings.warn(
-            f"{path} has the counts of {known}. Its publisher withdrew MS-Celeb-1M in 2019: the people were not asked.",
+            f"{path} has the counts of {known}. Its publisher withdrew MS-Celeb-1M in 2019: the people were not asked. "
+            "See facelab data card web-scale.",
             stacklevel=2,
         )
     table = pd.DataFrame({"identity": names, "record": keys.astype(np.int32)})
@@ -255,35 +256,12 @@ def read_index(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         FacelabError: a line is not ``KEY<tab>POSITION``, or a key stands twice; the message has its number.
     """
-    import pyarrow as pa
-    from pyarrow import csv
-
-    names = ["key", "position"]
-    try:
-        rows = csv.read_csv(
-            pa.BufferReader(data),
-            csv.ReadOptions(column_names=names),
-            csv.ParseOptions(delimiter="\t", quote_char=False),
-            csv.ConvertOptions(column_types=dict.fromkeys(names, pa.int64()), null_values=[]),
-        )
-        keys, positions = (rows[name].to_numpy() for name in names)
-        if min(keys.min(), positions.min()) < 0:
-            raise ValueError
-    except (ValueError, pa.ArrowException) as error:
-        raise FacelabError(_bad_line(data, where)) from error
+    keys, positions = number_columns(data, where, 2, "\t")
     order = np.argsort(keys, kind="stable")
     keys, positions = keys[order], positions[order]
     if (twice := np.flatnonzero(np.diff(keys) == 0)).size:
         raise FacelabError(f"{where} lists the key {keys[twice[0]]} twice, again in line {order[twice[0] + 1] + 1}.")
     return keys, positions
-
-
-def _bad_line(data: bytes, where: str) -> str:
-    for number, line in enumerate(data.decode("latin1").splitlines(), start=1):
-        words = line.split("\t")
-        if line and not (len(words) == 2 and all(word.isascii() and word.isdigit() for word in words)):
-            return f"{where} line {number} is {shown(line)}; expected a key, a tab and a position. Get it again."
-    return f"{where} holds no lines of numbers, or too large ones. Get it again."
 
 
 def _check_positions(records: Records, keys: np.ndarray, positions: np.ndarray) -> None:
