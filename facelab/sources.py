@@ -48,6 +48,15 @@ def _asks(where: str, place: "Layout") -> bool:
     return getattr(importlib.import_module(module), function)(place.path)
 
 
+def _kind(place: "Layout") -> str | None:
+    """Return what shards of facelab hold, by their recipe; None if it is another place."""
+    if "://" not in place.path and not (place.is_folder and place.has("*.parquet", "recipe.json")):
+        return None
+    from facelab.synth.shards import kind_of
+
+    return kind_of(place.path)
+
+
 @dataclass(frozen=True)
 class Source:
     """A row of the table.
@@ -130,11 +139,18 @@ SOURCES = (
         how="chips as packed for InsightFace",
     ),
     Source(
+        "shards",
+        "a folder or fsspec address that facelab data convert wrote",
+        "either",
+        "facelab.convert:load_face_shards",
+        fits=lambda place: _kind(place) == "faces",
+    ),
+    Source(
         "rendered",
-        "a folder that facelab synth made: rendered chips",
+        "a folder or fsspec address that facelab synth made: rendered chips",
         "chips",
         _SYNTH,
-        fits=lambda place: place.is_folder and place.has("*.parquet", "recipe.json"),
+        fits=lambda place: bool(_kind(place)),
         how="rendered chips",
         card="synthfaces",
     ),

@@ -8,9 +8,10 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, nullcontext
+from itertools import islice
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -98,31 +99,34 @@ def check_backend(workers: int | None, backend: str, address: str | None) -> int
     return workers
 
 
-def run_jobs(job: Callable[[T], R], todo: Sequence[T], *, workers: int, backend: str = "local") -> Iterator[R]:
+def run_jobs(
+    job: Callable[[T], R], todo: Iterable[T], number: int, *, workers: int, backend: str = "local"
+) -> Iterator[R]:
     """Run a job on each item and yield what comes out, as it comes; inside of :func:`cluster`.
 
     Args:
         job: a function that other processes can import.
-        todo: the items.
+        todo: the items, each made when its turn comes.
+        number: how many there are.
         workers: processes on this machine, for the backend ``local``.
         backend: ``local``, ``dask`` or ``ray``.
     """
     import joblib
 
-    if not todo or (backend == "local" and (workers == 1 or len(todo) == 1)):
+    if not number or (backend == "local" and (workers == 1 or number == 1)):
         yield from map(job, todo)
         return
     local, as_they_come = backend == "local", backend != "ray"  # Ray's pool hands nothing back before all is done
     parallel = joblib.Parallel(
-        n_jobs=min(workers, len(todo)) if local else -1,
+        n_jobs=min(workers, number) if local else -1,
         backend="loky" if local else None,
         return_as="generator_unordered" if as_they_come else "list",
         batch_size=1,
     )
-    step = len(todo) if as_they_come else 4 * joblib.effective_n_jobs(-1)
-    parent = os.getpid() if local else None
-    for start in range(0, len(todo), step):
-        yield from parallel(joblib.delayed(_in_worker)(parent, job, item) for item in todo[start : start + step])
+    step = number if as_they_come else 4 * joblib.effective_n_jobs(-1)
+    parent, items = os.getpid() if local else None, iter(todo)
+    for _ in range(0, number, step):
+        yield from parallel(joblib.delayed(_in_worker)(parent, job, item) for item in islice(items, step))
 
 
 def _in_worker(parent: int | None, job: Callable[[T], R], item: T) -> R:

@@ -15,6 +15,7 @@ import pytest
 
 from facelab.align import make_chips
 from facelab.cli import app
+from facelab.convert import write_faces_as_shards
 from facelab.data import FaceSet, cards
 from facelab.data.images import write_image
 from facelab.errors import FacelabError
@@ -60,6 +61,11 @@ def write_folder(faces: FaceSet, out: Path) -> Path:
     return out
 
 
+def write_shards(faces: FaceSet, out: Path) -> Path:
+    write_faces_as_shards(faces, out)
+    return out
+
+
 @pytest.fixture
 def given(tmp_path, monkeypatch, toy_chips, orl) -> dict[str, str]:
     """Make tiny presets, and something for each row that opens paths; return the paths."""
@@ -77,6 +83,7 @@ def given(tmp_path, monkeypatch, toy_chips, orl) -> dict[str, str]:
     xqlfw = layouts.lfw(orl) | {"xqlfw_pairs.txt": layouts.lfw_pairs()}
     return {
         "bin": str(tmp_path / "pairs.bin"),
+        "shards": str(write_shards(toy_chips, tmp_path / "shards")),
         "rendered": str(write_set(small["synthfaces-500"], tmp_path / "rendered")),
         "insightface": str(Path(__file__).parent / "data" / "recordio"),
         "recordio": str(Path(__file__).parent / "data" / "recordio" / "plain.rec"),

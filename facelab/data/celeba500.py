@@ -56,7 +56,8 @@ def load_celeba500(path: Path | str) -> FaceSet:
         split += [*["query"] * len(rows), *["distractor"] * len(others)]
     if left := sum(map(len, pictures.values())) - len(files):
         warnings.warn(f"{path}: {left} pictures are in no list of CelebA-500 and were left out.", stacklevel=2)
-    table = pd.DataFrame({"identity": identity, "file": files, "split": split})
+    # Objects, as the name of a distractor need not be UTF-8, which pandas' own strings must be.
+    table = pd.DataFrame({"identity": identity, "file": pd.Series(files, dtype=object), "split": split})
     return FaceSet("celeba500", StoredImages(place, files), table)
 
 

@@ -90,7 +90,7 @@ def make(
         show_progress = show_progress and bool(todo)
         with progress_bar("Rendering", total, show_progress=show_progress, completed=kept) as bar, deaths_said():
             job = partial(render_shard, recipe, out=str(out), device=device)
-            for _, count in run_jobs(job, todo, workers=workers, backend=backend):
+            for _, count in run_jobs(job, todo, len(todo), workers=workers, backend=backend):
                 rendered += count
                 bar.update(count, note=f"{rendered / (time.perf_counter() - start):.0f}/s")
     return MakeReport(rendered, kept, repaired, time.perf_counter() - start)
