@@ -71,7 +71,7 @@ class Student(ABC):
 
     @abstractmethod
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Return the reply to a request, see :mod:`facelab.coursework.wire`.
+        """Return the reply to a request, see ``facelab.coursework.wire``.
 
         Raises:
             TimedOut: there is none after so many seconds.

@@ -25,7 +25,14 @@ def _environment() -> Any:
     return Environment(loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
-def _render(template: str, path: Path, **values: Any) -> None:
+def render(template: str, path: Path, **values: Any) -> None:
+    """Write a page; whatever the values say is text in it, never HTML.
+
+    Args:
+        template: name of its file.
+        path: of the page.
+        values: what the template shows.
+    """
     html = _environment().get_template(template).render(points=_points, **values)
     with atomic_write(path) as temporary:
         temporary.write_text(html, encoding="utf-8", errors="replace")
@@ -43,7 +50,7 @@ def write_page(grades: "Grades", row: "Row", path: Path) -> None:
     questions = grades.assignment.questions
     manual = sum(question.points for question in questions if question.manual)
     when = row.submission.submitted
-    _render(
+    render(
         "feedback.html.j2",
         path,
         title=f"Feedback: {grades.assignment.title}",
@@ -64,7 +71,7 @@ def write_summary(grades: "Grades") -> None:
     manual = sum(question.points for question in questions if question.manual)
     automatic = sum(question.points for question in questions) - manual
     totals = [row.total for row in rows]
-    _render(
+    render(
         "summary.html.j2",
         grades.summary,
         title=f"Summary: {grades.assignment.title}",

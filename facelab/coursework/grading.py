@@ -209,7 +209,7 @@ def grade(
 
 def find_source(dist: Path | str) -> Path:
     """Return the source notebook in a folder that ``build`` made."""
-    found = sorted(Path(dist, "grader").glob("*.ipynb"))
+    found = sorted(path for path in Path(dist, "grader").glob("*.ipynb") if not path.stem.endswith("_solution"))
     if len(found) == 1:
         return found[0]
     inner = sorted(path.parent.parent.name for path in Path(dist).glob("*/grader/*.ipynb"))

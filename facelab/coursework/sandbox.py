@@ -200,7 +200,7 @@ class Sandbox:
         return error[:1000] if isinstance(error, str) else ""
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Return the reply of the submission to a request, see :mod:`facelab.coursework.wire`. It is JSON, and not yet
+        """Return the reply of the submission to a request, see ``facelab.coursework.wire``. It is JSON, and not yet
         looked at.
 
         Args:

@@ -20,10 +20,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
 
 from facelab import __version__
+from facelab.coursework.feedback import render
 from facelab.coursework.submissions import Submission, code_cells, csv_cell, find_submissions, read_notebook, said
 from facelab.errors import FacelabError
 from facelab.files import atomic_write
@@ -66,7 +66,7 @@ class Code:
 
     @cached_property
     def pieces(self) -> dict[str, list[range]]:
-        """The pieces, and for each where it stands: ranges of indices into ``lines``."""
+        """For each piece where it stands, as ranges of indices into ``lines``."""
         found: dict[str, list[range]] = defaultdict(list)
         for _, group in itertools.groupby(enumerate(self.lines), key=lambda entry: entry[1][0]):
             block = list(group)
@@ -141,7 +141,7 @@ _BUILTINS = frozenset(name for name in dir(builtins) if not name.startswith("_")
 def rarity(wrote: int, others: int) -> float:
     """Return how much a piece counts that ``wrote`` of the ``others`` wrote too: 1 if nobody did, 0 if everybody did.
 
-    The inverse document frequency, $1 - \\log(1 + w) / \\log(1 + o)$, of those who are not compared just now.
+    The inverse document frequency of those who are not compared: :math:`1 - \\log(1 + w) / \\log(1 + o)`.
     """
     return 1.0 if others == 0 else 1.0 - math.log1p(wrote) / math.log1p(others)
 
@@ -243,7 +243,13 @@ class Comparison:
             for lines, pieces in together.items()
             if (wrote := [self.wrote[piece] - seen for piece in pieces])
         ]
-        return sorted((one for one in found if one.weight >= 1), key=lambda one: (-one.weight, one.first.start))
+        shown: list[Passage] = []
+        for one in sorted(found, key=lambda one: (-one.weight, one.first.start)):
+            # Where both stand beside something else already, it is a turn of phrase that several functions share.
+            seen_before = {each.first for each in shown}, {each.second for each in shown}
+            if one.weight >= 1 and not (one.first in seen_before[0] and one.second in seen_before[1]):
+                shown.append(one)
+        return shown
 
     def _shared(self, pair: Pair) -> frozenset[str]:
         return self.own(pair.first) & self.own(pair.second)
@@ -366,8 +372,7 @@ def write(comparison: Comparison, page: Path | str) -> Path:
     with atomic_write(table) as temporary, temporary.open("w", newline="", encoding="utf-8", errors="replace") as file:
         writer = csv.writer(file)
         writer.writerows([COLUMNS, *([csv_cell(value) for value in row] for row in rows)])
-    with atomic_write(page) as temporary:
-        temporary.write_text(_page(comparison, table.name), encoding="utf-8", errors="replace")
+    _write_page(comparison, page, table.name)
     return table
 
 
@@ -376,16 +381,14 @@ def _numbers(pair: Pair) -> list[str]:
     return [*(f"{share:.3f}" for share in shares), f"{pair.shared:.1f}"]
 
 
-def _page(comparison: Comparison, table: str) -> str:
-    from jinja2 import Environment
-
-    template = files("facelab.coursework").joinpath("similar.html.j2").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+def _write_page(comparison: Comparison, page: Path, table: str) -> None:
     compared = [pair for pair in comparison.pairs if not pair.note]
     values = [pair.similarity for pair in compared if pair.first.student and pair.second.student]
     bins = Counter(min(int(10 * value), 9) for value in values)
-    return environment.from_string(template).render(
-        title=comparison.title,
+    render(
+        "similar.html.j2",
+        page,
+        title=f"Similar submissions: {comparison.title}",
         version=__version__,
         table=table,
         students=_students(comparison.readable),

@@ -46,7 +46,7 @@ class Submission:
 
     @property
     def key(self) -> str:
-        """Tell students apart: those of one name by their number."""
+        """What tells students apart, those of one name by their number."""
         return f"{self.student} {self.identity}".strip()
 
 
