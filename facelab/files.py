@@ -321,7 +321,11 @@ def read_text(path: Path | str, remedy: str = "Check the path.") -> str:
     Raises:
         FacelabError: it cannot be read, or is in another encoding; the message names that one where it can be known.
     """
-    data = read_bytes(path, remedy)
+    return decode_text(read_bytes(path, remedy), path)
+
+
+def decode_text(data: bytes, path: object) -> str:
+    """Return the text that the bytes of a file hold, as :func:`read_text` does; ``path`` is for messages."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:100]:
         kind = "UTF-32" if data[:4] in (b"\xff\xfe\0\0", b"\0\0\xfe\xff") else "UTF-16"
         kind = kind if len(data) % 2 == 0 else "no text"

@@ -18,6 +18,9 @@ import pytest
 PAGE = runpy.run_path(str(Path(__file__).parents[1] / "book" / "_ext" / "notebook_runs.py"))
 RECORD, PACKAGES = PAGE["RECORD"], PAGE["PACKAGES"]
 
+# Sources of assignments hold no outputs; tests/coursework tries their solutions and variants instead.
+collect_ignore = ["coursework"]
+
 _reports: dict[Path, list[pytest.TestReport]] = defaultdict(list)
 
 

@@ -1,6 +1,7 @@
 """Fixtures that several rooms share: real photographs, the detector, and small random chips."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from facelab.align import make_chips
 from facelab.data import FaceSet, load_orl
 from facelab.data.images import read_image
 from facelab.detect import MTCNN
+
+sys.path.append(str(Path(__file__).parent))  # layouts.py: small sets in the layouts of real ones, for several rooms
 
 # Tests run on tiny batches: a second thread gains little, and loses much where another process wants the core.
 torch.set_num_threads(1)

@@ -15,8 +15,8 @@ PACKAGE = Path(facelab.__file__).parent
 # synth stands behind align, by whose template it frames its chips).
 ROOMS = [
     "errors", "files", "strict", "device", "processes", "workers", "progress",
-    "data", "detect", "align", "synth", "sources", "models", "losses", "train", "evaluate", "analyze", "plots",
-    "reports", "study", "course", "cli",
+    "data", "detect", "align", "synth", "convert", "sources", "models", "losses", "train", "evaluate", "analyze",
+    "plots", "reports", "study", "course", "coursework", "cli",
 ]  # fmt: skip
 
 

@@ -4,15 +4,18 @@ import hashlib
 import json
 import pickle
 import re
+import warnings
 from pathlib import Path
 from typing import Any
 
 import cv2
+import layouts
 import numpy as np
 import pytest
 
 from facelab.align import make_chips
 from facelab.cli import app
+from facelab.convert import write_faces_as_shards
 from facelab.data import FaceSet, cards
 from facelab.data.images import write_image
 from facelab.errors import FacelabError
@@ -58,8 +61,13 @@ def write_folder(faces: FaceSet, out: Path) -> Path:
     return out
 
 
+def write_shards(faces: FaceSet, out: Path) -> Path:
+    write_faces_as_shards(faces, out)
+    return out
+
+
 @pytest.fixture
-def given(tmp_path, monkeypatch, toy_chips) -> dict[str, str]:
+def given(tmp_path, monkeypatch, toy_chips, orl) -> dict[str, str]:
     """Make tiny presets, and something for each row that opens paths; return the paths."""
     monkeypatch.setenv("FACELAB_HOME", str(tmp_path / "home"))
     small = {
@@ -72,23 +80,55 @@ def given(tmp_path, monkeypatch, toy_chips) -> dict[str, str]:
         write_set(recipe, folder_of(name))
     images = [cv2.imencode(".png", image)[1].tobytes() for image, _ in toy_chips]
     (tmp_path / "pairs.bin").write_bytes(pickle.dumps((images, [True] * 6)))
+    xqlfw = layouts.lfw(orl) | {"xqlfw_pairs.txt": layouts.lfw_pairs()}
     return {
-        "an InsightFace .bin file": str(tmp_path / "pairs.bin"),
-        "a folder that facelab synth made": str(write_set(small["synthfaces-500"], tmp_path / "rendered")),
-        "a folder with one sub-folder per identity": str(write_folder(toy_chips, tmp_path / "chips")),
+        "bin": str(tmp_path / "pairs.bin"),
+        "shards": str(write_shards(toy_chips, tmp_path / "shards")),
+        "rendered": str(write_set(small["synthfaces-500"], tmp_path / "rendered")),
+        "insightface": str(Path(__file__).parent / "data" / "recordio"),
+        "recordio": str(Path(__file__).parent / "data" / "recordio" / "plain.rec"),
+        "ijb-b": str(layouts.write(layouts.ijb(orl, "ijbb"), tmp_path / "IJBB")),
+        "ijb-c": str(layouts.write(layouts.ijb(orl), tmp_path / "IJBC.zip")),
+        "tinyface": str(layouts.write(layouts.tinyface(orl), tmp_path / "tinyface.tgz")),
+        "digiface": str(layouts.write({"7/0.png": images[0]}, tmp_path / "subjects_0-1999_72_imgs.zip")),
+        "olivetti": str(layouts.write({"olivetti_py3.pkz": layouts.olivetti(orl)}, tmp_path / "scikit_learn_data")),
+        "webdataset": str(layouts.write({"1.png": images[0], "1.cls": b"3"}, tmp_path / "web.tar")),
+        "table": str(layouts.write({"1.png": images[0], "t.csv": b"file,id\n1.png,3\n"}, tmp_path / "table") / "t.csv"),
+        "imagefolder": str(layouts.write({f"{s}/a/1.png": images[0] for s in ("train", "test")}, tmp_path / "splits")),
+        "folder": str(write_folder(toy_chips, tmp_path / "chips")),
+        "celeba500": str(layouts.write(layouts.celeba500(orl), tmp_path / "celeba500.tgz")),
+        "celeba": str(layouts.write(layouts.celeba(orl), tmp_path / "CelebA")),
+        "lfw": str(layouts.write(layouts.lfw(orl) | {"pairs.txt": layouts.lfw_pairs()}, tmp_path / "lfw_home")),
+        "xqlfw": str(layouts.write(xqlfw, tmp_path / "xqlfw.zip")),
+        "calfw": str(layouts.write(layouts.flat_lfw(orl, poses=False), tmp_path / "calfw")),
+        "cplfw": str(layouts.write(layouts.flat_lfw(orl, poses=True), tmp_path / "cplfw.tar")),
+        **dict.fromkeys(("cfp-ff", "cfp-fp"), str(layouts.write(layouts.cfp(orl), tmp_path / "cfp.zip"))),
+        "agedb": str(layouts.write(layouts.agedb(orl), tmp_path / "agedb")),
+        **dict.fromkeys(RFW, str(layouts.write(layouts.rfw(orl), tmp_path / "rfw"))),
     }  # fmt: skip
+
+
+RFW = tuple(source.name for source in SOURCES if source.name.startswith("rfw-"))
+LISTED = {"bin", "lfw", "xqlfw", "calfw", "cplfw", "cfp-ff", "cfp-fp", *RFW}  # sources with a list of pairs
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)
 def test_every_row_opens(source, given):
     what = source.name if source.fits is None else given[source.name]
+    if source.name.startswith(("cfp-", "rfw-")):  # several lists in one place
+        with pytest.raises(FacelabError, match=rf"holds several sets; name one: .*{source.name}:"):
+            find_source(what)
+        what = f"{source.name}:{what}"
     assert find_source(what) is source
-    opened = open_faces(what, pairs=True)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        opened = open_faces(what, pairs=True)
+    assert bool(said) == bool(source.withdrawn)
     assert opened.source is source
     assert len(opened.faces)
     assert opened.faces[0][0].dtype == np.uint8
     assert not opened.errors
-    assert (opened.pairs is not None) == (source.holds == "pairs")
+    assert (opened.pairs is not None) == (source.name in LISTED)
     if source.holds in ("chips", "pairs"):
         assert are_chips(opened)
         assert opened.how
@@ -142,7 +182,7 @@ QUICK = ["--set", "size=32", "--set", "epochs=1", "--set", "batch_size=6", "--de
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["strangers", "a folder that facelab synth made"])
+@pytest.mark.parametrize("name", ["strangers", "rendered"])
 def test_train_and_evaluate_take_the_same_names(name, given, tmp_path):
     what = given.get(name, name)
     quick = ["--set", "size=32", "--set", "epochs=1", "--set", "batch_size=6", "--device", "cpu"]
@@ -164,7 +204,7 @@ def test_strangers_are_the_other_identities_of_mini(given):
 
 def test_pairs_are_refused_where_identities_are_needed(given):
     with pytest.raises(FacelabError, match="does not say who is on them"):
-        open_chips(given["an InsightFace .bin file"])
+        open_chips(given["bin"])
 
 
 class Corner:
@@ -299,7 +339,7 @@ def test_what_is_known_is_not_asked(given):
 
 def test_options_for_photographs_are_refused_with_chips(given, tmp_path, capsys):
     for option in (["--detector", "mtcnn"], ["--method", "eyes"]):
-        chips = given["a folder with one sub-folder per identity"]
+        chips = given["folder"]
         said = ["embed", "synthfaces-arcface", chips, "--images", "chips", "--out", tmp_path / "e.npz"]
         assert run(*said, *option) == 2
         assert f"{option[0]} would do nothing: chips are taken as they are" in capsys.readouterr().err
@@ -307,9 +347,9 @@ def test_options_for_photographs_are_refused_with_chips(given, tmp_path, capsys)
 
 
 def test_what_a_file_is_is_said(tmp_path):
-    (tmp_path / "train.rec").write_bytes(b"\x0a\x23\xd7\xce" + bytes(20))
+    (tmp_path / "train.h5").write_bytes(b"\x89HDF" + bytes(20))
     (tmp_path / "x.jpg").write_bytes(b"\xff\xd8\xff")
-    with pytest.raises(FacelabError, match=r"train\.rec is a RecordIO file .*facelab does not read it"):
-        open_faces(tmp_path / "train.rec")
+    with pytest.raises(FacelabError, match=r"train\.h5 is an HDF5 file.*facelab does not read it"):
+        open_faces(tmp_path / "train.h5")
     with pytest.raises(FacelabError, match=r"x\.jpg is one file, and no data set: give orl"):
         open_faces(tmp_path / "x.jpg")

@@ -2,7 +2,6 @@
 
 import re
 import shutil
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-# One file with every TeX extension and its glyphs as SVG paths: no font files, nothing more to load, works from file://.
-MATHJAX_FILE = "tex-svg-full.js"
-
-
-def mathjax_source() -> Path:
-    """The MathJax 3 bundle (Apache-2.0) inside the package ``sphinx-mathjax-offline``, found without importing it."""
-    spec = find_spec("sphinx-mathjax-offline")
-    if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError("the book carries MathJax from the package sphinx-mathjax-offline: uv sync --extra book")
-    return Path(spec.submodule_search_locations[0]) / "static" / "mathjax" / MATHJAX_FILE
+from facelab.course.printing import MATHJAX_FILE, mathjax_source
 
 
 def configure(app: Sphinx, config: Any) -> None:

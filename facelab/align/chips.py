@@ -8,7 +8,7 @@ import numpy as np
 
 from facelab.align.similarity import TEMPLATE_SIZE, check_size
 from facelab.align.warp import METHODS, Method, align_batch, default_box, default_landmarks
-from facelab.data.faceset import FaceSet
+from facelab.data.faceset import FaceSet, Images
 from facelab.detect.detection import Detection, Which, choose
 from facelab.detect.registry import Detector
 from facelab.errors import FacelabError, count
@@ -138,6 +138,28 @@ def make_chips(
     all_chips = len(rows) if which == "all" else None
     report = ChipReport(len(faces), len(faces) - len(absent), tuple(absent), several, turned, all_chips)
     return FaceSet(f"{faces.name}/chips", chips[: len(rows)], table), report
+
+
+class AlignedImages(Sequence[np.ndarray]):
+    """Chips of photographs whose landmarks are known, each cut out when it is asked for.
+
+    Args:
+        images: photographs, RGB uint8.
+        landmarks: of each, five x, y in pixels; shape (n, 5, 2).
+        size, method: see :func:`make_chips`.
+    """
+
+    def __init__(
+        self, images: Images, landmarks: np.ndarray, *, size: int = TEMPLATE_SIZE, method: Method = "five-point"
+    ):
+        check_size(size)
+        self.images, self.landmarks, self.size, self.method = images, landmarks, size, method
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        return align_batch([self.images[index]], self.landmarks[index][None], self.size, method=self.method)[0]
 
 
 def _assumed(missing: str, height: int, width: int) -> list[Detection]:

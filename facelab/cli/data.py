@@ -1,12 +1,22 @@
 """``facelab data``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperGroup
 
-from facelab.cli.program import LARGEST_SEED, console, finish
+from facelab.cli.program import LARGEST_SEED, Verb, console, finish, refuse, say
+
+Name = Annotated[str, typer.Argument(help="A source that facelab data lists, or a path.")]
+Where = Annotated[
+    str | None, typer.Argument(metavar="[PATH]", help="Of a source that is read from disk: its folder or archive.")
+]
+Workers = Annotated[int | None, typer.Option(help="Processes on this machine; by default one per core.")]
+Backend = Annotated[Literal["local", "dask", "ray"], typer.Option(help="Where the work is done.")]
+Address = Annotated[
+    str | None, typer.Option(help="dask and ray: of the scheduler, such as tcp://10.0.0.7:8786, or of the head.")
+]
 
 
 class _Data(TyperGroup):
@@ -24,13 +34,101 @@ data = typer.Typer(
 )
 
 
+def _called(name: str, path: str | None) -> str:
+    """Return what opens a source, whether name and path stand apart or not."""
+    return name if path is None else f"{name}:{path}"
+
+
 @data.callback()
 def list_sources(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_all()
+
+
+@data.command("list")
+def list_all() -> None:
+    """List the sources: what a package brings or facelab renders, and what is read from disk as NAME:PATH."""
     from facelab.sources import SOURCES
 
-    if context.invoked_subcommand is None:
-        for source in SOURCES:
-            console.print(f"{source.name}: {source.title}", soft_wrap=True)
+    for source in SOURCES:
+        console.print(f"{source.name}: {source.title}", soft_wrap=True)
+
+
+@data.command()
+def info(name: Name, path: Where = None) -> None:
+    """Show what a source is; with a path what lies there: images, identities, splits, pairs, published checksums."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from facelab.data.checksums import check_published
+    from facelab.reports.check import survey
+    from facelab.sources import SOURCES, locate, open_faces
+
+    known = next((source for source in SOURCES if source.name == name), None)
+    if known and known.fits and path is None:
+        say(f"{name}: {known.title}. Read from disk: facelab data info {name} PATH.")
+        if known.card:
+            card(name)
+        return
+    called = _called(name, path)
+    source, where = locate(called)
+    opened = open_faces(called, pairs=True, show_progress=True)
+    table = Table("", "", title=Text(f"{source.name}: {source.title}"), show_header=False)
+    for row in survey(opened.faces, opened.pairs):
+        table.add_row(*map(Text, row))
+    for file, verdict in check_published(where).items() if where else ():
+        table.add_row(
+            Text(file), Text(f"published checksum {verdict}" if verdict != "unknown" else "no checksum known")
+        )
+    console.print(table)
+    if opened.source.card:
+        say(f"Licence, consent, withdrawal: facelab data card {opened.source.card}")
+    finish(opened.errors, opened.source.credit or repr(opened.faces))
+
+
+@data.command(cls=Verb)
+def check(
+    name: Name,
+    path: Where = None,
+    out: Annotated[
+        str, typer.Option(help="Folder or fsspec address for check.json and what is kept of each image.")
+    ] = ("runs/check"),
+    least: Annotated[int, typer.Option(min=1, help="List the identities with fewer images.")] = 2,
+    detector: Annotated[str, typer.Option(help="Finds faces: one of {detectors}; none leaves that out.")] = "mtcnn",
+    workers: Workers = None,
+    backend: Backend = "local",
+    address: Address = None,
+) -> None:
+    """Look at every image: unreadable, twice, without a face, in two splits, red and blue swapped. A run goes on where
+    it was stopped."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from facelab.data.checksums import check_published
+    from facelab.reports.check import check_faces
+    from facelab.sources import locate, open_faces
+
+    called = _called(name, path)
+    where = locate(called)[1]
+    opened = open_faces(called, pairs=True, show_progress=True)
+    found = check_faces(
+        opened.faces,
+        out,
+        least=least,
+        detector=None if detector == "none" else detector,
+        workers=workers,
+        backend=backend,
+        address=address,
+        show_progress=True,
+    )
+    found.left_out = [str(error) for error in opened.errors]
+    found.checksums = check_published(where) if where else {}
+    found.write(out)
+    table = Table("", "found", "the first", title=Text(f"check of {opened.faces.name}"))
+    for row in found.table():
+        table.add_row(*map(Text, row))
+    console.print(table)
+    finish(opened.errors, f"All of it: {out.rstrip('/')}/check.json")
 
 
 @data.command()
@@ -74,17 +172,54 @@ def pairs(
 
 @data.command()
 def convert(
-    source: Annotated[str, typer.Argument(help="A .bin file of InsightFace, a folder, or the name of a source.")],
-    out: Annotated[Path, typer.Option(help="Folder for NAME/NAME_0001.png, and for the pairs of a .bin (pairs.txt).")],
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(metavar="NAME", help="A source that facelab data lists, or a path.")],
+    path: Where = None,
+    out: Annotated[
+        str, typer.Option(help="Folder, or of shards also an fsspec address; with files of facelab's own alone.")
+    ] = ...,  # type: ignore[assignment] # typer: it must be given
+    form: Annotated[
+        Literal["shards", "folder"] | None,
+        typer.Option(
+            help="shards: Parquet, each picture as it is kept: the form where NAME and PATH are given. folder: "
+            "NAME/NAME_0001.png as LFW names its files, and the pairs of a .bin (pairs.txt): the form of NAME alone."
+        ),
+    ] = None,
+    per_shard: Annotated[int, typer.Option(min=1, help="Images of a shard.")] = 1024,
+    workers: Workers = None,
+    backend: Backend = "local",
+    address: Address = None,
 ) -> None:
-    """Write faces to a folder under the names of LFW, as PNG; of a .bin file its pairs too."""
+    """Write a set as Parquet shards, which open as any other source, or to a folder under the names of LFW."""
+    from facelab.convert import write_faces_as_shards
+    from facelab.sources import open_faces
+
+    called = _called(source, path)
+    if (form or ("folder" if path is None else "shards")) == "shards":
+        opened = open_faces(called, pairs=True, show_progress=True)
+        report = write_faces_as_shards(
+            opened.faces,
+            out,
+            per_shard=per_shard,
+            workers=workers,
+            backend=backend,
+            address=address,
+            show_progress=True,
+        )
+        finish(opened.errors, f"{report}: {out}")
+        return
+    refuse(context, {"per_shard", "workers", "backend", "address"}, "a folder is written by one process")
+    _to_folder(called, Path(out))
+
+
+def _to_folder(source: str, out: Path) -> None:
     from facelab.data.lfw import write_faces, write_pairs
     from facelab.files import check_claim
     from facelab.sources import open_faces
 
     opened = open_faces(source, pairs=True, show_progress=True)
     check_claim(out, ["pairs.txt"] if opened.pairs else [])
-    faces = write_faces(opened.faces, out, source, show_progress=True)
+    faces = write_faces(opened.faces, out, opened.names[0], show_progress=True)
     said = f"{len(faces)} images of {len(faces.identities)} identities written to {out}"
     if opened.pairs is not None:
         form = write_pairs(out / "pairs.txt", faces, opened.pairs)

@@ -28,7 +28,7 @@ def detect(
 
     options = {"min_face": min_face, "max_faces": max_faces, "model": model, "turns": turns, "device": device}
     source = named_source(photos)
-    given = open_faces(source.name, show_progress=True).faces if source else list(map(Path, photos))
+    given = open_faces(photos[0], show_progress=True).faces if source else list(map(Path, photos))
     faces, errors = detect_files(given, out, detector=detector, show_progress=True, **options)
     for photo, number in faces.items():
         say(f"{photo}: {count(number, 'face')}")

@@ -30,7 +30,8 @@ def evaluate(
     checkpoint: Network,
     data: Annotated[str, typer.Option(help=f"{choices(pairs=True)} (for 10fold).")],
     protocol: Annotated[
-        Literal["verification", "identification", "10fold"], typer.Option(help="What to measure.")
+        Literal["verification", "identification", "10fold", "templates"],
+        typer.Option(help="What to measure; templates: by the lists of IJB-B, IJB-C or TinyFace."),
     ] = "verification",
     report: Annotated[Path, typer.Option(help="Folder for report.html, results.json and figures.")] = Path(
         "runs/evaluate"
@@ -42,6 +43,9 @@ def evaluate(
     strangers_only: Annotated[
         bool, typer.Option("--strangers-only", help="Leave out the identities that the network was trained on.")
     ] = False,
+    split: Annotated[
+        str | None, typer.Option(help="Only the images that the source marks so: train, validation, test, ...")
+    ] = None,
     pairs: Annotated[
         Path | None, typer.Option(help="10fold: a list of pairs, as LFW, CALFW, CPLFW, RFW or XQLFW publish it.")
     ] = None,
@@ -73,6 +77,7 @@ def evaluate(
         which=which,
         flip=flip,
         strangers_only=strangers_only,
+        split=split,
         seed=seed,
         replicates=replicates,
         device=device,

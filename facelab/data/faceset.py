@@ -74,8 +74,9 @@ class FaceSet:
         name: says in error messages and figures which set this is.
         images: a sequence of RGB uint8 arrays, each (height, width, 3): an array of shape (n, height, width, 3), a
             list, or a lazy sequence such as :class:`ImageFiles`.
-        table: one row per image with at least the column ``identity``. Other columns are attributes (landmarks, pose,
-            light, ...). The index of the table is the position of the row's image in ``images``; a table with fewer
+        table: one row per image with at least the column ``identity``, of text (of millions of images better a
+            categorical one, which holds each name once). Other columns are attributes (landmarks, pose, light, ...).
+            The index of the table is the position of the row's image in ``images``; a table with fewer
             rows than ``images`` is a selection.
 
     Raises:
@@ -97,10 +98,11 @@ class FaceSet:
     def __init__(self, name: str, images: Images, table: pd.DataFrame):
         if "identity" not in table.columns:
             raise FacelabError(f"FaceSet {name!r}: the table has no column 'identity', only {list(table.columns)}.")
-        if table["identity"].isna().any():
-            row = table.index[table["identity"].isna()][0]
+        codes, unique = pd.factorize(table["identity"])  # -1: none
+        if (codes < 0).any():
+            row = table.index[codes < 0][0]
             raise FacelabError(f"FaceSet {name!r}: row {row} has no identity; give one or drop the row.")
-        if others := [one for one in table["identity"].unique() if not isinstance(one, str)]:
+        if others := [one for one in unique if not isinstance(one, str)]:
             raise FacelabError(
                 f"FaceSet {name!r}: the identity {others[0]} is of type {type(others[0]).__name__}; identities are "
                 "text: table['identity'].astype(str)."
@@ -118,12 +120,14 @@ class FaceSet:
                 f"FaceSet {name!r}: {(table.index == twice).sum()} rows of the table stand for image {twice}; "
                 "a row is one image, and its index is the image's position: drop the others, or reset the index."
             )
+        if isinstance(kind := table["identity"].dtype, pd.CategoricalDtype) and len(kind.categories) > len(unique):
+            table = table.assign(identity=table["identity"].cat.remove_unused_categories())  # or they would be counted
         self.name = name
         self.images = images
         self.table = table
-        self.identities: list[str] = sorted(table["identity"].unique().tolist())
+        self.identities: list[str] = sorted(unique.tolist())
         label = {identity: number for number, identity in enumerate(self.identities)}
-        self.labels: np.ndarray = np.fromiter((label[one] for one in table["identity"]), np.int64, len(table))
+        self.labels: np.ndarray = np.array([label[one] for one in unique], np.int64)[codes]
 
     @property
     def files(self) -> list[str]:

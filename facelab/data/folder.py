@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from facelab.data.archives import Archive, StoredImages, is_archive, open_archive
 from facelab.data.faceset import FaceSet, ImageFiles
 from facelab.data.foreign import foreign
-from facelab.data.images import SUFFIXES, read_image
+from facelab.data.images import SUFFIXES
 from facelab.errors import FacelabError, ImageError, count
 from facelab.files import RECORD, outputs_in, read_bytes
 from facelab.progress import progress_bar
@@ -158,6 +159,8 @@ def _walk(folder: str, within: str, above: tuple[str, ...], chips: set[str], fou
 def load_folder(folder: Path | str, *, show_progress: bool = False) -> tuple[FaceSet, list[ImageError]]:
     """Load a folder with one sub-folder per identity, its name the identity; files of the picture formats are read.
 
+    It may be packed, as a zip or tar archive, see :func:`facelab.data.archives.open_archive`.
+
     Where folders lie in folders (``train/ADA/1.jpg``), an identity is the folder that holds the pictures; see
     :func:`identities_of`.
 
@@ -167,7 +170,7 @@ def load_folder(folder: Path | str, *, show_progress: bool = False) -> tuple[Fac
     the columns ``identity``, ``file`` (relative to ``folder``), ``height`` and ``width`` (pixels).
 
     Args:
-        folder: of the sub-folders.
+        folder: of the sub-folders, or an archive of it.
         show_progress: show a bar where there are many files.
 
     Returns:
@@ -178,17 +181,18 @@ def load_folder(folder: Path | str, *, show_progress: bool = False) -> tuple[Fac
             sub-folders are identities.
     """
     folder = Path(folder)
-    found = search(folder)
+    packed = open_archive(folder) if is_archive(folder) else None
+    found = _pictures_in(packed) if packed else search(folder)
     files = [file for file in found.pictures if "/" in file]
     errors = found.errors + [
         ImageError(f"{folder / file} lies in no sub-folder, so nobody is on it; left out.")
         for file in found.pictures
         if "/" not in file
     ]
-    if (other := foreign(folder)) and len({file.partition("/")[0] for file in files}) < 2:
+    if not packed and (other := foreign(folder)) and len({file.partition("/")[0] for file in files}) < 2:
         raise FacelabError(other)
     identities = identities_of(files, folder)
-    faces, bad = _load(folder.name, files, identities, files, folder, show_progress)
+    faces, bad = _load(folder.name, files, identities, files, packed or folder, show_progress)
     if not len(faces):
         left = count(len(errors) + len(bad), "file")
         first = f" Left out, {left}: {(errors + bad)[0]}" if errors or bad else ""
@@ -203,6 +207,21 @@ def load_folder(folder: Path | str, *, show_progress: bool = False) -> tuple[Fac
         )
     found.warn(folder)
     return faces, errors + bad
+
+
+def _pictures_in(archive: Archive) -> Found:
+    """Return what :func:`search` says of a folder."""
+    found = Found()
+    for name in archive.names:
+        suffix = os.path.splitext(name)[1].lower()
+        if suffix in SUFFIXES:
+            found.pictures.append(name)
+        elif suffix in _COMPANIONS:
+            found.others[suffix] += 1
+        else:
+            why = f"facelab reads no {suffix} files" if suffix else "its name has no suffix, such as .jpg"
+            found.errors.append(ImageError(f"{archive.path}: {name} was left out: {why}."))
+    return found
 
 
 def identities_of(files: Sequence[str], folder: Path | str = "") -> list[str]:
@@ -302,14 +321,15 @@ def _load(
     files: list[str],
     identities: list[str],
     paths: Sequence[Path | str],
-    folder: Path | str,
+    place: Path | str | Archive,
     show_progress: bool,
 ) -> tuple[FaceSet, list[ImageError]]:
     """Decode each file once; return the FaceSet of the good ones, and an error for each bad one."""
     good, sizes, bad = [], [], []
     shown = show_progress and len(paths) >= _MANY
+    images = _images(paths, place)
     with ThreadPool() as pool, progress_bar(f"read {name}", len(files), show_progress=shown) as bar:
-        for row, found in enumerate(pool.imap(partial(_size, folder), paths, _CHUNK)):
+        for row, found in enumerate(pool.imap(partial(_size, images), range(len(paths)), _CHUNK)):
             bar.update()
             if isinstance(found, ImageError):
                 bad.append(found)
@@ -322,12 +342,16 @@ def _load(
     # Objects, as a name need not be UTF-8, which pandas' own strings must be.
     names = {"identity": pd.Series(identities, dtype=object), "file": pd.Series(files, dtype=object)}
     table = pd.DataFrame(names | {"height": height, "width": width})
-    return FaceSet(name, ImageFiles(paths, folder), table), bad
+    return FaceSet(name, _images(paths, place), table), bad
 
 
-def _size(folder: Path | str, path: Path | str) -> tuple[int, int] | ImageError:
+def _images(paths: Sequence[Path | str], place: Path | str | Archive) -> ImageFiles | StoredImages:
+    return StoredImages(place, list(map(str, paths))) if isinstance(place, Archive) else ImageFiles(paths, place)
+
+
+def _size(images: ImageFiles | StoredImages, row: int) -> tuple[int, int] | ImageError:
     """Return height and width of a picture, or what is wrong with it."""
     try:
-        return read_image(Path(folder, path)).shape[:2]
+        return images[row].shape[:2]
     except ImageError as error:
         return error

@@ -3,8 +3,6 @@
 from pathlib import Path
 
 _MAGIC = (
-    (b"\x0a\x23\xd7\xce", "a RecordIO file (MXNet, InsightFace)"),
-    (b"PAR1", "a Parquet table"),
     (b"\x89HDF", "an HDF5 file"),
     (b"MATLAB", "a MATLAB file"),
     (b"\x93NUMPY", "a NumPy array"),
@@ -17,22 +15,28 @@ _MAGIC = (
     (b"\x80", "a pickle of Python"),
 )
 _NAMES = {  # in a folder -> whose it is
-    "*.rec": "a RecordIO set (MXNet, InsightFace: train.rec, train.idx)",
     "*.tfrecord*": "a TFRecord set (TensorFlow)",
     "data.mdb": "an LMDB database",
-    "*.parquet": "Parquet tables (Hugging Face, for example), but not a set that facelab synth made",
-    "*.tar": "a WebDataset or packed folders (.tar)",
-    "identity_CelebA*": "CelebA",
-    "list_attr_celeba*": "CelebA",
-    "img_align_celeba*": "CelebA",
-    "celebA_anno*": "CelebA-500",
     "mem_file.dat": "a memory-mapped set (AdaFace, face.evoLVe)",
+}
+_OURS = {  # in a folder -> whose it is, and the source that reads it
+    "*.rec": ("a RecordIO set (MXNet, InsightFace)", "recordio"),
+    "identity_CelebA*": ("CelebA", "celeba"),
+    "list_attr_celeba*": ("CelebA", "celeba"),
+    "celebA_anno*": ("CelebA-500", "celeba500"),
+    "*.parquet": ("Parquet tables (Hugging Face, for example)", "table"),
+    "*.tar": ("a WebDataset or packed folders (.tar)", "webdataset"),
 }
 _REMEDY = "facelab does not read it; write its pictures to a folder with one sub-folder per identity."
 
 
 def foreign(path: Path) -> str:
-    """Return a sentence that says what a file or folder is that facelab does not read; empty if that is not known."""
+    """Return a sentence that says what a file or folder is that facelab does not read, or reads as a source of another
+    name; empty if that is not known."""
+    if path.is_dir() or path.is_file():
+        for pattern, (what, source) in _OURS.items():
+            if any(path.glob(pattern)) if path.is_dir() else path.match(pattern):
+                return f"{path} is {what}, and no folder of identities: give {source}:{path}."
     if path.is_dir():
         what = next((what for pattern, what in _NAMES.items() if any(path.glob(pattern))), "")
     elif path.is_file():

@@ -60,19 +60,28 @@ def read_image(path: Path | str) -> np.ndarray:
         data = read_bytes(path)
     except FacelabError as error:
         raise ImageError(str(error)) from error
+    return decode_named(data, str(path))
+
+
+def decode_named(data: bytes, name: str) -> np.ndarray:
+    """Decode the bytes of a picture file as :func:`read_image` does.
+
+    Raises:
+        ImageError: see :func:`read_image`; the message begins with the name.
+    """
     try:
         image, pictures = decode_image(data)
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+        raise ImageError(f"{name}: {error}") from error
     except FacelabError:
         raise
     except Exception as error:  # what decoders raise of a damaged file is without end: OSError, SyntaxError, KeyError
         raise ImageError(
-            f"cannot decode {path}: {len(data)} bytes that are not a whole image. Replace the file or leave it out."
+            f"cannot decode {name}: {len(data)} bytes that are not a whole image. Replace the file or leave it out."
         ) from error
     if pictures > 1:
         # Always from this line, so that Python's usual filter knows it again when the file is read again.
-        warnings.warn(f"{path} holds {pictures} pictures (frames or pages): only the first is read.", stacklevel=1)
+        warnings.warn(f"{name} holds {pictures} pictures (frames or pages): only the first is read.", stacklevel=1)
     return image
 
 

@@ -120,7 +120,7 @@ def read_pairs(path: Path | str, faces: FaceSet) -> PairList:
     return read_names(path).among(faces)
 
 
-def read_names(path: Path | str) -> NamedPairs:
+def read_names(path: Path | str, text: str | None = None) -> NamedPairs:
     """Read a list of pairs in one of the forms that are published.
 
     - LFW and XQLFW: the first line holds the number of folds (one if left out) and of pairs of each kind in a fold;
@@ -134,11 +134,19 @@ def read_names(path: Path | str) -> NamedPairs:
     Words stand between tabs, commas or spaces. A list that does not name the folds is cut into ten, in order; each kind
     of pairs by itself where all pairs of one kind come first.
 
+    Args:
+        path: of the list.
+        text: what it holds, where it is read already, as from an archive.
+
     Raises:
         FacelabError: the file cannot be read, or a line is not a pair; the message names it.
     """
     path = Path(path)
-    lines = [(at, line) for at, line in enumerate(read_text(path).splitlines(), start=1) if line.strip()]
+    lines = [
+        (at, line)
+        for at, line in enumerate((read_text(path) if text is None else text).splitlines(), start=1)
+        if line.strip()
+    ]
     if not lines:
         raise FacelabError(f"{path} line 1: the list is empty.")
     first, promised = _words(lines[0][1]), None

@@ -5,6 +5,9 @@ import numpy as np
 from facelab.data.faceset import FaceSet
 from facelab.errors import FacelabError
 
+# What a set's own column ``split`` may call images that are not there to train on.
+KEPT_OUT = frozenset({"held-out", "validation", "test", "query", "distractor"})
+
 
 def split_closed_set(faces: FaceSet, *, train: int, seed: int) -> tuple[FaceSet, FaceSet]:
     """Split the images of every identity: ``train`` of them to the first set, the rest to the second.
@@ -31,6 +34,21 @@ def split_closed_set(faces: FaceSet, *, train: int, seed: int) -> tuple[FaceSet,
     for positions in np.split(np.argsort(faces.labels, kind="stable"), ends[:-1]):  # of each identity
         in_train[generator.permutation(positions)[:train]] = True
     return faces.select(in_train, f"{faces.name}/train"), faces.select(~in_train, f"{faces.name}/test")
+
+
+def training_part(faces: FaceSet) -> FaceSet:
+    """Return the images that a set gives to train on: all, or where it has splits of its own, those not kept out.
+
+    Raises:
+        FacelabError: all are kept out.
+    """
+    if "split" not in faces.table:
+        return faces
+    kept = ~faces.table["split"].isin(KEPT_OUT).to_numpy()
+    if not kept.any():
+        kinds = ", ".join(sorted(faces.table["split"].unique()))
+        raise FacelabError(f"{faces.name} has no image to train on: all are marked {kinds}.")
+    return faces.select(kept)
 
 
 def split_identities(faces: FaceSet, *, held_out: int, seed: int) -> tuple[FaceSet, FaceSet]:

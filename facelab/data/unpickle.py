@@ -134,3 +134,61 @@ def _array(content: Any, dtype: Any, shape: Any, order: Any) -> Any:
     if len(content) != math.prod(sizes) * numbers.itemsize:
         raise pickle.UnpicklingError(f"it holds an array with {len(content)} bytes that do not fit its shape")
     return np.frombuffer(content, numbers).reshape(sizes, order=order)
+
+
+class _Wrapped:
+    """Stands for an array that joblib has written behind its description."""
+
+    value: Any = None
+
+
+class _JoblibMachine(_Machine):
+    dispatch: ClassVar[dict[int, Any]] = dict(_Machine.dispatch)
+    for _code in (pickle.EMPTY_DICT, pickle.SETITEM, pickle.SETITEMS):
+        dispatch[_code[0]] = pickle._Unpickler.dispatch[_code[0]]
+
+    def __init__(self, file: io.BytesIO):
+        super().__init__(file, encoding="bytes")
+        self._file = file
+
+    def find_class(self, module: str, name: str) -> _Word:
+        if (module, name) == ("joblib.numpy_pickle", "NumpyArrayWrapper"):
+            return _Word(name)
+        return super().find_class(module, name)
+
+    def load_newobj(self) -> None:
+        arguments, word = self.stack.pop(), self.stack.pop()
+        if word != "NumpyArrayWrapper" or arguments != ():
+            raise pickle.UnpicklingError("it makes something that is no array")
+        self.stack.append(_Wrapped())
+
+    def load_build(self) -> None:
+        if not isinstance(self.stack[-2], _Wrapped):
+            super().load_build()
+            return
+        state, dtype = self.stack.pop(), None
+        dtype = state.get("dtype") if isinstance(state, dict) else None
+        if not isinstance(dtype, _Type) or dtype.name == "O8":
+            raise pickle.UnpicklingError("it holds an array of objects")
+        shape = tuple(state["shape"])
+        if state.get("numpy_array_alignment_bytes"):
+            self._file.read(self._file.read(1)[0])
+        if not all(type(size) is int and size >= 0 for size in shape):
+            raise pickle.UnpicklingError("it holds an array without a shape")
+        content = self._file.read(math.prod(shape) * np.dtype(dtype.name).itemsize)
+        self.stack[-1].value = _array(content, dtype, shape, state["order"])
+
+    dispatch[pickle.NEWOBJ[0]], dispatch[pickle.BUILD[0]] = load_newobj, load_build
+
+
+def unpickle_joblib(data: bytes) -> np.ndarray:
+    """Return the one array that joblib has written, not compressed (``joblib.numpy_pickle``).
+
+    Raises:
+        pickle.UnpicklingError: it names or holds something else than a plain array of numbers; or another Exception, of
+            many kinds, where it is damaged.
+    """
+    held = _JoblibMachine(io.BytesIO(data)).load()
+    if not isinstance(held, _Wrapped) or not isinstance(held.value, np.ndarray):
+        raise pickle.UnpicklingError("it holds something else than an array")
+    return held.value

@@ -20,19 +20,21 @@ from facelab.files import check_claim, claim, write_json
 from facelab.models import Embedder
 from facelab.progress import progress_bar
 from facelab.reports.folds import Folds
-from facelab.reports.identification import Identification
+from facelab.reports.identification import Identification, has_roles
 from facelab.reports.outcome import Embedded, Outcome, finite
 from facelab.reports.page import Section, write_page
+from facelab.reports.templates import OfTemplates
 from facelab.reports.verification import Verification
 from facelab.sources import Images, Opened, find_source, open_chips, open_faces, open_pictures
 from facelab.train import Checkpoint
 
-PROTOCOLS = {protocol.name: protocol for protocol in (Verification, Identification, Folds)}
+AnyProtocol = Verification | Identification | Folds | OfTemplates
+PROTOCOLS = {protocol.name: protocol for protocol in (Verification, Identification, Folds, OfTemplates)}
 MOST_IMAGES = 3000  # 4.5 million pairs
 _BLOCK = 1024  # images that are decoded at a time; whole batches of the embedder
 
 
-def make_protocol(name: str, **options: Any) -> Verification | Identification | Folds:
+def make_protocol(name: str, **options: Any) -> AnyProtocol:
     """Return a protocol by its name in PROTOCOLS.
 
     Args:
@@ -56,7 +58,7 @@ def make_protocol(name: str, **options: Any) -> Verification | Identification | 
 def evaluate(
     checkpoint: Path | str,
     data: Path | str,
-    protocol: Verification | Identification | Folds | None = None,
+    protocol: AnyProtocol | None = None,
     *,
     report: Path | str = "runs/evaluate",
     images: Images = "auto",
@@ -65,6 +67,7 @@ def evaluate(
     which: Which = "largest",
     flip: bool = False,
     strangers_only: bool = False,
+    split: str | None = None,
     seed: int = 0,
     replicates: int = 1000,
     device: str = "auto",
@@ -81,6 +84,7 @@ def evaluate(
         which: of several faces in a photograph: ``"largest"`` or ``"middle"``, see :func:`facelab.detect.choose`.
         flip: add to each embedding that of the mirrored chip, see :class:`facelab.models.Embedder`.
         strangers_only: leave out identities whose names the network was trained on.
+        split: only the images that the set marks so, such as ``test``; all of them if not given.
         seed: of the bootstrap and of whatever is drawn.
         replicates: of the bootstrap.
         device: see :func:`facelab.device.resolve_device`.
@@ -101,10 +105,16 @@ def evaluate(
     state = Checkpoint.open(checkpoint)
     torch_device = resolve_device(device)
     opened = _open(data, protocol, show_progress)
-    faces, listed = opened.faces, opened.pairs
+    listed, lists = opened.pairs, opened.templates if isinstance(protocol, OfTemplates) else None
+    if isinstance(protocol, OfTemplates) and lists is None:
+        raise FacelabError(f"{opened.faces.name} has no lists of templates; take another protocol.")
+    named = listed is not None or lists is not None  # the images that the protocol takes
+    faces = opened.faces if named else _part(opened.faces, protocol, split)
     outcome, left_out = Outcome(Path(report), credit=opened.source.credit), ""
-    if listed is not None and strangers_only:
-        raise FacelabError("--strangers-only cannot change a list of pairs; leave it out.")
+    if named and (strangers_only or split):
+        option = "--strangers-only" if strangers_only else "--split"
+        what = "a list of pairs" if lists is None else "lists of templates"
+        raise FacelabError(f"{option} cannot change {what}; leave it out.")
     known = np.array(faces.identities)[state.knows(faces.identities, faces.name)].tolist()
     if known and strangers_only:
         faces = faces.select(~faces.table["identity"].isin(known).to_numpy(), f"{faces.name}/strangers")
@@ -114,7 +124,7 @@ def evaluate(
             f"{len(known)} of {len(faces.identities)} identities have names that the network was trained on: if they "
             "are the same people, these numbers are too good for strangers. Leave them out with --strangers-only."
         )
-    if len(faces.identities) < 2 and listed is None:
+    if len(faces.identities) < 2 and not named:
         number = "1 identity" if len(faces.identities) else "no identity"
         raise FacelabError(f"{faces.name} has {number}; at least 2 are needed, each in a sub-folder of its own.")
     opened = open_chips(
@@ -123,7 +133,7 @@ def evaluate(
         detector=detector,
         method=method,
         which=which,
-        missing=None if listed is None else "default",  # the list names them all
+        missing="default" if named else None,  # the list names them all
         device=torch_device,
         show_progress=show_progress,
     )
@@ -136,7 +146,7 @@ def evaluate(
         how += f"; {count(len(opened.errors), 'file')} could not be read"
     how += left_out
     drawn = None
-    if listed is None and len(chips) > MOST_IMAGES:
+    if not named and len(chips) > MOST_IMAGES and not (isinstance(protocol, Identification) and has_roles(chips)):
         drawn = draw_images(chips.labels, seed)
         if not protocol.streams:
             outcome.notes.append(
@@ -148,8 +158,12 @@ def evaluate(
         outcome.notes.append(f"the training is not complete: step {state.step} of {state.total_steps}.")
 
     raw, quality = _embed(chips, state.embedder(torch_device, flip=flip), show_progress)
-    protocol.measure(outcome, Embedded(chips, raw, quality, listed, drawn), replicates=replicates, seed=seed)
+    protocol.measure(outcome, Embedded(chips, raw, quality, listed, lists, drawn), replicates=replicates, seed=seed)
 
+    if named and not flip:
+        outcome.notes.append(
+            "published numbers mostly add to each embedding that of the mirrored picture, which these do not: --flip."
+        )
     if few := [e.identities for e in outcome.estimates.values() if e.few and e.identities]:
         outcome.notes.append(
             f"intervals that rest on fewer than {FEW_IDENTITIES} identities (here {min(few)}) are rough: a few people "
@@ -190,7 +204,7 @@ def evaluate(
     return outcome
 
 
-def _open(data: Path | str, protocol: Verification | Identification | Folds, show_progress: bool) -> Opened:
+def _open(data: Path | str, protocol: AnyProtocol, show_progress: bool) -> Opened:
     """Open faces for a protocol, and look up its pairs in them before any face is detected."""
     named = protocol.named if isinstance(protocol, Folds) else None
     if named is None:
@@ -202,6 +216,20 @@ def _open(data: Path | str, protocol: Verification | Identification | Folds, sho
     if "" not in opened.faces.identities:
         return dataclasses.replace(opened, pairs=listed)
     return dataclasses.replace(opened, pairs=listed, faces=identities_of_pairs(opened.faces, listed))
+
+
+def _part(faces: FaceSet, protocol: AnyProtocol, split: str | None) -> FaceSet:
+    """Return the images that a protocol measures: of one split, or of the roles it knows; none of nobody."""
+    if split is not None:
+        kinds = sorted(faces.table["split"].unique()) if "split" in faces.table else []
+        if split not in kinds:
+            has = f"the splits {', '.join(kinds)}" if kinds else "no splits"
+            raise FacelabError(f"--split {split}: {faces.name} has {has}.")
+        faces = faces.select((faces.table["split"] == split).to_numpy(), f"{faces.name}/{split}")
+    elif isinstance(protocol, Identification) and has_roles(faces):
+        return faces.select(faces.table["split"].isin(["query", "distractor"]).to_numpy(), f"{faces.name}/queries")
+    named = (faces.table["identity"] != "").to_numpy()
+    return faces if named.all() else faces.select(named)
 
 
 def draw_images(labels: np.ndarray, seed: int) -> np.ndarray:

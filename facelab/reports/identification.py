@@ -6,6 +6,7 @@ from typing import ClassVar
 import numpy as np
 
 from facelab.analyze import failures
+from facelab.data import FaceSet
 from facelab.errors import FacelabError
 from facelab.evaluate import (
     cmc,
@@ -14,9 +15,10 @@ from facelab.evaluate import (
     mean_by_identity,
     open_set,
     ranks,
+    roc,
     verification_of_pairs,
 )
-from facelab.plots import cmc_curves, failure_sheet, open_set_curves
+from facelab.plots import cmc_curves, failure_sheet, open_set_curves, roc_curves
 from facelab.reports.outcome import SHOWN, Embedded, Outcome
 from facelab.reports.page import Section
 
@@ -24,11 +26,15 @@ from facelab.reports.page import Section
 @dataclass(frozen=True)
 class Identification:
     """The protocol: half of the images of two thirds of the identities are the gallery, the other half are searched in
-    it; the other identities are strangers."""
+    it; the other identities are strangers.
+
+    A set that says itself which images are queries and which are distractors (CelebA-500) is measured as its coursework
+    does, by the identification rate alone, see :func:`facelab.evaluate.identification_rate`.
+    """
 
     name: ClassVar[str] = "identification"
     streams: ClassVar[bool] = False
-    figures: ClassVar[tuple[str, ...]] = ("cmc", "open-set", "failures")
+    figures: ClassVar[tuple[str, ...]] = ("cmc", "open-set", "failures", "roc")
 
     def measure(self, outcome: Outcome, seen: Embedded, *, replicates: int, seed: int) -> None:
         """Fill the outcome.
@@ -36,6 +42,9 @@ class Identification:
         Raises:
             FacelabError: fewer than three identities have two images.
         """
+        if has_roles(seen.chips):
+            _search(outcome, seen, replicates=replicates, seed=seed)
+            return
         labels, generator = seen.chips.labels, np.random.default_rng(seed)
         counts = np.bincount(labels)
         several = np.flatnonzero(counts > 1)
@@ -100,6 +109,47 @@ class Identification:
             "Detection and identification rate over the false positive identification rate, with a logarithmic axis.",
         )
         _named_wrongly(outcome, seen, in_gallery)
+
+
+def has_roles(faces: FaceSet) -> bool:
+    """Whether a set says which of its images are queries and which are distractors."""
+    return "split" in faces.table and {"query", "distractor"} <= set(faces.table["split"])
+
+
+def _search(outcome: Outcome, seen: Embedded, *, replicates: int, seed: int) -> None:
+    """Measure the identification rate of a set that has queries and distractors."""
+    role = seen.chips.table["split"].to_numpy()
+    queries, distractors = role == "query", role == "distractor"
+    scores = identification_scores(seen.raw[queries], seen.chips.labels[queries], seen.raw[distractors])
+    positives = int(np.count_nonzero(scores.genuine))
+    negatives = len(scores) - positives
+    if not positives:
+        raise FacelabError(f"{seen.chips.name}: no identity has two queries, so there is nothing to find.")
+    fprs = tuple(fpr for fpr in (0.2, 0.1, 0.05, 0.01, 0.001) if fpr * negatives >= 1)
+    measured = verification_of_pairs(scores, fars=fprs, replicates=replicates, seed=seed)
+    for fpr in fprs:
+        outcome.estimates[f"identification rate, TPR at FPR {100 * fpr:g} %"] = measured[f"tar_at_far_{fpr:g}"]
+    people = len(np.unique(seen.chips.labels[queries]))
+    outcome.notes.append(
+        f"the identification rate of the CelebA-500 coursework: {positives:,} positive pairs, of two queries of one "
+        f"identity; {negatives:,} negative ones, of two queries of different identities, or of a query and a "
+        f"distractor. {int(queries.sum())} queries of {people} identities, {int(distractors.sum())} distractors, whom "
+        "the set does not name: each counts as someone else."
+    )
+    outcome.results["queries"] = {
+        "queries": int(queries.sum()),
+        "identities": people,
+        "distractors": int(distractors.sum()),
+        "positive_pairs": positives,
+        "negative_pairs": negatives,
+    }
+    outcome.draw(
+        "roc",
+        roc_curves({seen.chips.name: roc(scores)}),
+        "Every threshold at once",
+        "The share of pairs of queries of one identity that are found (TPR), for every share of negative pairs (FPR).",
+        "ROC curve: TPR over FPR, with a logarithmic axis for FPR.",
+    )
 
 
 def _named_wrongly(outcome: Outcome, seen: Embedded, gallery: np.ndarray) -> None:

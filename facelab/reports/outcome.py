@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from facelab.analyze import Pair
 from facelab.data import FaceSet, PairList
+from facelab.data.templates import TemplateLists
 from facelab.evaluate import Estimate
 from facelab.files import atomic_write, claim
 from facelab.plots import pair_sheet
@@ -28,6 +29,7 @@ class Embedded:
         raw: embeddings before they are normalised, shape (n, d), float64.
         quality: measures of each picture by name, shape (n,); higher is better.
         pairs: which images to compare, where the data says so.
+        templates: which groups of images to compare, where the data says so.
         drawn: which images are those of identities drawn at random, shape (n,), bool, where the pairs of all do not fit
             into memory.
     """
@@ -36,6 +38,7 @@ class Embedded:
     raw: np.ndarray
     quality: dict[str, np.ndarray]
     pairs: PairList | None = None
+    templates: TemplateLists | None = None
     drawn: np.ndarray | None = None
 
 

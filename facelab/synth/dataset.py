@@ -6,12 +6,10 @@ on one machine or many, and come out byte for byte the same.
 
 import contextlib
 import os
-import socket
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Literal
 
 import numpy as np
 
@@ -21,9 +19,7 @@ from facelab.progress import progress_bar
 from facelab.synth.recipe import PRESETS, SynthRecipe, folder_of
 from facelab.synth.scene import Ranges
 from facelab.synth.shards import ShardRecipe, Store, check_shard, claim, read_shards, shard_name, write_shard
-from facelab.workers import check_workers, deaths_said, serve
-
-_PATIENCE = 10  # seconds, for a scheduler to answer
+from facelab.workers import check_backend, cluster, deaths_said, run_jobs
 
 
 @dataclass(frozen=True)
@@ -70,14 +66,7 @@ def make(
     """
     import time
 
-    if backend not in ("local", "dask", "ray"):
-        raise FacelabError(f"backend {backend!r}: choose 'local', 'dask' or 'ray'.")
-    if backend == "local" and address is not None:
-        raise FacelabError(f"address={address!r} is of a cluster: choose backend 'dask' or 'ray', or leave it out.")
-    if backend != "local" and workers not in (None, 1):
-        raise FacelabError(f"workers={workers} are of this machine: the cluster at the address has its own.")
-    workers = os.cpu_count() or 1 if workers is None else workers
-    check_workers(workers)
+    workers = check_backend(workers, backend, address)
     store = Store(out)
     there = set(store.names())
     states = {index: check_shard(store, index) for index in range(recipe.shards) if shard_name(index) in there}
@@ -90,7 +79,7 @@ def make(
         from facelab.synth.render import check_device, renderer_for
 
         check_device(device)
-    with _cluster(backend, address) if todo else contextlib.nullcontext():
+    with cluster(backend, address) if todo else contextlib.nullcontext():
         claim(store, recipe)
         if here:
             # Read the data and compile before the workers start, once and with progress.
@@ -99,7 +88,8 @@ def make(
         rendered = 0
         show_progress = show_progress and bool(todo)
         with progress_bar("Rendering", total, show_progress=show_progress, completed=kept) as bar, deaths_said():
-            for _, count in _run(recipe, todo, str(out), workers, device, backend):
+            job = partial(render_shard, recipe, out=str(out), device=device)
+            for _, count in run_jobs(job, todo, len(todo), workers=workers, backend=backend):
                 rendered += count
                 bar.update(count, note=f"{rendered / (time.perf_counter() - start):.0f}/s")
     return MakeReport(rendered, kept, repaired, time.perf_counter() - start)
@@ -128,74 +118,6 @@ def render_shard(recipe: ShardRecipe, index: int, out: str, device: str = "cpu")
         cv2.setNumThreads(threads)
     write_shard(Store(out), index, rows)
     return index, len(rows)
-
-
-def _run(
-    recipe: ShardRecipe, todo: Sequence[int], out: str, workers: int, device: str, backend: str
-) -> Iterator[tuple[int, int]]:
-    import joblib
-
-    if not todo or (backend == "local" and (workers == 1 or len(todo) == 1)):
-        yield from (render_shard(recipe, index, out, device) for index in todo)
-        return
-    local, as_they_come = backend == "local", backend != "ray"  # Ray's pool hands nothing back before all is done
-    parallel = joblib.Parallel(
-        n_jobs=min(workers, len(todo)) if local else -1,
-        backend="loky" if local else None,
-        return_as="generator_unordered" if as_they_come else "list",
-        batch_size=1,
-    )
-    step = len(todo) if as_they_come else 4 * joblib.effective_n_jobs(-1)
-    parent = os.getpid() if local else None
-    for start in range(0, len(todo), step):
-        yield from parallel(
-            joblib.delayed(_in_worker)(parent, recipe, i, out, device) for i in todo[start : start + step]
-        )
-
-
-def _in_worker(parent: int | None, *job: Any) -> tuple[int, int]:
-    """Render a shard; for a parent on this machine, live no longer than it."""
-    if parent is not None:
-        serve(parent)
-    return render_shard(*job)
-
-
-@contextlib.contextmanager
-def _cluster(backend: str, address: str | None) -> Iterator[None]:
-    """Point joblib at a cluster while the block runs."""
-    import joblib
-
-    if backend == "local":
-        yield
-        return
-    if backend == "dask" and address is None:
-        raise FacelabError("the backend dask needs the address of a scheduler, such as tcp://10.0.0.7:8786.")
-    try:
-        if backend == "dask":
-            from dask.distributed import Client
-
-            _check_answers(str(address))
-            client: Any = Client(address, timeout=_PATIENCE)
-        else:
-            import ray
-            from ray.util.joblib import register_ray
-
-            ray.init(address=address, ignore_reinit_error=True)
-            register_ray()
-            client = contextlib.nullcontext()
-    except ImportError as error:
-        raise FacelabError(f"backend {backend!r} is not installed: pip install 'facelab[scale]'") from error
-    except (OSError, ValueError) as error:
-        raise FacelabError(f"no {backend} cluster answers at {address!r} ({error}); check the address.") from error
-    with client, joblib.parallel_config(backend=backend):
-        yield
-
-
-def _check_answers(address: str) -> None:
-    """Raise an OSError at once if nobody listens at a TCP address; Dask would try for half a minute."""
-    place = urlsplit(address if "://" in address else f"tcp://{address}")
-    if place.scheme in ("tcp", "tls"):
-        socket.create_connection((place.hostname, place.port), timeout=_PATIENCE).close()
 
 
 def load_synthfaces(

@@ -212,7 +212,7 @@ def _recipe_in(store: Store) -> dict[str, Any] | None:
 
 
 def kind_of(out: str | Path) -> str | None:
-    """Say what a folder holds: ``"chips"``, ``"photographs"``, or None."""
+    """Say what a folder holds: ``"chips"``, ``"photographs"``, ``"faces"`` (of another source), or None."""
     return (_recipe_in(Store(out)) or {}).get("kind")
 
 
@@ -282,6 +282,8 @@ def _arrow_type(name: str, value: Any) -> tuple[Any, Any]:
         return pa.list_(pa.float32()), {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "List"}
     if isinstance(value, str):
         return pa.string(), {"dtype": "string", "_type": "Value"}
+    if isinstance(value, bool):
+        return pa.bool_(), {"dtype": "bool", "_type": "Value"}
     if isinstance(value, int):
         return pa.int32(), {"dtype": "int32", "_type": "Value"}
     return pa.float32(), {"dtype": "float32", "_type": "Value"}

@@ -1,14 +1,16 @@
 """One training from names: a recipe, a data set, a folder for what comes out."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 from facelab import processes
+from facelab.data.splits import training_part
 from facelab.detect import make_detector
 from facelab.detect.detection import Which
 from facelab.device import resolve_device
 from facelab.errors import FacelabError
-from facelab.sources import Images, open_chips
+from facelab.sources import Images, Opened, open_chips, open_faces
 from facelab.train.checkpoint import Checkpoint
 from facelab.train.loop import fit
 from facelab.train.recipe import Recipe
@@ -32,9 +34,10 @@ def run_training(
     """Train a recipe on a data set, with what comes out in ``out``: ``training.pt``, ``training.csv``.
 
     ``data`` is a name or a path as :func:`facelab.sources.open_chips` takes them, with ``images``: in photographs,
-    faces are detected and aligned first (``which`` of several, also on turned pictures with ``turns``). Identities
-    that it marks as held out for tests are left out. Under ``torchrun`` all its processes train one network together;
-    the first one writes and shows progress. Other arguments as for :func:`facelab.train.fit`.
+    faces are detected and aligned first (``which`` of several, also on turned pictures with ``turns``). Images
+    that it keeps for tests (held out, validation, test, queries) are left out. Under ``torchrun`` all its processes
+    train one network together; the first one writes and shows progress. Other arguments as for
+    :func:`facelab.train.fit`.
 
     Returns:
         The complete checkpoint, and an error for each file of ``data`` that was skipped.
@@ -48,10 +51,14 @@ def run_training(
         show_progress = show_progress and processes.rank() == 0
         detector = make_detector("mtcnn", turns=True, device=device) if turns else None
         options: dict[str, Any] = {"images": images, "detector": detector, "which": which, "device": device}
-        opened = processes.first_before_others(lambda: open_chips(data, **options, show_progress=show_progress))
+
+        def prepare() -> Opened:
+            opened = open_faces(data, show_progress=show_progress)
+            opened = replace(opened, faces=training_part(opened.faces))
+            return open_chips(opened, **options, show_progress=show_progress)
+
+        opened = processes.first_before_others(prepare)
         faces = opened.faces
-        if "split" in faces.table:
-            faces = faces.select((faces.table["split"] != "held-out").to_numpy())
         checkpoint = fit(
             recipe,
             faces,

@@ -1,0 +1,84 @@
+"""A page on paper: Chromium prints what the screen shows, formulas set by the MathJax that the book carries.
+
+LaTeX would need a second rendering of everything that is HTML. Needs ``facelab[book]`` and an installed Chromium;
+nothing is loaded from a network.
+"""
+
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+from facelab.errors import FacelabError
+from facelab.files import atomic_write
+
+# One file with every TeX extension and its glyphs as SVG paths: no font files, nothing more to load, works from file://.
+MATHJAX_FILE = "tex-svg-full.js"
+SETTLED = "document.documentElement.dataset.settled"  # set by the page's own script when its formulas stand
+WRONG = "[...document.querySelectorAll('[data-mjx-error]')].map(node => node.dataset.mjxError)"
+# In a container there are no user namespaces for the sandbox; the pages are our own files.
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+FOOTER = (
+    '<div style="font: 8px sans-serif; width: 100%; text-align: center; color: #555">'
+    '<span class="pageNumber"></span> / <span class="totalPages"></span></div>'
+)
+
+
+def mathjax_source() -> Path:
+    """Return the MathJax 3 bundle (Apache-2.0) inside the package ``sphinx-mathjax-offline``, which is not imported.
+
+    Raises:
+        FacelabError: the package is not installed.
+    """
+    spec = find_spec("sphinx-mathjax-offline")
+    if spec is None or not spec.submodule_search_locations:
+        raise FacelabError(
+            "formulas are set by the package sphinx-mathjax-offline, which is not installed: uv sync --extra book"
+        )
+    return Path(spec.submodule_search_locations[0]) / "static" / "mathjax" / MATHJAX_FILE
+
+
+def print_pdf(page: Path | str, output: Path | str, *, scale: float = 1.0, prepare: str = "") -> None:
+    """Print a page (HTML) to a PDF of A4 pages with their numbers below.
+
+    Args:
+        page: the file; it sets ``document.documentElement.dataset.settled`` when its formulas stand.
+        output: the PDF.
+        scale: of the text.
+        prepare: JavaScript to run in the page before it is printed.
+
+    Raises:
+        FacelabError: Playwright or Chromium is not installed, or a formula of the page is wrong.
+    """
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError as error:
+        raise FacelabError("a PDF is printed by Playwright, which is not installed: uv sync --extra book") from error
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        raise FacelabError("a PDF is printed by Chromium, which is not installed; on Debian: apt-get install chromium")
+    with sync_playwright() as playwright, atomic_write(output) as temporary:
+        browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
+        try:
+            sheet = browser.new_page(color_scheme="light", offline=True)
+            sheet.goto(Path(page).resolve().as_uri())
+            sheet.wait_for_function(SETTLED)
+            if wrong := sheet.evaluate(WRONG):
+                raise FacelabError(f"{page}: a formula is wrong: {wrong[0]}")
+            # MathJax gives its glyphs an outline of no width; a PDF has no such line, and draws the thinnest there is.
+            sheet.add_style_tag(content="mjx-container svg g { stroke: none }")
+            if prepare:
+                sheet.evaluate(prepare)
+            sheet.pdf(
+                path=temporary,
+                format="A4",
+                scale=scale,
+                margin={"top": "16mm", "bottom": "18mm", "left": "15mm", "right": "15mm"},
+                display_header_footer=True,
+                header_template="<span></span>",
+                footer_template=FOOTER,
+                print_background=True,
+                outline=True,
+                tagged=True,
+            )
+        finally:
+            browser.close()
