@@ -14,7 +14,7 @@ from facelab.data import load_orl
 from facelab.errors import FacelabError
 from facelab.evaluate import pair_scores, verification
 
-PEOPLE = np.random.default_rng(0).normal(size=(40, 12)).repeat(10, axis=0)
+PEOPLE = np.random.default_rng(0).normal(size=(40, 64)).repeat(10, axis=0)
 
 
 def embeddings(noise: float, seed: int = 1) -> np.ndarray:
@@ -77,7 +77,7 @@ def test_what_is_no_entry_is_refused(tmp_path):
     long = npy(good) + b"0" * 40
     hostile = {
         "not finite": archive(embeddings=npy(nan)),
-        "(399, 12)": archive(embeddings=npy(short)),
+        "(399, 64)": archive(embeddings=npy(short)),
         "are the same": archive(embeddings=npy(collapsed)),
         "row 5 has the length 0": archive(embeddings=npy(zero)),
         "(1000000000, 10000)": archive(embeddings=bomb.getvalue() + b"\0" * 1000),
@@ -129,15 +129,15 @@ def test_equal_cosines_are_ties():
 
 
 def test_a_board_names_nobody_and_remembers_what_it_measured(tmp_path, dist):
-    folder, base = tmp_path / "in", {lb.BASELINE: embeddings(1.5)}
-    good = lb.write_entry(folder / "Ann Lee" / "entry.npz", embeddings(0.7))
-    lb.write_entry(folder / "Bob" / "entry.npz", embeddings(0.7))  # the same file
+    folder, base = tmp_path / "in", {lb.BASELINE: embeddings(1.6)}
+    good = lb.write_entry(folder / "Ann Lee" / "entry.npz", embeddings(1.0))
+    lb.write_entry(folder / "Bob" / "entry.npz", embeddings(1.0))  # the same file
     poor = lb.write_entry(folder / "Cem.npz", embeddings(4.0))
     (folder / "Eve").mkdir()
     (folder / "Eve" / "entry.npz").write_bytes(b"=cmd()")
     entries = lb.find_entries(folder)
     assert [entry.student for entry in entries] == ["Ann Lee", "Bob", "Cem", "Eve"]
-    assert all("the same file" in entry.notes[0] for entry in entries[:2])
+    assert all("the same file" in entry.notes[-1] for entry in entries[:2])
     board = lb.make_board(dist, entries, base, replicates=100)
     assert [(row.rank, row.entry.name) for row in board.rows] == [(1, good), (2, poor)]
     assert board.rows[0].against_baseline == "higher"
