@@ -1,7 +1,9 @@
-"""Fixtures that several rooms share: real photographs, the detector, and small random chips."""
+"""Fixtures that several rooms share: real photographs, the detector, small random chips, a browser."""
 
 import importlib.util
+import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,18 @@ sys.path.append(str(Path(__file__).parent))  # layouts.py: small sets in the lay
 
 # Tests run on tiny batches: a second thread gains little, and loses much where another process wants the core.
 torch.set_num_threads(1)
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+# A container has no user namespaces, so no sandbox; the other flags keep Chromium itself from asking for the network.
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 # The files that take longest, the longest first: so two processes end together. Chapter 06 stands before those that use
 # its network, or they would train it a second time.
@@ -67,3 +81,14 @@ def toy_chips() -> FaceSet:
     colours = np.array([[60, 90, 120], [120, 60, 90], [90, 120, 60]])[np.repeat(range(3), 4)]
     images = (colours[:, None, None] + generator.integers(0, 80, (12, 32, 32, 3))).astype(np.uint8)
     return FaceSet("toy", images, pd.DataFrame({"identity": np.repeat(["a", "b", "c"], 4)}))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: uv sync --extra test")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium found; on Debian: apt-get install chromium")
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
+        yield started
+        started.close()

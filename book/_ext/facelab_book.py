@@ -80,6 +80,23 @@ class DataCards(SphinxDirective):
         return container.children
 
 
+class DataSources(SphinxDirective):
+    """``{data-sources}``: every row of the table of sources."""
+
+    def run(self) -> list[nodes.Node]:
+        from facelab.sources import SOURCES
+
+        return [
+            _table(
+                [
+                    {"name": source.name + (":PATH" if source.fits else ""), "what": source.title, "card": source.card}
+                    for source in SOURCES
+                ],
+                "Sources of faces",
+            )
+        ]
+
+
 def _table(rows: list[dict[str, str]], title: str) -> nodes.table:
     table = nodes.table("", nodes.title(title, title))
     group = nodes.tgroup(cols=len(rows[0]))
@@ -106,4 +123,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("build-finished", copy_mathjax)
     app.add_directive("notebook-runs", NotebookRuns)
     app.add_directive("data-cards", DataCards)
+    app.add_directive("data-sources", DataSources)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

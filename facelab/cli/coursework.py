@@ -112,6 +112,37 @@ def similar(
 
 
 @coursework.command()
+def leaderboard(
+    dist: Dist,
+    submissions: Annotated[Path, typer.Argument(help="The folder with STUDENT/entry.npz or STUDENT.npz.")],
+    out: Annotated[Path, typer.Option(help="Page (.html) or table (.csv), without names, to be shown to all.")] = Path(
+        "runs/board.html"
+    ),
+    final: Annotated[
+        bool, typer.Option("--final", help="Measure on the private half of the test people too: once, at the end.")
+    ] = False,
+) -> None:
+    """Measure the entries of assignment 6 anew, with intervals; who is who is printed, and not written."""
+    from facelab.coursework.leaderboard import find_entries, make_baselines, make_board, sentences, write_board
+    from facelab.files import check_claim, claim
+
+    check_claim(out.parent, [out.name])
+    entries = find_entries(submissions)
+    board = make_board(dist, entries, make_baselines(dist), final=final)
+    claim(out.parent, [out.name])
+    write_board(board, out)
+    for row in board.rows:
+        notes = "".join(f"; {note}" for note in row.entry.notes)
+        say(f"{row.rank:3d}  {row.entry.student}: {row.entry.name}, TAR {row.tar}, {row.against_baseline}{notes}")
+    for entry in board.aside:
+        notes = "".join(f" ({note})" for note in entry.notes)
+        say(f"  -  {entry.student}: {entry.refused}{notes}")
+    for sentence in sentences(board):
+        say(sentence, style="dim")
+    say(f"Board: {out}")
+
+
+@coursework.command()
 def exam(
     out: Annotated[Path, typer.Option(help="Folder for the sheets and their answers.")],
     questions: Annotated[int, typer.Option(help="How many to draw, spread over the areas.")] = 12,

@@ -19,7 +19,9 @@ def called(place: Place, *names: str) -> str | None:
         FacelabError: there are several, so it is not clear which one counts.
     """
     for name in names:
-        found = [file for file in place.names if file.rpartition("/")[2].lower() == name.lower()]
+        low = name.lower()
+        ends = [file for file in place.names if file[-len(low) :].lower() == low]
+        found = [file for file in ends if len(file) == len(low) or file[-len(low) - 1] == "/"]
         if len(found) > 1:
             raise FacelabError(f"{place.path} holds {len(found)} files {name}: {found[0]} and {found[1]}. Keep one.")
         if found:

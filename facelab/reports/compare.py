@@ -22,7 +22,7 @@ from facelab.models.files import embed_faces, write_embeddings
 from facelab.plots import compared_pair
 from facelab.reports.evaluation import MOST_IMAGES, draw_images
 from facelab.reports.threshold import Threshold, read_threshold
-from facelab.sources import Images, are_chips, find_source, open_chips, open_pictures
+from facelab.sources import Images, are_chips, find_source, locate, open_chips, open_pictures
 from facelab.synth.recipe import GENERATOR
 from facelab.train import Checkpoint, Recipe
 from facelab.train.checkpoint import network_sha256
@@ -305,12 +305,13 @@ def _embedded(
     show_progress: bool,
 ) -> dict[str, np.ndarray]:
     """Return the arrays of :func:`facelab.models.files.write_embeddings` of a source, from the cache if it has them."""
-    source = find_source(name)
+    source, where = locate(name)
     finds = getattr(finder, "title", type(finder).__name__), method, which
     key = [name, GENERATOR, embedder.flip, *(finds if source.holds in ("photographs", "either") else ())]
     if source.fits:  # a path: the files are part of the key
         # Pictures may lie behind links, which only the reader of folders follows.
-        files = [Path(name)] if Path(name).is_file() else sorted({*Path(name).rglob("*"), *find_images(name)})
+        below = {*Path(where).rglob("*"), *find_images(where)} if Path(where).is_dir() else {Path(where)}
+        files = sorted(below)
         key += [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
     digest = hashlib.sha256(f"{network_sha256(checkpoint)}{key}".encode()).hexdigest()
     path = facelab_home() / "calibration" / f"{digest[:16]}.npz"

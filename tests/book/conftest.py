@@ -1,26 +1,13 @@
-"""Fixtures of the book's tests: the built pages and a browser."""
+"""Fixtures of the book's tests: the built pages."""
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-# A container has no user namespaces, so no sandbox; the other flags keep Chromium itself from asking for the network.
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @pytest.fixture(scope="session")
@@ -45,14 +32,3 @@ def pages(html: Path) -> list[Path]:
     found = [page for page in html.rglob("*.html") if "_static" not in page.parts and page != html / "index.html"]
     assert len(found) > 8, f"{html} holds only {len(found)} pages"
     return sorted(found)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[object]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: uv sync --extra test")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium found; on Debian: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_FLAGS)
-        yield started
-        started.close()
