@@ -1,6 +1,6 @@
 """Where faces come from: :class:`FaceSet`, one module per source, and splits."""
 
-from facelab.data.cards import card, cards
+from facelab.data.cards import card, card_facts, cards
 from facelab.data.faceset import FaceSet, ImageFiles
 from facelab.data.folder import load_folder
 from facelab.data.images import read_image
@@ -13,6 +13,7 @@ __all__ = [
     "ImageFiles",
     "PairList",
     "card",
+    "card_facts",
     "cards",
     "load_bin",
     "load_folder",

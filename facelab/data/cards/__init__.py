@@ -19,3 +19,13 @@ def card(name: str) -> str:
     if name not in cards():
         raise FacelabError(f"there is no data card {name!r}; there are: {', '.join(cards())}.")
     return (files(__name__) / f"{name}.md").read_text(encoding="utf-8")
+
+
+def card_facts(name: str) -> dict[str, str]:
+    """Return the rows of a card's table, such as ``Licence``, ``Consent`` and ``Withdrawal``, as plain text.
+
+    Raises:
+        FacelabError: see :func:`card`.
+    """
+    rows = [line.strip("| ").split(" | ", 1) for line in card(name).splitlines() if line.startswith("| ")]
+    return {row[0]: row[1].replace("**", "").replace("`", "") for row in rows if len(row) == 2}
