@@ -280,6 +280,15 @@ SOURCES = (
         for part in "bc"
     ),
     Source(
+        "memfile",
+        "a set of pairs as AdaFace and face.evoLVe pack it: NAME/memfile/mem_file.dat and NAME_list.npy beside NAME",
+        "pairs",
+        "facelab.data.memfile:load_memfile",
+        fits=_layout("mem_file.dat", "mem_file.conf"),
+        how="chips as packed for AdaFace, whose numbers become colours again",
+        missing="default",
+    ),
+    Source(
         "tinyface",
         "TinyFace, faces of 20 pixels: Testing_Set/ with Gallery_Match, Gallery_Distractor and Probe",
         "chips",

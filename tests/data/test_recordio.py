@@ -17,6 +17,7 @@ import pytest
 
 from facelab.cli import app
 from facelab.data import FaceSet
+from facelab.data.parts import part
 from facelab.data.pieces import LargeFile
 from facelab.data.recordio import MAGIC, Records, load_recordio, read_index, unpack
 from facelab.errors import FacelabError, ImageError
@@ -332,3 +333,10 @@ def test_the_archive_that_it_came_in_is_read_in_place(tmp_path, pack):
     faces = load_recordio(tmp_path / f"faces.{pack}")
     assert faces.identities == ["0", "3", "7"]
     np.testing.assert_array_equal(faces[3][0], load_recordio(MXNET)[3][0])
+
+
+def test_a_worker_gets_the_part_that_it_needs():
+    faces = load_recordio(MXNET)
+    some = part(faces.select([6, 2, 3]), [2, 0])
+    np.testing.assert_array_equal(some[0][0], faces[3][0])
+    assert len(some.images) == 2
