@@ -23,8 +23,7 @@ def overview(assignment: Assignment) -> dict[str, str]:
     by_person = sum(question.points for question in assignment.questions if question.manual)
     points = sum(question.points for question in assignment.questions)
     return {
-        "": assignment.name[0],
-        "assignment": _title(assignment),
+        "assignment": f"{assignment.name[0]}. {_title(assignment)}",
         "hours": f"{round(assignment.minutes / 60, 1):g}",
         "points": f"{points:g}" + (f", {by_person:g} of them by a person" if by_person else ""),
         "chapters": ", ".join(_link(assignment.source.parents[1], name) for name in assignment.chapters),
@@ -54,8 +53,7 @@ def base_rates(assignment: Assignment) -> dict[str, str]:
         for value in similarities([[each[generator.integers(len(each))] for each in answers] for _ in range(STUDENTS)])
     ]
     return {
-        "": assignment.name[0],
-        "assignment": _title(assignment),
+        "assignment": f"{assignment.name[0]}. {_title(assignment)}",
         "pairs that differ everywhere": str(len(apart)),
         "median": _percent(statistics.median(apart)),
         "largest": _percent(max(apart)),

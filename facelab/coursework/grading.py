@@ -90,7 +90,7 @@ class Mark:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Mark":
-        """Return the mark that :func:`dataclasses.asdict` and JSON made these values of."""
+        """Return the mark that ``dataclasses.asdict`` and JSON made these values of."""
         answers = [
             Answer(**{**one, "results": tuple(Result(**result) for result in one["results"])})
             for one in values["answers"]
