@@ -10,6 +10,7 @@ import io
 import math
 import multiprocessing
 import os
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -28,7 +29,6 @@ from facelab.coursework.submissions import (
     code_cells,
     csv_cell,
     find_submissions,
-    read_notebook,
     safe_names,
     said,
 )
@@ -37,6 +37,7 @@ from facelab.files import atomic_write, check_claim, claim, read_bytes, read_jso
 from facelab.progress import progress_bar
 from facelab.workers import check_workers, deaths_said, serve
 
+_NOTEBOOK = re.compile(r"otter\.Notebook\(\s*['\"](.+?)\.ipynb['\"]")  # in the cell that build puts first
 _RESTARTS = 10  # so often a submission whose process ended is started again
 _OVERALL = 3  # times the seconds of the cells: for the cells, run again after each restart, and all calls
 
@@ -334,12 +335,12 @@ def _text(text: str, most: int = 2000) -> str:
 def mark_notebook(path: Path, assignment: Assignment, layer: str) -> Mark:
     """Return the mark of a notebook, whatever it is."""
     try:
-        metadata = read_notebook(path).get("metadata")
-        otter = metadata.get("otter") if isinstance(metadata, dict) else None
-        name = otter.get("assignment_name") if isinstance(otter, dict) else None
-        if isinstance(name, str) and name != assignment.name:
-            return unreadable(assignment, f"the notebook of another assignment, {csv_cell(name)[:80]}")
-        return mark_cells(code_cells(path), assignment, layer)
+        cells = code_cells(path)
+        mark = mark_cells(cells, assignment, layer)
+        names = {name for cell in cells for name in _NOTEBOOK.findall(cell)}
+        if names and assignment.name not in names and not mark.points:
+            return unreadable(assignment, f"the notebook of another assignment, {min(names)[:80]}")
+        return mark
     except FacelabError as error:
         return unreadable(assignment, said(error, path))
 

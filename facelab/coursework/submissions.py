@@ -84,7 +84,8 @@ def _order(one: Submission) -> tuple:
 
 
 def _is_system(name: str) -> bool:
-    return name.startswith(".") or name in _NOT_SUBMITTED
+    hidden = name.startswith("._") or (name.startswith(".") and not name.endswith(".ipynb"))
+    return hidden or name in _NOT_SUBMITTED
 
 
 def _of_entry(entry: Path) -> Iterator[Submission]:
