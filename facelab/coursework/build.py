@@ -88,6 +88,8 @@ def _files(assignment: Assignment) -> Iterator[tuple[str, bytes]]:
     yield f"{name}/grader/{name}.ipynb", read_bytes(assignment.source)
     for file in assignment.files:
         content = read_bytes(assignment.source.parent / file)
+        if b"# BEGIN SOLUTION" in content or b"# BEGIN GRADING" in content:
+            raise FacelabError(f"{assignment.source}: files: {file} holds a solution, and students would get it.")
         yield f"{name}/student/{file}", content
         yield f"{name}/grader/{file}", content
 
@@ -241,15 +243,15 @@ def _check_nothing_hidden(assignment: Assignment, student: dict[str, Any]) -> No
 
 
 def hidden_lines(assignment: Assignment) -> list[str]:
-    """Return the lines of solutions, hidden checks and variants that stand in nothing that students are meant to get.
-    Short ones are left out, as they tell nothing."""
+    """Return the lines of solutions, hidden checks, variants and settings, without those that students are meant to
+    get elsewhere, and without short ones, which tell nothing."""
     hidden: list[str] = []
     given: list[str] = [part for part in assignment.parts if isinstance(part, str)]
     block = ""
     for cell in read_cells(assignment.source):
         which, name = mark(cell)
         block = {"BEGIN": name, "END": ""}.get(which, block)
-        (hidden if block in (*_HIDDEN, "SOLUTION") or which == "ASSIGNMENT" else given).append(cell["source"])
+        (hidden if block in (*_HIDDEN, "SOLUTION") or which else given).append(cell["source"])
     given += [code for question in assignment.questions for code in question.stub]
     meant = "\n".join(given)
     lines = {line.strip() for text in hidden for line in text.split("\n")}
