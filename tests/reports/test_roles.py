@@ -10,7 +10,7 @@ from facelab.data.splits import training_part
 from facelab.errors import FacelabError
 from facelab.evaluate import identification_rate
 from facelab.models import Embedder
-from facelab.reports.evaluation import evaluate, make_protocol
+from facelab.reports.evaluation import _part, evaluate, make_protocol
 from facelab.sources import open_chips, open_faces
 from facelab.train import Checkpoint
 
@@ -51,20 +51,19 @@ def test_the_identification_rate_is_the_courseworks(orl, tmp_path, read_results,
     assert (tmp_path / "r" / "figures" / "roc.png").is_file()
 
 
-def test_other_protocols_measure_nobody_who_has_no_name(orl, tmp_path, read_results):
-    path = layouts.write(chips_for(layouts.celeba500(orl)), tmp_path / "celeba500")
-    options = {"images": "chips", "replicates": 5, "device": "cpu", "report": tmp_path / "r"}
-    evaluate(NETWORK, path, **options)
-    assert read_results(tmp_path / "r")["data"]["images"] == 42
-    evaluate(NETWORK, path, split="train", **options)
-    assert read_results(tmp_path / "r")["data"]["images"] == 18
+def test_other_protocols_measure_nobody_who_has_no_name(orl, tmp_path):
+    faces = open_faces(layouts.write(layouts.celeba500(orl), tmp_path / "celeba500")).faces
+    verification, identification = make_protocol("verification"), make_protocol("identification")
+    assert len(_part(faces, verification, None)) == 42
+    assert len(_part(faces, identification, None)) == 18
+    assert set(_part(faces, verification, "validation").table["split"]) == {"validation"}
     with pytest.raises(FacelabError, match=r"--split tset: celeba500 has the splits distractor, query, test, train"):
-        evaluate(NETWORK, path, split="tset", **options)
-    with pytest.raises(FacelabError, match="orl has no splits"):
-        evaluate(NETWORK, "orl", split="test", **options)
+        _part(faces, verification, "tset")
+    with pytest.raises(FacelabError, match="--split test: orl has no splits"):
+        evaluate(NETWORK, "orl", split="test", report=tmp_path / "r")
     cfp = layouts.write(layouts.cfp(orl), tmp_path / "cfp")
-    with pytest.raises(FacelabError, match="cannot change a list"):
-        evaluate(NETWORK, f"cfp-fp:{cfp}", make_protocol("10fold"), split="test")
+    with pytest.raises(FacelabError, match="--split cannot change a list of pairs"):
+        evaluate(NETWORK, f"cfp-fp:{cfp}", make_protocol("10fold"), split="test", report=tmp_path / "r")
 
 
 def test_what_is_kept_for_tests_is_not_trained_on(orl, tmp_path):
