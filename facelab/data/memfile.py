@@ -94,8 +94,8 @@ def _described(about: Any, conf: Path) -> tuple[tuple[int, int, int, int], np.dt
         return (n, channels, height, width), dtype
     except (KeyError, TypeError, ValueError) as error:
         raise FacelabError(
-            f"{conf} describes no chips: {shown(about)}; expected a shape (pictures, 3, height, width) and a dtype such "
-            "as float32."
+            f"{conf} describes no chips: {shown(about)}; expected a shape (pictures, 3, height, width) and a dtype, "
+            "such as float32."
         ) from error
 
 
