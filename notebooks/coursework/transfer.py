@@ -19,11 +19,18 @@ START = "synthfaces-arcface"
 
 def improve(chips: FaceSet, seed: int = 0) -> Embedder:
     """Return the network, trained further on the chips of some people. This is yours to change."""
-    recipe = Recipe.parse({
-        "backbone": "mobilefacenet", "embedding_dim": 128, "size": 64,  # as the shipped network
-        "epochs": 10, "batch_size": 20, "learning_rate": 0.003, "seed": seed,
-        "loss": {"name": "arcface", "scale": 16.0, "margin": 0.3, "margin_warmup": 0.3},
-    })
+    recipe = Recipe.parse(
+        {
+            "backbone": "mobilefacenet",
+            "embedding_dim": 128,
+            "size": 64,  # as the shipped network
+            "epochs": 10,
+            "batch_size": 20,
+            "learning_rate": 0.003,
+            "seed": seed,
+            "loss": {"name": "arcface", "scale": 16.0, "margin": 0.3, "margin_warmup": 0.3},
+        }
+    )
     return fit(recipe, chips, device="cpu", start_from=START, show_progress=True).embedder("cpu")
 
 
