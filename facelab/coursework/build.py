@@ -236,7 +236,8 @@ def _written(notebook: dict[str, Any]) -> bytes:
 
 def _check_nothing_hidden(assignment: Assignment, student: dict[str, Any]) -> None:
     """Look for lines of solutions and hidden cells in the student's notebook; there are none, unless otter changes."""
-    shown = "\n".join(cell["source"] for cell in student["cells"]) + json.dumps(student["metadata"])
+    tests = student["metadata"]["otter"]["tests"] if "otter" in student["metadata"] else {}
+    shown = "\n".join([*(cell["source"] for cell in student["cells"]), *tests.values()])
     for line in hidden_lines(assignment):
         if line in shown:
             raise FacelabError(f"{assignment.source}: students would get this line of what is hidden: {line!r}.")
@@ -252,7 +253,8 @@ def hidden_lines(assignment: Assignment) -> list[str]:
         which, name = mark(cell)
         block = {"BEGIN": name, "END": ""}.get(which, block)
         (hidden if block in (*_HIDDEN, "SOLUTION") or which else given).append(cell["source"])
-    given += [code for question in assignment.questions for code in question.stub]
+    for question in assignment.questions:
+        given += [*question.stub, *(as_function(code) for code in question.tests)]
     meant = "\n".join(given)
     lines = {line.strip() for text in hidden for line in text.split("\n")}
     return sorted(line for line in lines if len(re.sub(r"\W", "", line)) >= 12 and line not in meant)

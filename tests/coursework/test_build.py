@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -129,6 +130,19 @@ def test_no_source_goes_to_students_as_a_file(small, small_cells, write_source, 
     with pytest.raises(FacelabError, match=f"files: {name} holds a solution"):
         build(Assignment.load(small), tmp_path / "dist")
     assert not (tmp_path / "dist").exists()
+
+
+def test_the_build_itself_looks_for_what_is_hidden(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("otter.assign.notebook_transformer.strip_solutions_and_output", lambda _, notebook: notebook)
+    with pytest.raises(FacelabError, match="students would get this line of what is hidden"):
+        build(Assignment.load(small), tmp_path / "dist")
+    assert not (tmp_path / "dist").exists()
+
+
+def test_without_otter_the_remedy_is_said(small, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "otter.assign.solutions", None)
+    with pytest.raises(FacelabError, match=r"pip install 'facelab\[coursework\]'"):
+        build(Assignment.load(small), tmp_path / "dist")
 
 
 def test_the_command_builds_a_folder(small, tmp_path, capsys):
