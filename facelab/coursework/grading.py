@@ -26,6 +26,7 @@ from facelab.coursework.source import Assignment
 from facelab.coursework.submissions import (
     LARGEST,
     Submission,
+    check_outside,
     code_cells,
     csv_cell,
     find_submissions,
@@ -181,8 +182,7 @@ def grade(
     source = find_source(dist)
     assignment, found = Assignment.load(source), find_submissions(submissions)
     folder = out.with_suffix("")
-    if _inside(out, Path(submissions)):
-        raise FacelabError(f"{out} would lie among the submissions: choose another folder.")
+    check_outside(submissions, out, folder)
     check_claim(out.parent, [out.name, f"{folder.name}/summary.html"])
     sweep()
     layer = find_layer() if sandbox else NO_SANDBOX
@@ -229,10 +229,6 @@ def _deadline(text: str) -> datetime:
 
 
 _DATE = "Write it like 2027-03-31T23:59+02:00."
-
-
-def _inside(out: Path, folder: Path) -> bool:
-    return folder.is_dir() and out.resolve().is_relative_to(folder.resolve())
 
 
 class SandboxedStudent(Student):

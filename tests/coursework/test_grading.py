@@ -147,6 +147,8 @@ def test_the_table_does_not_go_among_the_submissions(dist, tmp_path):
     hand_in(tmp_path / "in" / "ann.ipynb", RIGHT)
     with pytest.raises(FacelabError, match="among the submissions"):
         grade(dist, tmp_path / "in", tmp_path / "in" / "grades.csv")
+    with pytest.raises(FacelabError, match="would lie among the submissions"):  # the pages' folder, not the table
+        grade(dist, tmp_path / "in", tmp_path / "in.csv")
 
 
 def test_a_table_of_the_instructors_own_is_not_replaced(dist, tmp_path):
