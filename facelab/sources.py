@@ -543,7 +543,28 @@ def open_photographs(names: Sequence[str | Path], *, images: Images = "auto", sh
     if verdict := are_chips(opened, images if opened.source.holds == "either" else "auto"):
         own = " To align them all the same: --images photographs." if opened.source.holds == "either" else ""
         raise FacelabError(f"{names[0]} holds chips, which are aligned already ({verdict.why}); give photographs.{own}")
-    return opened
+    return replace(opened, faces=_by_identity(opened.faces)) if opened.source.fits else opened
+
+
+def _by_identity(faces: "FaceSet") -> "FaceSet":
+    """Return a set whose files lie in a folder of their identity, as chips of them are to be written.
+
+    CelebA keeps all its pictures in one folder, which would be read as one identity. A picture of nobody known lies in
+    no folder, so that it has no identity either.
+    """
+    if "file" not in faces.table:
+        return faces
+    parts = [file.split("/") for file in faces.table["file"]]
+    identity = faces.table["identity"].tolist()
+    if all(name == part[-2:][0] and len(part) > 1 for name, part in zip(identity, parts, strict=True)):
+        return faces
+    names = [part[-1] for part in parts]
+    if len(set(zip(identity, names, strict=True))) < len(names):  # as in CFP, 001/frontal/01.jpg
+        names = ["_".join(part) for part in parts]
+    files = [f"{who}/{name}" if who else name for who, name in zip(identity, names, strict=True)]
+    from facelab.data import FaceSet
+
+    return FaceSet(faces.name, faces.images, faces.table.assign(file=files))
 
 
 def are_chips(opened: Opened, images: Images = "auto") -> Verdict:
