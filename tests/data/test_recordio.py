@@ -303,7 +303,7 @@ def run(*arguments: object) -> int:
 
 @pytest.mark.slow
 def test_train_reads_with_workers_and_holds_nothing(tmp_path):
-    quick = ["size=32", "epochs=1", "batch_size=6"]
+    quick = ["size=32", "epochs=1", "batch_size=6", "backbone=mobilefacenet"]
     out = ["--out", tmp_path / "out", "--memory", 0, "--workers", 2, "--device", "cpu"]
     assert run("train", "quick", "--data", MXNET, *out, *(word for one in quick for word in ("--set", one))) == 0
     faces = load_recordio(MXNET)
