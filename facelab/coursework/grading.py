@@ -21,7 +21,7 @@ from typing import Any
 
 from facelab import __version__
 from facelab.coursework.checks import Died, Student, TimedOut, run_check
-from facelab.coursework.sandbox import NO_SANDBOX, Limits, Sandbox, Stopped, find_layer, sweep
+from facelab.coursework.sandbox import NO_SANDBOX, Limits, Sandbox, Stopped, check_hidden, find_layer, sweep
 from facelab.coursework.source import Assignment
 from facelab.coursework.submissions import (
     LARGEST,
@@ -186,6 +186,8 @@ def grade(
     check_claim(out.parent, [out.name, f"{folder.name}/summary.html"])
     sweep()
     layer = find_layer() if sandbox else NO_SANDBOX
+    if sandbox:
+        check_hidden([dist, submissions, out])
     _check_solution(assignment, layer)
     digest = _digest_of_grader(source)
     keys = {one: _key(one, digest) for one in found if not one.superseded}

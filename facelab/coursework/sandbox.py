@@ -31,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -435,6 +435,16 @@ def probe(layer: str) -> str:
             except Stopped as error:
                 said = sandbox.output.strip().splitlines()
                 return said[-1] if said else str(error)
+
+
+def check_hidden(paths: Iterable[Path | str]) -> None:
+    """Raise a :class:`FacelabError` if one of these lies where every submission may read."""
+    with tempfile.TemporaryDirectory() as folder:
+        read, _ = _readable(Path(folder))
+    for path in paths:
+        for place in read:
+            if Path(path).resolve().is_relative_to(Path(place).resolve()):
+                raise FacelabError(f"{path} lies in {place}, which submissions can read. Move it to another folder.")
 
 
 def _readable(base: Path) -> tuple[list[str], list[str]]:

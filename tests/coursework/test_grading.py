@@ -151,6 +151,14 @@ def test_the_table_does_not_go_among_the_submissions(dist, tmp_path):
         grade(dist, tmp_path / "in", tmp_path / "in.csv")
 
 
+@linux
+def test_submissions_do_not_lie_where_each_can_read_the_others(dist, tmp_path, monkeypatch):
+    monkeypatch.setenv("FACELAB_HOME", str(tmp_path / "home"))
+    hand_in(tmp_path / "home" / "in" / "ann.ipynb", RIGHT)
+    with pytest.raises(FacelabError, match="which submissions can read"):
+        grade(dist, tmp_path / "home" / "in", tmp_path / "grades.csv")
+
+
 def test_a_table_of_the_instructors_own_is_not_replaced(dist, tmp_path):
     hand_in(tmp_path / "in" / "ann.ipynb", RIGHT)
     (tmp_path / "grades.csv").write_text("mine")
