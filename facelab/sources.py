@@ -465,7 +465,7 @@ def named_source(names: Sequence[str | Path]) -> Source | None:
     word = str(names[0]) if len(names) == 1 else ""
     if word.isidentifier() and not Path(word).exists():  # a name, or a mistaken one
         find_source(word)
-    return next((source for source, path in _located(word) if path != word), None)
+    return next((source for source, path in _located(word) if path != word), None) if word else None
 
 
 def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = False) -> Opened:
@@ -519,7 +519,7 @@ def open_pictures(names: Sequence[str | Path], *, show_progress: bool = False) -
     from facelab.data.folder import load_photographs
 
     word = str(names[0]) if len(names) == 1 else ""
-    found = _located(word)
+    found = _located(word) if word else []
     plain = bool(found) and found[0][0].name == "folder" and Path(found[0][1]).is_dir()
     if (found and not plain) or (not found and word.isidentifier()):  # a name, or a mistaken one
         return open_faces(word, show_progress=show_progress)
