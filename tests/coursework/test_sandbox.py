@@ -16,7 +16,7 @@ from facelab.errors import FacelabError
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox needs Linux")
 
-SHORT = Limits(cell=2, submission=4, memory=300 << 20, disk=5 << 20, processes=20, output=1000)
+SHORT = Limits(submission=4, memory=300 << 20, disk=5 << 20, processes=20, output=1000)
 
 
 @pytest.fixture(scope="module", params=LAYERS)
@@ -56,6 +56,12 @@ def test_waiting_ends_too(layer):
     start = time.monotonic()
     assert stopped(layer, "import time\ntime.sleep(60)", seconds=0.3).kind == "time-out"
     assert time.monotonic() - start < 20
+
+
+def test_waiting_for_nothing_ends_before_the_time_does(monkeypatch):
+    monkeypatch.setattr(sandbox, "_IDLE", 0.5)
+    end = stopped(find_layer(), "import time\ntime.sleep(60)", seconds=50)
+    assert "computed nothing" in str(end)
 
 
 def test_memory_of_one_process_ends_in_an_error_and_of_many_with_them(layer):
