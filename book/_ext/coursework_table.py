@@ -80,7 +80,8 @@ def _link(notebooks: Path, chapter: str) -> str:
 
 
 def _title(assignment: Assignment) -> str:
-    return re.sub(r"^Assignment \d: ", "", assignment.title)
+    title = re.sub(r"^Assignment \d: ", "", assignment.title)
+    return title[:1].upper() + title[1:]
 
 
 def _percent(share: float) -> str:
