@@ -40,7 +40,7 @@ _END = """## Before you hand in
 
 1. Choose *Kernel*, *Restart Kernel and Run All Cells*: your notebook has to run from its first cell to its last.
 2. Look at what the cell below says. These are the small checks that you know; the grade comes from more of them.
-3. Save (Ctrl+S), and hand in this file under its name, `{name}`."""
+3. Save (Ctrl+S), and hand in this file under its name, `{name}`, and what else the assignment asks for."""
 
 
 def sources(source: Path | str) -> list[Path]:
