@@ -280,6 +280,15 @@ SOURCES = (
         for part in "bc"
     ),
     Source(
+        "memfile",
+        "a set of pairs as AdaFace and face.evoLVe pack it: NAME/memfile/mem_file.dat and NAME_list.npy beside NAME",
+        "pairs",
+        "facelab.data.memfile:load_memfile",
+        fits=_layout("mem_file.dat", "mem_file.conf"),
+        how="chips as packed for AdaFace, whose numbers become colours again",
+        missing="default",
+    ),
+    Source(
         "tinyface",
         "TinyFace, faces of 20 pixels: Testing_Set/ with Gallery_Match, Gallery_Distractor and Probe",
         "chips",
@@ -456,7 +465,7 @@ def named_source(names: Sequence[str | Path]) -> Source | None:
     word = str(names[0]) if len(names) == 1 else ""
     if word.isidentifier() and not Path(word).exists():  # a name, or a mistaken one
         find_source(word)
-    return next((source for source, path in _located(word) if path != word), None)
+    return next((source for source, path in _located(word) if path != word), None) if word else None
 
 
 def open_faces(name: str | Path, *, pairs: bool = False, show_progress: bool = False) -> Opened:
@@ -510,7 +519,7 @@ def open_pictures(names: Sequence[str | Path], *, show_progress: bool = False) -
     from facelab.data.folder import load_photographs
 
     word = str(names[0]) if len(names) == 1 else ""
-    found = _located(word)
+    found = _located(word) if word else []
     plain = bool(found) and found[0][0].name == "folder" and Path(found[0][1]).is_dir()
     if (found and not plain) or (not found and word.isidentifier()):  # a name, or a mistaken one
         return open_faces(word, show_progress=show_progress)
@@ -534,7 +543,28 @@ def open_photographs(names: Sequence[str | Path], *, images: Images = "auto", sh
     if verdict := are_chips(opened, images if opened.source.holds == "either" else "auto"):
         own = " To align them all the same: --images photographs." if opened.source.holds == "either" else ""
         raise FacelabError(f"{names[0]} holds chips, which are aligned already ({verdict.why}); give photographs.{own}")
-    return opened
+    return replace(opened, faces=_by_identity(opened.faces)) if opened.source.fits else opened
+
+
+def _by_identity(faces: "FaceSet") -> "FaceSet":
+    """Return a set whose files lie in a folder of their identity, as chips of them are to be written.
+
+    CelebA keeps all its pictures in one folder, which would be read as one identity. A picture of nobody known lies in
+    no folder, so that it has no identity either.
+    """
+    if "file" not in faces.table:
+        return faces
+    parts = [file.split("/") for file in faces.table["file"]]
+    identity = faces.table["identity"].tolist()
+    if all(name == part[-2:][0] and len(part) > 1 for name, part in zip(identity, parts, strict=True)):
+        return faces
+    names = [part[-1] for part in parts]
+    if len(set(zip(identity, names, strict=True))) < len(names):  # as in CFP, 001/frontal/01.jpg
+        names = ["_".join(part) for part in parts]
+    files = [f"{who}/{name}" if who else name for who, name in zip(identity, names, strict=True)]
+    from facelab.data import FaceSet
+
+    return FaceSet(faces.name, faces.images, faces.table.assign(file=files))
 
 
 def are_chips(opened: Opened, images: Images = "auto") -> Verdict:

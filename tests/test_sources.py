@@ -89,6 +89,7 @@ def given(tmp_path, monkeypatch, toy_chips, orl) -> dict[str, str]:
         "recordio": str(Path(__file__).parent / "data" / "recordio" / "plain.rec"),
         "ijb-b": str(layouts.write(layouts.ijb(orl, "ijbb"), tmp_path / "IJBB")),
         "ijb-c": str(layouts.write(layouts.ijb(orl), tmp_path / "IJBC.zip")),
+        "memfile": str(_memfile(tmp_path / "memfiles")),
         "tinyface": str(layouts.write(layouts.tinyface(orl), tmp_path / "tinyface.tgz")),
         "digiface": str(layouts.write({"7/0.png": images[0]}, tmp_path / "subjects_0-1999_72_imgs.zip")),
         "olivetti": str(layouts.write({"olivetti_py3.pkz": layouts.olivetti(orl)}, tmp_path / "scikit_learn_data")),
@@ -108,8 +109,18 @@ def given(tmp_path, monkeypatch, toy_chips, orl) -> dict[str, str]:
     }  # fmt: skip
 
 
+def _memfile(folder: Path) -> Path:
+    chip = np.zeros((4, 3, 16, 16), np.float32)
+    layouts.write({
+        "lfw/memfile/mem_file.dat": chip.tobytes(),
+        "lfw/memfile/mem_file.conf": json.dumps({"shape": chip.shape, "dtype": "float32"}).encode(),
+    }, folder)  # fmt: skip
+    np.save(folder / "lfw_list.npy", np.array([True, False]))
+    return folder
+
+
 RFW = tuple(source.name for source in SOURCES if source.name.startswith("rfw-"))
-LISTED = {"bin", "lfw", "xqlfw", "calfw", "cplfw", "cfp-ff", "cfp-fp", *RFW}  # sources with a list of pairs
+LISTED = {"bin", "memfile", "lfw", "xqlfw", "calfw", "cplfw", "cfp-ff", "cfp-fp", *RFW}  # sources with a list of pairs
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)

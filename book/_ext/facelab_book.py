@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import coursework_table
 import notebook_runs
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -97,6 +98,26 @@ class DataSources(SphinxDirective):
         ]
 
 
+class CourseworkTable(SphinxDirective):
+    """``{coursework-table} overview``, ``objectives`` or ``base_rates``: of each assignment, read from the sources."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        found = coursework_table.assignments(Path(self.env.srcdir) / "notebooks" / "coursework")
+        for assignment in found:
+            self.env.note_dependency(str(assignment.source))
+        said = [getattr(coursework_table, self.arguments[0])(assignment) for assignment in found]
+        lines = "\n".join(said if isinstance(said[0], str) else _markdown(said)).splitlines()
+        container = nodes.container()
+        self.state.nested_parse(lines, self.content_offset, container)
+        return container.children
+
+
+def _markdown(rows: list[dict[str, str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in [rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows)]]
+
+
 def _table(rows: list[dict[str, str]], title: str) -> nodes.table:
     table = nodes.table("", nodes.title(title, title))
     group = nodes.tgroup(cols=len(rows[0]))
@@ -124,4 +145,5 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_directive("notebook-runs", NotebookRuns)
     app.add_directive("data-cards", DataCards)
     app.add_directive("data-sources", DataSources)
+    app.add_directive("coursework-table", CourseworkTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -96,9 +96,11 @@ def similar(
 ) -> None:
     """Show which submissions resemble each other, and where. It is no verdict: read the lines."""
     from facelab.coursework.similarity import compare, write
+    from facelab.coursework.submissions import check_outside
     from facelab.errors import count
     from facelab.files import check_claim, claim
 
+    check_outside(submissions, out)
     names = [out.name, out.with_suffix(".csv").name]
     check_claim(out.parent, names)
     comparison = compare(dist, submissions)

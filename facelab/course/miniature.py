@@ -61,10 +61,8 @@ def train_miniature(
     Raises:
         FacelabError: a value out of its range.
     """
-    kinds = {"sgd": lambda p: torch.optim.SGD(p, learning_rate, momentum=0.9)}
-    kinds["adamw"] = lambda p: torch.optim.AdamW(p, learning_rate)
-    if optimizer not in kinds:
-        raise FacelabError(f"optimizer={optimizer!r}: it is one of {', '.join(kinds)}.")
+    if optimizer not in ("sgd", "adamw"):
+        raise FacelabError(f"optimizer={optimizer!r}: it is one of sgd, adamw.")
     check_positive(learning_rate=learning_rate)
     check_range(0, 1 + 1e-9, margin_warmup=margin_warmup)
     generator = torch.Generator().manual_seed(seed)
@@ -84,15 +82,18 @@ def train_miniature(
         )
         loss = ArcFace(IDENTITIES, DIMENSIONS, scale=scale, margin=margin)
     parameters = [*network.parameters(), *loss.parameters()]
-    steps, losses = kinds[optimizer](parameters), []
+    descent: torch.optim.Optimizer = torch.optim.AdamW(parameters, learning_rate)
+    if optimizer == "sgd":
+        descent = torch.optim.SGD(parameters, learning_rate, momentum=0.9)
+    losses = []
     for step in range(STEPS):
         loss.margin_factor = min(1.0, step / (margin_warmup * STEPS)) if margin_warmup else 1.0
         batch = torch.randperm(len(labels), generator=generator)[:BATCH]
         value = loss(network(images[batch]), labels[batch])
-        steps.zero_grad()
+        descent.zero_grad()
         value.backward()
         nn.utils.clip_grad_norm_(parameters, CLIP_NORM)
-        steps.step()
+        descent.step()
         losses.append(value.item())
 
     network.eval()

@@ -40,7 +40,7 @@ _END = """## Before you hand in
 
 1. Choose *Kernel*, *Restart Kernel and Run All Cells*: your notebook has to run from its first cell to its last.
 2. Look at what the cell below says. These are the small checks that you know; the grade comes from more of them.
-3. Save (Ctrl+S), and hand in this file under its name, `{name}`."""
+3. Save (Ctrl+S), and hand in this file under its name, `{name}`, and what else the assignment asks for."""
 
 
 def sources(source: Path | str) -> list[Path]:
@@ -88,6 +88,8 @@ def _files(assignment: Assignment) -> Iterator[tuple[str, bytes]]:
     yield f"{name}/grader/{name}.ipynb", read_bytes(assignment.source)
     for file in assignment.files:
         content = read_bytes(assignment.source.parent / file)
+        if b"# BEGIN SOLUTION" in content or b"# BEGIN GRADING" in content:
+            raise FacelabError(f"{assignment.source}: files: {file} holds a solution, and students would get it.")
         yield f"{name}/student/{file}", content
         yield f"{name}/grader/{file}", content
 
@@ -234,23 +236,25 @@ def _written(notebook: dict[str, Any]) -> bytes:
 
 def _check_nothing_hidden(assignment: Assignment, student: dict[str, Any]) -> None:
     """Look for lines of solutions and hidden cells in the student's notebook; there are none, unless otter changes."""
-    shown = "\n".join(cell["source"] for cell in student["cells"]) + json.dumps(student["metadata"])
+    tests = student["metadata"]["otter"]["tests"] if "otter" in student["metadata"] else {}
+    shown = "\n".join([*(cell["source"] for cell in student["cells"]), *tests.values()])
     for line in hidden_lines(assignment):
         if line in shown:
             raise FacelabError(f"{assignment.source}: students would get this line of what is hidden: {line!r}.")
 
 
 def hidden_lines(assignment: Assignment) -> list[str]:
-    """Return the lines of solutions, hidden checks and variants that stand in nothing that students are meant to get.
-    Short ones are left out, as they tell nothing."""
+    """Return the lines of solutions, hidden checks, variants and settings, without those that students are meant to
+    get elsewhere, and without short ones, which tell nothing."""
     hidden: list[str] = []
     given: list[str] = [part for part in assignment.parts if isinstance(part, str)]
     block = ""
     for cell in read_cells(assignment.source):
         which, name = mark(cell)
         block = {"BEGIN": name, "END": ""}.get(which, block)
-        (hidden if block in (*_HIDDEN, "SOLUTION") or which == "ASSIGNMENT" else given).append(cell["source"])
-    given += [code for question in assignment.questions for code in question.stub]
+        (hidden if block in (*_HIDDEN, "SOLUTION") or which else given).append(cell["source"])
+    for question in assignment.questions:
+        given += [*question.stub, *(as_function(code) for code in question.tests)]
     meant = "\n".join(given)
     lines = {line.strip() for text in hidden for line in text.split("\n")}
     return sorted(line for line in lines if len(re.sub(r"\W", "", line)) >= 12 and line not in meant)

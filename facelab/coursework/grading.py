@@ -10,6 +10,7 @@ import io
 import math
 import multiprocessing
 import os
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -20,15 +21,15 @@ from typing import Any
 
 from facelab import __version__
 from facelab.coursework.checks import Died, Student, TimedOut, run_check
-from facelab.coursework.sandbox import NO_SANDBOX, Limits, Sandbox, Stopped, find_layer, sweep
+from facelab.coursework.sandbox import NO_SANDBOX, Limits, Sandbox, Stopped, check_hidden, find_layer, sweep
 from facelab.coursework.source import Assignment
 from facelab.coursework.submissions import (
     LARGEST,
     Submission,
+    check_outside,
     code_cells,
     csv_cell,
     find_submissions,
-    read_notebook,
     safe_names,
     said,
 )
@@ -37,6 +38,7 @@ from facelab.files import atomic_write, check_claim, claim, read_bytes, read_jso
 from facelab.progress import progress_bar
 from facelab.workers import check_workers, deaths_said, serve
 
+_NOTEBOOK = re.compile(r"otter\.Notebook\(\s*['\"](.+?)\.ipynb['\"]")  # in the cell that build puts first
 _RESTARTS = 10  # so often a submission whose process ended is started again
 _OVERALL = 3  # times the seconds of the cells: for the cells, run again after each restart, and all calls
 
@@ -90,7 +92,7 @@ class Mark:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> "Mark":
-        """Return the mark that :func:`dataclasses.asdict` and JSON made these values of."""
+        """Return the mark that ``dataclasses.asdict`` and JSON made these values of."""
         answers = [
             Answer(**{**one, "results": tuple(Result(**result) for result in one["results"])})
             for one in values["answers"]
@@ -180,11 +182,12 @@ def grade(
     source = find_source(dist)
     assignment, found = Assignment.load(source), find_submissions(submissions)
     folder = out.with_suffix("")
-    if _inside(out, Path(submissions)):
-        raise FacelabError(f"{out} would lie among the submissions: choose another folder.")
+    check_outside(submissions, out, folder)
     check_claim(out.parent, [out.name, f"{folder.name}/summary.html"])
     sweep()
     layer = find_layer() if sandbox else NO_SANDBOX
+    if sandbox:
+        check_hidden([dist, submissions, out])
     _check_solution(assignment, layer)
     digest = _digest_of_grader(source)
     keys = {one: _key(one, digest) for one in found if not one.superseded}
@@ -228,10 +231,6 @@ def _deadline(text: str) -> datetime:
 
 
 _DATE = "Write it like 2027-03-31T23:59+02:00."
-
-
-def _inside(out: Path, folder: Path) -> bool:
-    return folder.is_dir() and out.resolve().is_relative_to(folder.resolve())
 
 
 class SandboxedStudent(Student):
@@ -334,12 +333,12 @@ def _text(text: str, most: int = 2000) -> str:
 def mark_notebook(path: Path, assignment: Assignment, layer: str) -> Mark:
     """Return the mark of a notebook, whatever it is."""
     try:
-        metadata = read_notebook(path).get("metadata")
-        otter = metadata.get("otter") if isinstance(metadata, dict) else None
-        name = otter.get("assignment_name") if isinstance(otter, dict) else None
-        if isinstance(name, str) and name != assignment.name:
-            return unreadable(assignment, f"the notebook of another assignment, {csv_cell(name)[:80]}")
-        return mark_cells(code_cells(path), assignment, layer)
+        cells = code_cells(path)
+        mark = mark_cells(cells, assignment, layer)
+        names = {name for cell in cells for name in _NOTEBOOK.findall(cell)}
+        if names and assignment.name not in names and not mark.points:
+            return unreadable(assignment, f"the notebook of another assignment, {min(names)[:80]}")
+        return mark
     except FacelabError as error:
         return unreadable(assignment, said(error, path))
 

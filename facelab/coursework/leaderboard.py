@@ -74,7 +74,7 @@ class Entry:
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class Standing:
     """An entry on the board.
 
     Attributes:
@@ -120,8 +120,8 @@ class Board:
 
     people: tuple[str, ...]
     final: bool
-    baselines: dict[str, Row]
-    rows: list[Row]
+    baselines: dict[str, Standing]
+    rows: list[Standing]
     aside: list[Entry]
     tried: int
     opened: int
@@ -311,12 +311,12 @@ def make_board(
     seen = {key: set(before.get(key, [])) if isinstance(before, dict) else set() for key in ("public", "private")}
     measured = {name: scores_of(_checked(np.asarray(x)), people) for name, x in baselines.items()}
 
-    def row(entry: Entry, embeddings: np.ndarray) -> Row:
+    def row(entry: Entry, embeddings: np.ndarray) -> Standing:
         scores = scores_of(embeddings, people)
         found = verification_of_pairs(scores, fars=(FAR,), replicates=replicates)
         known = float(_tar(roc(scores_of(embeddings, DEVELOPMENT))))
         difference = _compared(scores, measured[BASELINE], _tar, replicates)
-        return Row(entry, found[f"tar_at_far_{FAR:g}"], found["auc"], known, difference)
+        return Standing(entry, found[f"tar_at_far_{FAR:g}"], found["auc"], known, difference)
 
     once = {entry.name: entry for entry in reversed(entries) if entry.embeddings is not None and not entry.refused}
     rows = [row(entry, entry.embeddings) for entry in once.values() if entry.embeddings is not None]

@@ -31,7 +31,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Self
@@ -58,7 +58,9 @@ _PREFIX = "facelab-sandbox-"  # of folders; the number of the grader's process f
 _MOST = 4_000_000  # commas and brackets in an answer
 _LOOK = 0.1  # seconds between two looks at what a submission uses
 _LOOK_AT_DISK = 0.5
-_PATIENCE = 3  # so much more time than CPU time may pass: the machine may be busy
+_PATIENCE = 3  # times as much time as CPU time may pass, as the machine may be busy,
+_SLACK = 120  # and at most so many seconds more
+_IDLE = 30  # seconds that a submission may wait and compute nothing
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,6 @@ class Limits:
     """What a submission may use.
 
     Attributes:
-        cell: seconds of CPU for one cell. Of time, three times as much may pass.
         submission: seconds of CPU for all cells and calls of a submission.
         memory: bytes, of all its processes.
         disk: bytes in its folder.
@@ -74,7 +75,6 @@ class Limits:
         output: bytes of what it prints that are kept.
     """
 
-    cell: float = 120
     submission: float = 900
     memory: int = 4 << 30
     disk: int = 512 << 20
@@ -205,7 +205,7 @@ class Sandbox:
 
         Args:
             request: the grader's.
-            seconds: of CPU it may take; three times as much may pass by the clock.
+            seconds: of CPU it may take; three times as much, or two minutes more, may pass by the clock.
 
         Raises:
             Stopped: the worker was ended here, or ended itself. Nothing more can be asked then.
@@ -216,7 +216,7 @@ class Sandbox:
         token = secrets.token_hex(8)  # an answer that was written before it was asked for does not count
         sending = memoryview(worker.frame({"id": token, **message}))
         start, looked, looked_at_disk = time.monotonic(), time.monotonic(), time.monotonic()
-        until = self.cpu + seconds
+        until, worked, cpu = self.cpu + seconds, time.monotonic(), self.cpu
         self._select.modify(self._channel, selectors.EVENT_READ | selectors.EVENT_WRITE)
         while True:
             for key, events in self._select.select(_LOOK):
@@ -236,8 +236,12 @@ class Sandbox:
                 looked = now
                 self._watch(disk=now - looked_at_disk >= _LOOK_AT_DISK)
                 looked_at_disk = now if now - looked_at_disk >= _LOOK_AT_DISK else looked_at_disk
-                if self.cpu > until or now - start > _PATIENCE * seconds:
+                if self.cpu > cpu + 0.01:
+                    worked, cpu = now, self.cpu
+                if self.cpu > until or now - start > min(_PATIENCE * seconds, seconds + _SLACK):
                     self._stop("time-out", f"It took longer than {seconds:g} seconds.")
+                if now - worked > _IDLE:
+                    self._stop("time-out", f"It waited for {_IDLE} seconds and computed nothing.")
 
     def _send(self, data: memoryview) -> memoryview:
         try:
@@ -425,7 +429,7 @@ def probe(layer: str) -> str:
     with tempfile.NamedTemporaryFile() as secret, socket.create_server(("127.0.0.1", 0)) as server:
         told = {"secret": secret.name, "port": server.getsockname()[1], "process": os.getpid()}
         try:
-            sandbox = Sandbox(layer, Limits(cell=30))
+            sandbox = Sandbox(layer, Limits())
         except OSError as error:
             return str(error.strerror or error)
         with sandbox:
@@ -435,6 +439,16 @@ def probe(layer: str) -> str:
             except Stopped as error:
                 said = sandbox.output.strip().splitlines()
                 return said[-1] if said else str(error)
+
+
+def check_hidden(paths: Iterable[Path | str]) -> None:
+    """Raise a :class:`FacelabError` if one of these lies where every submission may read."""
+    with tempfile.TemporaryDirectory() as folder:
+        read, _ = _readable(Path(folder))
+    for path in paths:
+        for place in read:
+            if Path(path).resolve().is_relative_to(Path(place).resolve()):
+                raise FacelabError(f"{path} lies in {place}, which submissions can read. Move it to another folder.")
 
 
 def _readable(base: Path) -> tuple[list[str], list[str]]:

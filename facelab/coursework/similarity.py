@@ -370,7 +370,7 @@ def write(comparison: Comparison, page: Path | str) -> Path:
     ]
     rows += [(code.name, "", "", "", "", "", code.note) for code in comparison.codes if code.note]
     with atomic_write(table) as temporary, temporary.open("w", newline="", encoding="utf-8", errors="replace") as file:
-        writer = csv.writer(file)
+        writer = csv.writer(file, lineterminator="\n")
         writer.writerows([COLUMNS, *([csv_cell(value) for value in row] for row in rows)])
     _write_page(comparison, page, table.name)
     return table

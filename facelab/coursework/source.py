@@ -267,7 +267,7 @@ class _Reader:
             config.minutes,
             config.objectives,
             config.chapters,
-            config.files,
+            tuple(str(PurePosixPath(name)) for name in config.files),
             config.seconds,
             config.memory,
             tuple(self.parts),

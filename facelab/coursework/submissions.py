@@ -77,6 +77,18 @@ def find_submissions(folder: Path | str) -> list[Submission]:
     return [replace(one, superseded=one.key == key) for one, key in zip(found, later, strict=True)]
 
 
+def check_outside(folder: Path | str, *outputs: Path) -> None:
+    """Check that what is written does not come among the submissions, where it would be one the next time.
+
+    Raises:
+        FacelabError: an output is the folder of the submissions, or lies in it.
+    """
+    folder = Path(folder)
+    for out in outputs:
+        if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
+            raise FacelabError(f"{out} would lie among the submissions: choose another folder.")
+
+
 def _order(one: Submission) -> tuple:
     """By student; then what cannot be read, what is earlier by Canvas's number, by the clock."""
     when = one.submitted.timestamp() if one.submitted else 0.0
@@ -84,7 +96,8 @@ def _order(one: Submission) -> tuple:
 
 
 def _is_system(name: str) -> bool:
-    return name.startswith(".") or name in _NOT_SUBMITTED
+    hidden = name.startswith("._") or (name.startswith(".") and not name.endswith(".ipynb"))
+    return hidden or name in _NOT_SUBMITTED
 
 
 def _of_entry(entry: Path) -> Iterator[Submission]:

@@ -222,9 +222,16 @@ def _kind(path: Path) -> str:
         start = file.read(512)
     if start.startswith((b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")):
         return "zip"
-    if start[257:262] == b"ustar":
+    if _is_tar(start):
         return "tar"
     return next((name for magic, (name, _) in _COMPRESSED.items() if start.startswith(magic)), "")
+
+
+def _is_tar(start: bytes) -> bool:
+    """Whether the first 512 bytes are the header of a file in a tar: by its sum, as old archives have no name."""
+    said = start[148:156].strip(b" \0")
+    octal = len(start) >= 512 and re.fullmatch(rb"[0-7]+", said)
+    return bool(octal) and int(said, 8) == sum(start[:148]) + 8 * 32 + sum(start[156:512])
 
 
 def open_archive(path: Path | str) -> Archive:
@@ -375,7 +382,7 @@ def _unpacked(path: Path, size: int, changed: int, kind: str) -> Path:
             with opener(packed) as stream:
                 done = 0
                 while chunk := stream.read(_CHUNK):
-                    if not out and chunk[257:262] != b"ustar":
+                    if not out and not _is_tar(chunk[:512]):
                         raise FacelabError(f"{path} is packed with {kind}, but is no tar archive inside.")
                     out += len(chunk)
                     _check_amount(path, out, packed.tell())

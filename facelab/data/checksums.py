@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from facelab.data.archives import Archive, Folder, open_place
+from facelab.data.archives import Folder, is_archive, open_place
 from facelab.files import open_file
 
 # File -> its MD5, or what else has been published: by torchvision (CelebA, LFW), which fetches these files.
@@ -32,9 +32,9 @@ def check_published(path: Path | str) -> dict[str, str]:
         ``unknown``, where no checksum has been published that we know of. Pictures are not looked at.
     """
     path = Path(path)
-    place = open_place(path) if path.exists() else None
+    place = open_place(path) if path.is_dir() or is_archive(path) else None
     found = {}
-    if isinstance(place, Archive):
+    if path.is_file():
         found[path.name] = _verdict(path.name, _md5(path) if path.name in PUBLISHED else "")
     for name in place.names if place else []:
         last = name.rpartition("/")[2]

@@ -17,7 +17,6 @@ _MAGIC = (
 _NAMES = {  # in a folder -> whose it is
     "*.tfrecord*": "a TFRecord set (TensorFlow)",
     "data.mdb": "an LMDB database",
-    "mem_file.dat": "a memory-mapped set (AdaFace, face.evoLVe)",
 }
 _OURS = {  # in a folder -> whose it is, and the source that reads it
     "*.rec": ("a RecordIO set (MXNet, InsightFace)", "recordio"),

@@ -287,10 +287,15 @@ def load_bin(path: Path | str, folds: int = 10) -> tuple[FaceSet, PairList]:
     if len(files) != 2 * len(same) or not len(same):
         raise FacelabError(f"{path} holds {len(files)} images for {len(same)} pairs; each pair needs two.")
     first = 2 * np.arange(len(same))
-    identity = np.repeat([f"pair {k}" for k in range(len(same))], 2).astype(object)
-    identity[first[~same] + 1] += ", second"
-    faces = FaceSet(path.stem, EncodedImages(files, str(path)), pd.DataFrame({"identity": identity}))
+    faces = FaceSet(path.stem, EncodedImages(files, str(path)), pd.DataFrame({"identity": names_of_listed(same)}))
     return faces, PairList(first, first + 1, consecutive_folds(len(same), folds), same)
+
+
+def names_of_listed(same: np.ndarray) -> np.ndarray:
+    """Return names for two images in a row for each pair, nobody having said who they are; shape (2 * pairs,)."""
+    identity = np.repeat([f"pair {k}" for k in range(len(same))], 2).astype(object)
+    identity[2 * np.flatnonzero(~same) + 1] += ", second"
+    return identity
 
 
 def _encoded(images: list[Any]) -> list[bytes]:

@@ -40,6 +40,8 @@ def part(faces: FaceSet, rows: Sequence[int]) -> FaceSet:
         some = EncodedImages([images.data[row] for row in at], images.name)
     elif isinstance(images, np.ndarray) and images.dtype != object:
         some = images[at]
+    elif hasattr(images, "take"):
+        some = images.take(at)
     else:
         some = _Picked(images, at)
     return FaceSet(faces.name, some, table.reset_index(drop=True))

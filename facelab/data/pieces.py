@@ -1,6 +1,5 @@
 """Millions of pictures in a few large files: each is read from its place when it is asked for, and none is kept."""
 
-import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -47,8 +46,10 @@ class LargeFile:
         self._file, self._process = -1, 0
 
     def __del__(self) -> None:
-        with contextlib.suppress(Exception):  # a half-made one, or the end of Python
+        try:  # noqa: SIM105 # contextlib may be gone
             self.close()
+        except Exception:  # a half-made one, or the end of Python
+            pass
 
     def read(self, start: int, length: int) -> bytes:
         """Return ``length`` bytes from position ``start`` on; fewer where the file ends.

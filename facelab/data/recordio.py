@@ -130,6 +130,10 @@ class RecordImages(Sequence[np.ndarray]):
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         return decode_named(self.encoded(index), self._name(index))
 
+    def take(self, rows: Sequence[int]) -> "RecordImages":
+        """Return some of the pictures, by position."""
+        return RecordImages(self.records, self.keys[rows], self.positions[rows])
+
     def _name(self, index: int) -> str:
         return f"{self.records.file.title} record {self.keys[index]}"
 

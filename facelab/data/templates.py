@@ -34,7 +34,7 @@ class TemplateLists:
 
     @property
     def identities(self) -> dict[int, int]:
-        """Return for each template in a pair a number of who is on it: those whom genuine pairs join are one."""
+        """A number of who is on it for each template in a pair; those whom genuine pairs join are one."""
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
 

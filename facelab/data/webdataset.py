@@ -52,6 +52,11 @@ class Pieces(Sequence[np.ndarray]):
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         return decode_named(self.encoded(index), self._name(index))
 
+    def take(self, rows: Sequence[int]) -> "Pieces":
+        """Return some of the pictures, by position."""
+        names = [self.names[row] for row in rows]
+        return Pieces(self.files, self.file[rows], self.begin[rows], self.size[rows], names)
+
     def _name(self, index: int) -> str:
         return f"{self.files[self.file[index]].title}: {cut(self.names[index])}"
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import sys
 import zipfile
 from pathlib import Path
 
@@ -121,6 +122,29 @@ def test_nothing_is_written_when_a_solution_cannot_be_taken_out(small_cells, wri
     assert not (tmp_path / "dist").exists()
 
 
+@pytest.mark.parametrize("name", ["small.ipynb", "data/other.ipynb"])
+def test_no_source_goes_to_students_as_a_file(small, small_cells, write_source, tmp_path, name):
+    (small.parent / "data" / "other.ipynb").write_bytes(small.read_bytes())
+    small_cells[0] = ("raw", small_cells[0][1].replace("[data/scores.csv]", f"[data/scores.csv, ./{name}]"))
+    write_source(small_cells)
+    with pytest.raises(FacelabError, match=f"files: {name} holds a solution"):
+        build(Assignment.load(small), tmp_path / "dist")
+    assert not (tmp_path / "dist").exists()
+
+
+def test_the_build_itself_looks_for_what_is_hidden(small, tmp_path, monkeypatch):
+    monkeypatch.setattr("otter.assign.notebook_transformer.strip_solutions_and_output", lambda _, notebook: notebook)
+    with pytest.raises(FacelabError, match="students would get this line of what is hidden"):
+        build(Assignment.load(small), tmp_path / "dist")
+    assert not (tmp_path / "dist").exists()
+
+
+def test_without_otter_the_remedy_is_said(small, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "otter.assign.solutions", None)
+    with pytest.raises(FacelabError, match=r"pip install 'facelab\[coursework\]'"):
+        build(Assignment.load(small), tmp_path / "dist")
+
+
 def test_the_command_builds_a_folder(small, tmp_path, capsys):
     out = tmp_path / "dist"
     with pytest.raises(SystemExit) as stop:
@@ -157,4 +181,5 @@ def test_every_line_of_the_solution_that_is_not_given_is_looked_for(small):
     lines = hidden_lines(Assignment.load(small))
     assert "whole_sum = np.sum(values)" in lines
     assert "secret_values = [0.0, 1.0, 11.0]" in lines
+    assert "rubric: 10 for the word outlier-only" in lines
     assert '"""Return the mean."""' not in lines

@@ -222,7 +222,12 @@ def test_the_command_writes_the_page_and_keeps_files_of_others(room, tmp_path, c
     assert "100 %  ana and bob" in capsys.readouterr().out
     assert {path.name for path in (tmp_path / "out").glob("s.*")} == {"s.html", "s.csv"}
     with pytest.raises(SystemExit) as stopped:
-        app([*arguments, "--out", str(tmp_path / "handed" / "ana.ipynb")])
+        app([*arguments, "--out", str(tmp_path / "handed" / "s.html")])
+    assert stopped.value.code == 2
+    assert "would lie among the submissions" in capsys.readouterr().err
+    (tmp_path / "mine.csv").write_text("mine")
+    with pytest.raises(SystemExit) as stopped:
+        app([*arguments, "--out", str(tmp_path / "mine.html")])
     assert stopped.value.code == 2
     assert "facelab did not make it" in capsys.readouterr().err
 

@@ -75,6 +75,20 @@ def test_an_archive_reads_as_its_folder(name, tmp_path, home):
         assert list(pool.map(packed.read, list(FILES) * 20)) == list(FILES.values()) * 20
 
 
+def test_an_old_tar_has_no_name_of_its_format(tmp_path):
+    data = bytearray(pack(tmp_path / "a.tar", FILES).read_bytes())
+    for start in range(0, len(data), 512):
+        if data[start + 257 : start + 262] == b"ustar":
+            data[start + 257 : start + 265] = bytes(8)
+            data[start + 148 : start + 156] = b" " * 8
+            data[start + 148 : start + 156] = b"%06o\0 " % sum(data[start : start + 512])
+    (tmp_path / "a.tar").write_bytes(data)
+    assert open_archive(tmp_path / "a.tar").read("faces/b/2.png") == FILES["faces/b/2.png"]
+    (tmp_path / "b.tar").write_bytes(bytes(2048))
+    with pytest.raises(FacelabError, match="no zip or tar archive"):
+        open_archive(tmp_path / "b.tar")
+
+
 def test_what_file_managers_add_is_no_data(tmp_path):
     added = {"__MACOSX/faces/a/._1.png": b"x", "faces/.DS_Store": b"x", "faces/a/._2.png": b"x"}
     assert open_archive(pack(tmp_path / "a.zip", FILES | added)).names == list(FILES)

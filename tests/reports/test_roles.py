@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from facelab.align import align
+from facelab.data import FaceSet
+from facelab.data.folder import identities_of
 from facelab.data.splits import training_part
 from facelab.errors import FacelabError
 from facelab.evaluate import identification_rate
 from facelab.models import Embedder
-from facelab.reports.evaluation import evaluate, make_protocol
-from facelab.sources import open_chips, open_faces
+from facelab.reports.evaluation import _part, evaluate, make_protocol
+from facelab.sources import open_chips, open_faces, open_photographs
 from facelab.train import Checkpoint
 
 pytestmark = pytest.mark.slow
@@ -51,20 +53,19 @@ def test_the_identification_rate_is_the_courseworks(orl, tmp_path, read_results,
     assert (tmp_path / "r" / "figures" / "roc.png").is_file()
 
 
-def test_other_protocols_measure_nobody_who_has_no_name(orl, tmp_path, read_results):
-    path = layouts.write(chips_for(layouts.celeba500(orl)), tmp_path / "celeba500")
-    options = {"images": "chips", "replicates": 5, "device": "cpu", "report": tmp_path / "r"}
-    evaluate(NETWORK, path, **options)
-    assert read_results(tmp_path / "r")["data"]["images"] == 42
-    evaluate(NETWORK, path, split="train", **options)
-    assert read_results(tmp_path / "r")["data"]["images"] == 18
+def test_other_protocols_measure_nobody_who_has_no_name(orl, tmp_path):
+    faces = open_faces(layouts.write(layouts.celeba500(orl), tmp_path / "celeba500")).faces
+    verification, identification = make_protocol("verification"), make_protocol("identification")
+    assert len(_part(faces, verification, None)) == 42
+    assert len(_part(faces, identification, None)) == 18
+    assert set(_part(faces, verification, "validation").table["split"]) == {"validation"}
     with pytest.raises(FacelabError, match=r"--split tset: celeba500 has the splits distractor, query, test, train"):
-        evaluate(NETWORK, path, split="tset", **options)
-    with pytest.raises(FacelabError, match="orl has no splits"):
-        evaluate(NETWORK, "orl", split="test", **options)
+        _part(faces, verification, "tset")
+    with pytest.raises(FacelabError, match="--split test: orl has no splits"):
+        evaluate(NETWORK, "orl", split="test", report=tmp_path / "r")
     cfp = layouts.write(layouts.cfp(orl), tmp_path / "cfp")
-    with pytest.raises(FacelabError, match="cannot change a list"):
-        evaluate(NETWORK, f"cfp-fp:{cfp}", make_protocol("10fold"), split="test")
+    with pytest.raises(FacelabError, match="--split cannot change a list of pairs"):
+        evaluate(NETWORK, f"cfp-fp:{cfp}", make_protocol("10fold"), split="test", report=tmp_path / "r")
 
 
 def test_what_is_kept_for_tests_is_not_trained_on(orl, tmp_path):
@@ -87,3 +88,17 @@ def test_chips_are_cut_by_the_landmarks_of_the_set(orl, tmp_path):
     opened.faces.table["landmarks"] = [np.full((5, 2), np.nan)] * len(opened.faces)
     with pytest.raises(FacelabError, match=r"000001\.jpg has no landmarks in the list of the set \(so have 12 of 12\)"):
         open_chips(opened, images="photographs")
+
+
+def test_chips_are_written_to_a_folder_of_their_identity(orl, tmp_path):
+    """All pictures of CelebA-500 lie in three folders, which would be read as three identities."""
+    path = layouts.write(layouts.celeba500(orl), tmp_path / "celeba500")
+    faces = open_photographs([path], images="photographs").faces
+    written = FaceSet(faces.name, faces.images, faces.table)
+    for file, identity in zip(written.files, written.table["identity"], strict=True):
+        assert identities_of([file]) == [identity]
+    cfp = open_photographs([f"cfp-ff:{layouts.write(layouts.cfp(orl), tmp_path / 'cfp')}"], images="photographs").faces
+    assert len(set(cfp.files)) == len(cfp)
+    assert identities_of(cfp.files) == cfp.table["identity"].tolist()
+    lfw = layouts.write(layouts.lfw(orl) | {"pairs.txt": layouts.lfw_pairs()}, tmp_path / "lfw")
+    assert open_photographs([lfw], images="photographs").faces.files[0].startswith("lfw/Aaron_Eckhart/Aaron_Eckhart_")
