@@ -74,8 +74,11 @@ def _of_right(question: Question, student: LocalStudent) -> Iterator[str]:
     for outcome in _outcomes(question, student):
         if outcome.points < outcome.check.points:
             yield f"{outcome.check.name}: {outcome.message}" + (f" [{outcome.fault}]" if outcome.fault else "")
-    known = len(student.failed)
-    student.run(question.tests)
+    known, names = len(student.failed), dict(student.names)
+    for test in question.tests:
+        student.run([test])
+        student.names.clear()  # otter runs each on its own: what one assigns, the next does not see
+        student.names.update(names)
     yield from (f"a test that students run fails: {error}" for _, error in student.failed[known:])
 
 

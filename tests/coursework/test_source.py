@@ -193,6 +193,7 @@ def test_a_good_assignment_has_no_problem(small, capsys):
         (change("def middle", "whole_sum = ", "raise IOError\n    whole_sum = "), "a test that students run fails"),
         (change("# right: a loop", "total / len", "1 + total / len"), r"right variant \(a loop\): mean: The result"),
         (change("text = ", "- 2", "- 3"), "solution: a test that students run fails: AssertionError: the mean"),
+        (change("assert best", "assert best", "assert len(text) and best"), "test that students run fails: NameError"),
         (change("# wrong: the median", "np.median", "np.mean"), r"wrong variant \(the median is the mean\): gets full"),
         (change("# wrong: the median", "# says: the", "# says: my"), "no message says 'my median' .*That is the"),
         (change("# wrong: the median", "median\nmiddle", "median\n# says: more\nmiddle"), "no message says 'more'"),
