@@ -12,7 +12,10 @@ def shown(value: object) -> str:
 
 
 def cut(text: str) -> str:
-    """Return a name from a file as a message shows it: its beginning where it is long."""
+    """Return a name from a file as a message shows it, in one line: its beginning where it is long."""
+    text = "".join(
+        sign if sign >= " " and sign not in "\x7f\x85\u2028\u2029" else repr(sign)[1:-1] for sign in text[:101]
+    )
     return text if len(text) <= 100 else f"{text[:80]}..."
 
 

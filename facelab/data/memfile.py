@@ -105,7 +105,7 @@ def _flags(path: Path) -> np.ndarray:
     data = read_bytes(path)
     try:
         same = np.load(io.BytesIO(data), allow_pickle=False)
-    except ValueError as error:
+    except Exception as error:  # what NumPy raises of a damaged header is without end
         raise FacelabError(
             f"{path} is no array of NumPy that can be read without running code. Get it again."
         ) from error

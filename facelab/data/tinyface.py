@@ -1,7 +1,9 @@
 """TinyFace: small faces as surveillance sees them, searched among faces of strangers."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,6 +16,15 @@ from facelab.data.templates import TemplateLists
 from facelab.errors import FacelabError, cut, shown
 
 _LISTS = {"gallery": "gallery_match_img_ID_pairs.mat", "probe": "probe_img_ID_pairs.mat"}
+# In a process of its own: a damaged file has crashed SciPy's reader, and with it all that runs beside it.
+_READ = """
+import io, json, sys
+import numpy as np
+from scipy.io import loadmat
+held, role = loadmat(io.BytesIO(sys.stdin.buffer.read())), sys.argv[1]
+names = [str(np.asarray(one).ravel()[0]) for one in held[role + "_set"].ravel()]
+json.dump([names, [int(one) for one in held[role + "_ids"].ravel()]], sys.stdout)
+"""
 _FOLDERS = {"gallery": "Gallery_Match", "probe": "Probe"}
 
 
@@ -56,21 +67,19 @@ def load_tinyface(path: Path | str) -> tuple[FaceSet, TemplateLists]:
 
 def _pairs(place: Place, name: str, role: str) -> list[tuple[str, int]]:
     """Return names of pictures and numbers of identities of a list, which MATLAB has written."""
-    import io
-
-    from scipy.io import loadmat
-
     file = called(place, name)
     if file is None:
         raise FacelabError(f"{place.path} holds no {name}: give the folder with Testing_Set/.")
     where = f"{place.path}: {file}"
+    arguments = [sys.executable, "-I", "-c", _READ, role]
+    told = subprocess.run(arguments, input=place.read(file), capture_output=True, check=False)
     try:
-        held: dict[str, Any] = loadmat(io.BytesIO(place.read(file)))
-        pictures, subjects = held[f"{role}_set"].ravel(), held[f"{role}_ids"].ravel()
-        names = [str(np.asarray(one).ravel()[0]) for one in pictures]
-        numbers = [int(one) for one in subjects]
-    except Exception as error:  # what a damaged file raises is without end
-        raise FacelabError(f"{where} is no list of TinyFace ({shown(str(error))}). Get it again.") from error
+        names, numbers = json.loads(told.stdout)
+    except ValueError as error:
+        reason = told.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise FacelabError(
+            f"{where} is no list of TinyFace ({shown(reason or 'it cannot be read')}). Get it again."
+        ) from error
     if len(names) != len(numbers) or not names:
         raise FacelabError(f"{where} lists {len(names)} pictures and {len(numbers)} identities. Get it again.")
     return list(zip(names, numbers, strict=True))

@@ -13,6 +13,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from facelab.errors import cut
+
 _NUMBERS = frozenset({"b1", "u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", "f2", "f4", "f8"})
 _OPCODES = frozenset(  # plain values, containers and memory; CALL and BUILD reach nothing but what stands below
     pickle.PROTO + pickle.FRAME + pickle.STOP + pickle.MARK + pickle.REDUCE + pickle.BUILD
@@ -88,7 +90,7 @@ class _Machine(pickle._Unpickler):  # the slow one
 
     def find_class(self, module: str, name: str) -> _Word:
         if module not in _WORDS.get(name, ()):
-            raise pickle.UnpicklingError(f"it asks for {module[:80]}.{name[:80]}")
+            raise pickle.UnpicklingError(f"it asks for {cut(module)}.{cut(name)}")
         return _Word(name)
 
     def load_reduce(self) -> None:

@@ -52,6 +52,8 @@ FAULTS = {
     "no JSON": (lambda f: (f / "lfw/memfile/mem_file.conf").write_text("{"), "is not JSON"),
     "no list": (lambda f: (f / "lfw_list.npy").unlink(), r"lfw_list\.npy"),
     "a list of objects": (lambda f: np.save(f / "lfw_list.npy", np.array([{}], object)), "without running code"),
+    "a list that is cut": (lambda f: (f / "lfw_list.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00{'"), "no array"),
+    "an empty list": (lambda f: (f / "lfw_list.npy").write_bytes(b""), "no array of NumPy"),
     "a short list": (lambda f: np.save(f / "lfw_list.npy", np.array([True])), "lists 1 pair, for 8 pictures"),
     "another list": (lambda f: np.save(f / "lfw_list.npy", np.arange(4)), "something else than true and false"),
     "not normalised": (

@@ -75,7 +75,7 @@ def test_templates_that_genuine_pairs_join_are_one_identity():
     assert known[1] == known[2] == known[3] != known[4] == known[5]
 
 
-@pytest.mark.parametrize("form", ["folder", "tinyface.zip"])
+@pytest.mark.parametrize("form", ["tinyface.zip"])
 def test_tinyface(orl, tmp_path, form):
     opened = open_faces(layouts.write(layouts.tinyface(orl), tmp_path / form))
     faces, lists = opened.faces, opened.templates
@@ -90,14 +90,14 @@ def test_tinyface(orl, tmp_path, form):
     assert faces[0][0].shape == (22, 18, 3)
 
 
-@pytest.mark.parametrize("fault", ["text", "missing", "cut"])
+@pytest.mark.parametrize("fault", ["missing", "cut"])
 def test_a_fault_of_tinyface_is_one_line(orl, tmp_path, fault):
     files = layouts.tinyface(orl)
     name = "tinyface/Testing_Set/probe_img_ID_pairs.mat"
     if fault == "missing":
         del files["tinyface/Testing_Set/Probe/12_3.jpg"]
     else:
-        files[name] = b"names" * 50 if fault == "text" else files[name][:200]
+        files[name] = files[name][:200]
     message = r"names 12_3\.jpg, which is not in Probe/" if fault == "missing" else "is no list of TinyFace"
     with pytest.raises(FacelabError, match=message):
         load_tinyface(layouts.write(files, tmp_path / "set"))
@@ -183,6 +183,7 @@ def joblib_bytes(value: object) -> bytes:
 HOSTILE = {
     "code": (lambda made: joblib_bytes(Evil(made)), r"it asks for (posix|nt)\.mkdir"),
     "code among arrays": (lambda made: joblib_bytes([np.zeros(3), Evil(made)]), r"it asks for (posix|nt)\.mkdir"),
+    "a name with a line end": (lambda made: b"\x80\x04\x8c\x03a\nb\x8c\x01c\x93.", r"it asks for a\\nb\.c"),
     "objects": (lambda made: joblib_bytes(np.array([Evil(made), 1], object)), r"mkdir|array of objects"),
     "another shape": (lambda made: joblib_bytes(np.zeros((4, 5))), r"array of shape \(4, 5\) and type float64"),
     "no array": (lambda made: joblib_bytes([1, 2]), "something else than an array"),
