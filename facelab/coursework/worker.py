@@ -11,6 +11,7 @@ what stays outside, in the grader, which never evaluates what comes from here (s
 
 import builtins
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -123,7 +124,10 @@ def main(channel: int) -> None:
     with contextlib.suppress(ImportError):
         import numpy
 
-        numpy.random.seed(0)  # noqa: NPY002  what a submission draws without a seed is the same each time
+        # What a submission draws without a seed is the same each time.
+        numpy.random.seed(0)  # noqa: NPY002
+        new, seeds = numpy.random.default_rng, itertools.count()
+        numpy.random.default_rng = lambda seed=None: new(next(seeds) if seed is None else seed)
     builtins.exit = builtins.quit = sys.exit  # type: ignore[assignment]
     Worker(channel).run()
 
