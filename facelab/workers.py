@@ -156,6 +156,8 @@ def cluster(backend: str, address: str | None) -> Iterator[None]:
             import ray
             from ray.util.joblib import register_ray
 
+            if ":" in str(address):  # not "auto", which is this machine's own cluster
+                _check_answers(str(address))
             ray.init(address=address, ignore_reinit_error=True)
             register_ray()
             client = nullcontext()
@@ -168,7 +170,7 @@ def cluster(backend: str, address: str | None) -> Iterator[None]:
 
 
 def _check_answers(address: str) -> None:
-    """Raise an OSError at once if nobody listens at a TCP address; Dask would try for half a minute."""
+    """Raise an OSError at once if nobody listens at a TCP address; Dask would try for half a minute, Ray for longer."""
     place = urlsplit(address if "://" in address else f"tcp://{address}")
-    if place.scheme in ("tcp", "tls"):
+    if place.scheme in ("tcp", "tls", "ray"):
         socket.create_connection((place.hostname, place.port), timeout=_PATIENCE).close()

@@ -29,7 +29,15 @@ SIDE = 16  # pixels of the thumbnail by which near duplicates are found
 # Correlation of the thumbnails of two images that are one. JPEG at quality 30 and half the size keep 0.998 or more for
 # 95 of 100 images of ORL and SynthFaces; the most alike of two different photographs of ORL reach 0.993.
 NEAR = 0.997
-_MOST = 100_000  # images of which every two are compared; of more, those of each identity
+# Pixels of the larger thumbnail, which is laid over that of a neighbour. Found so of copies 10 % darker, at quality 60:
+# shifted by 1 pixel 99 % of ORL and 94 % of synthfaces-mini, by 2 pixels 93 and 97 %, by 4 pixels 36 and 88 %; cropped
+# by 3 % at each side 92 and 99 %, by 8 % 6 and 22 %; mirrored none. Of synthfaces-mini itself no pair is found, of ORL
+# eleven: three show one photograph cut out twice (s16/3 and s16/10), the others one person within a moment.
+LOOK = 64
+_NEIGHBOURS = 3  # to which a second look is given: those whose thumbnails are the most alike, and at least so alike
+_ALIKE = 0.6
+_HOPELESS = 0.85  # correlation after a shift alone, below which no stretching helps
+_MOST = 100_000  # images of which every two are compared; of more, those of each identity, and without a second look
 _COLOURED = 4.0  # of 255: mean distance of the red and the blue channel, from which on a picture is not grey
 _FEW = 20  # coloured pictures: fewer tell nothing of their channels
 _SHOWN = 1000  # entries of a list in the JSON file
@@ -177,7 +185,10 @@ def check_faces(
             progress_bar(f"check {faces.name}", len(faces), show_progress=bar_shown, completed=kept) as bar,
             deaths_said(),
         ):
-            job, parts = partial(_look, str(out), detector), ((k, part(faces, about.range_of(k))) for k in todo)
+            job, parts = (
+                partial(_look, str(out), detector, len(faces) <= _MOST),
+                ((k, part(faces, about.range_of(k))) for k in todo),
+            )
             for number in run_jobs(job, parts, len(todo), workers=workers, backend=backend):
                 bar.update(number)
     seen = read_shards(out, KIND, lambda settings: _CheckShards(**settings))  # type: ignore[arg-type,return-value]
@@ -187,6 +198,7 @@ def check_faces(
 @dataclass(frozen=True)
 class _CheckShards(FaceShards):
     detector: str = ""
+    look: int = LOOK
 
     def to_json(self) -> dict[str, Any]:
         return super().to_json() | {"kind": KIND}
@@ -197,12 +209,20 @@ def _detector(name: str) -> Detector:
     return make_detector(name)
 
 
-def _look(out: str, detector: str | None, job: tuple[int, FaceSet]) -> int:
-    """Look at one block and keep what is found; what a worker runs."""
+def _look(out: str, detector: str | None, again: bool, job: tuple[int, FaceSet]) -> int:
+    """Look at one block and keep what is found, with what a second look needs; what a worker runs."""
     block, faces = job
     rows = []
     for k in range(len(faces)):
-        row = {"error": "", "pixels": "", "thumbnail": [0.0] * SIDE**2, "faces": -1, "red": 0.0, "blue": 0.0}
+        row = {
+            "error": "",
+            "pixels": "",
+            "thumbnail": [0.0] * SIDE**2,
+            "look": b"",
+            "faces": -1,
+            "red": 0.0,
+            "blue": 0.0,
+        }
         try:
             image = faces[k][0]
         except ImageError as error:
@@ -214,6 +234,7 @@ def _look(out: str, detector: str | None, job: tuple[int, FaceSet]) -> int:
             row |= {
                 "pixels": hashlib.blake2b(repr(image.shape).encode() + image.tobytes(), digest_size=16).hexdigest(),
                 "thumbnail": thumbnail(image).tolist(),
+                "look": look(image).tobytes() if again else b"",
                 "faces": len(found) if detector else -1,
                 "red": red,
                 "blue": blue,
@@ -229,11 +250,43 @@ def thumbnail(image: np.ndarray) -> np.ndarray:
     The product of two thumbnails is their correlation; brightness and contrast do not change it. A picture of one
     colour gives zeros.
     """
-    grey = cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    values = grey.astype(np.float32).ravel()
+    values = _grey(image, SIDE).astype(np.float32).ravel()
     values -= values.mean()
     length = float(np.linalg.norm(values))
     return values / length if length > 1 else np.zeros_like(values)
+
+
+def look(image: np.ndarray) -> np.ndarray:
+    """Return the grey values of a picture at 64 x 64 pixels, uint8: what a second look compares."""
+    return _grey(image, LOOK)
+
+
+def _grey(image: np.ndarray, side: int) -> np.ndarray:
+    return cv2.resize(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), (side, side), interpolation=cv2.INTER_AREA)
+
+
+def overlap(one: np.ndarray, two: np.ndarray) -> float:
+    """Return the correlation of two pictures when the second is laid over the first as well as it can be.
+
+    The second is shifted, and if that is not enough also stretched, which undoes a crop. Only the middle of the first
+    counts, as its edge may lie outside the second. The search is that of Evangelidis and Psarakis, "Parametric image
+    alignment using enhanced correlation coefficient maximization", 2008.
+
+    Args:
+        one, two: from :func:`look`, shape (64, 64), uint8.
+    """
+    middle, edge = np.zeros_like(one), LOOK // 8
+    middle[edge:-edge, edge:-edge] = 1
+    found, stop = -1.0, (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 30, 1e-4)
+    try:
+        for motion in (cv2.MOTION_TRANSLATION, cv2.MOTION_AFFINE):
+            warp = np.eye(2, 3, dtype=np.float32)
+            found = max(found, cv2.findTransformECC(one, two, warp, motion, stop, middle, 5)[0])
+            if not _HOPELESS <= found < NEAR:
+                break
+    except cv2.error:  # nothing to hold on to, or it ran away
+        pass
+    return found
 
 
 def _skin(image: np.ndarray, box: np.ndarray | None) -> tuple[float, float]:
@@ -256,10 +309,16 @@ def _judge(faces: FaceSet, seen: pd.DataFrame, least: int, *, looked: bool) -> C
     copies = {row for rows in exact for row in rows[1:]}  # the first of each group stands for it
     alone = np.array([row for row in np.flatnonzero(good) if row not in copies], np.int64)
     thumbnails = np.stack(list(seen["thumbnail"])).astype(np.float32) if len(seen) else np.empty((0, SIDE**2))
-    near = near_duplicates(thumbnails[alone], None if len(alone) <= _MOST else identity[alone])
+    looks, within = None, identity[alone]
+    if len(faces) <= _MOST:
+        looks, within = np.frombuffer(b"".join(seen["look"].iloc[alone]), np.uint8).reshape(-1, LOOK, LOOK), None
+    near = near_duplicates(thumbnails[alone], looks, within)
     near = [[int(alone[k]) for k in group] for group in near]
-    if len(alone) > _MOST:
-        found.note = f"near duplicates were looked for within each identity, as there are more than {_MOST:,} images"
+    if looks is None:
+        found.note = (
+            f"near duplicates were looked for within each identity, and not with a shift, as there are more than "
+            f"{_MOST:,} images"
+        )
     named = lambda groups: [[files[row] for row in rows] for rows in groups]  # noqa: E731
     found.exact, found.near = named(exact), named(near)
     split = table["split"].astype(str).to_numpy() if "split" in table else None
@@ -288,13 +347,22 @@ def _groups(keys: np.ndarray, rows: np.ndarray) -> list[list[int]]:
     return [group for group in by_key.values() if len(group) > 1]
 
 
-def near_duplicates(thumbnails: np.ndarray, within: Sequence[str] | np.ndarray | None = None) -> list[list[int]]:
-    """Return groups of images whose thumbnails correlate with :data:`NEAR` or more, joined to chains.
+def near_duplicates(
+    thumbnails: np.ndarray, looks: np.ndarray | None = None, within: Sequence[str] | np.ndarray | None = None
+) -> list[list[int]]:
+    """Return groups of images that show nearly the same picture, joined to chains.
+
+    They are those whose thumbnails correlate with :data:`NEAR` or more, and those that do so when the larger thumbnail
+    of one is laid over that of another (:func:`overlap`); that is tried with the three most alike of the images that
+    follow it. So copies that were saved again, made smaller, shifted by a few pixels or cropped by a few per cent are
+    found, and pictures of the same moment. Mirrored copies are not, nor larger crops.
 
     Args:
         thumbnails: from :func:`thumbnail`, shape (n, 256).
+        looks: from :func:`look`, shape (n, 64, 64), uint8; without them there is no second look.
         within: compare only images that share this value; all if not given.
     """
+    import torch
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -305,11 +373,21 @@ def near_duplicates(thumbnails: np.ndarray, within: Sequence[str] | np.ndarray |
     ones, twos = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for rows in parts:
         for start in range(0, len(rows), 2048):
-            block = rows[start : start + 2048]
-            one, two = np.nonzero(thumbnails[block] @ thumbnails[rows[start:]].T >= NEAR)
-            keep = one < two
-            ones.append(block[one[keep]])
-            twos.append(rows[start:][two[keep]])
+            block, others = rows[start : start + 2048], rows[start:]
+            alike = thumbnails[block] @ thumbnails[others].T
+            alike[np.tril_indices(len(block))] = -1  # with itself and with those before it
+            one, two = np.nonzero(alike >= NEAR)
+            ones.append(block[one])
+            twos.append(others[two])
+            if looks is not None:
+                best, where = (x.numpy() for x in torch.from_numpy(alike).topk(min(_NEIGHBOURS, len(others))))
+                again = (best >= _ALIKE) & (best < NEAR)
+                pairs = [(block[k], others[where[k, n]]) for k, n in zip(*np.nonzero(again), strict=True)]
+                seen = np.array([pair for pair in pairs if overlap(*looks[list(pair)]) >= NEAR], np.int64).reshape(
+                    -1, 2
+                )
+                ones.append(seen[:, 0])
+                twos.append(seen[:, 1])
     first, second = np.concatenate(ones), np.concatenate(twos)
     if not len(first):
         return []

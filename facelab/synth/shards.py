@@ -282,6 +282,8 @@ def _arrow_type(name: str, value: Any) -> tuple[Any, Any]:
         return pa.list_(pa.float32()), {"feature": {"dtype": "float32", "_type": "Value"}, "_type": "List"}
     if isinstance(value, str):
         return pa.string(), {"dtype": "string", "_type": "Value"}
+    if isinstance(value, bytes):
+        return pa.binary(), {"dtype": "binary", "_type": "Value"}
     if isinstance(value, bool):
         return pa.bool_(), {"dtype": "bool", "_type": "Value"}
     if isinstance(value, int):

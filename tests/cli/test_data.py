@@ -18,7 +18,7 @@ from facelab.data import FaceSet, load_folder
 from facelab.data.checksums import PUBLISHED, check_published
 from facelab.data.images import write_image
 from facelab.errors import FacelabError
-from facelab.reports.check import channels, check_faces, near_duplicates, survey, thumbnail
+from facelab.reports.check import channels, check_faces, look, near_duplicates, overlap, survey, thumbnail
 from facelab.sources import SOURCES, open_faces
 from facelab.synth.shards import shard_name
 
@@ -260,9 +260,32 @@ def test_near_duplicates_are_those_that_a_slow_loop_finds(orl):
     correlation = np.corrcoef(thumbnails)
     expected = [[i, j] for i in range(42) for j in range(i + 1, 42) if correlation[i, j] >= 0.997]
     assert near_duplicates(thumbnails) == expected == [[3, 40], [7, 41]]
-    assert near_duplicates(thumbnails, np.arange(42) % 37) == [[3, 40]]  # 3 and 40 are compared, 7 and 41 are not
+    # 3 and 40 are compared, 7 and 41 are not
+    assert near_duplicates(thumbnails, within=np.arange(42) % 37) == [[3, 40]]
     flat = np.stack([thumbnail(np.full((8, 8, 3), grey, np.uint8)) for grey in (0, 90, 255)])
     assert near_duplicates(flat) == []
+
+
+@pytest.mark.parametrize("change", ["shifted", "cropped", "mirrored"])
+def test_copies_that_were_moved_are_found_at_a_second_look(orl, change):
+    images = [orl[row][0] for row in range(1, 60, 7)]
+    for image in images[:]:
+        copy = {"shifted": np.roll(image, 1, (0, 1)), "cropped": image[3:-3, 3:-3], "mirrored": image[:, ::-1]}[change]
+        data = cv2.imencode(".jpg", np.ascontiguousarray(copy * 0.9).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 60])
+        images.append(cv2.imdecode(data[1], cv2.IMREAD_COLOR))
+    thumbnails, looks = (np.stack([make(image) for image in images]) for make in (thumbnail, look))
+    pairs = [[row, row + 9] for row in range(9)]
+    assert near_duplicates(thumbnails) == []
+    assert near_duplicates(thumbnails, looks) == ([] if change == "mirrored" else pairs)
+
+
+def test_overlap_undoes_a_shift_and_says_that_two_people_differ(orl):
+    image, other = orl[0][0], orl[10][0]
+    one, two = look(image[2:, 3:]), look(image[:-2, :-3])
+    assert overlap(one, two) > 0.99 > 0.95 > np.corrcoef(one.ravel(), two.ravel())[0, 1]
+    assert overlap(look(image), look(other)) < 0.9
+    flat = np.full((64, 64), 90, np.uint8)
+    assert overlap(flat, flat) == -1 == overlap(look(image), flat)
 
 
 def test_a_copy_of_a_folder_reads_as_it(orl, tmp_path, capsys):
