@@ -86,7 +86,9 @@ def check_outside(folder: Path | str, *outputs: Path) -> None:
     folder = Path(folder)
     for out in outputs:
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
-            raise FacelabError(f"{out} would lie among the submissions: choose another folder.")
+            raise FacelabError(
+                f"{out} would lie among the submissions, in {folder}: choose another name or folder for what is written."
+            )
 
 
 def _order(one: Submission) -> tuple:
