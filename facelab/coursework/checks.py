@@ -138,52 +138,74 @@ class Student(ABC):
 
 @functools.lru_cache(maxsize=100)  # several checks ask the same
 def used_names(cells: tuple[str, ...], name: str) -> frozenset[str]:
-    """Return the dotted names that a function in these cells uses, see :meth:`Student.uses`."""
+    """Return the dotted names that a function in these cells uses, see :meth:`Student.uses`.
+
+    What is bound last counts, as when it is called: a first try of a function, or an import that a function of the same
+    name replaced, is none of its names. Its parameters and variables are its own, whatever other cells call so.
+    """
     imported: dict[str, str] = {}  # a name in the notebook -> what it stands for
-    defined: dict[str, list[ast.AST]] = {}
+    defined: dict[str, ast.AST] = {}
     for source in cells:
         try:
             tree = ast.parse(wire.without_magics(source))
-        except (SyntaxError, ValueError, RecursionError):
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                for alias in node.names:
-                    imported[alias.asname or alias.name.partition(".")[0]] = (
-                        alias.name if alias.asname else alias.name.partition(".")[0]
-                    )
-            elif isinstance(node, ast.ImportFrom):
-                for alias in node.names:
-                    imported[alias.asname or alias.name] = f"{node.module}.{alias.name}"
         for node in tree.body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                defined.setdefault(node.name, []).append(node)
-            elif isinstance(node, ast.Assign):
-                for target in ast.walk(ast.Module(list(node.targets), [])):  # type: ignore[arg-type]
-                    if isinstance(target, ast.Name):
-                        defined.setdefault(target.id, []).append(node.value)
+                new: dict[str, ast.AST] = {node.name: node}
+            else:
+                imports = _imports(node)
+                imported |= imports
+                defined = {key: value for key, value in defined.items() if key not in imports}
+                targets = ast.walk(ast.Module(list(node.targets), [])) if isinstance(node, ast.Assign) else ()  # type: ignore[arg-type]
+                new = {target.id: node.value for target in targets if isinstance(target, ast.Name)}  # type: ignore[attr-defined]
+            defined |= new
+            imported = {key: value for key, value in imported.items() if key not in new}
+    if name in imported:
+        return frozenset({imported[name]})
     found: set[str] = set()
     waiting, seen = [name], {name}
     while waiting:
-        for definition in defined.get(waiting.pop(), []):
-            for node in ast.walk(definition):
-                if not isinstance(node, ast.Name | ast.Attribute) or not (dotted := _dotted(node)):
-                    continue
-                first, *rest = dotted.split(".")
-                found.add(".".join([imported.get(first, first), *rest]))
-                if first in defined and first not in seen:
-                    seen.add(first)
-                    waiting.append(first)
+        definition = defined.get(waiting.pop())
+        if definition is None:
+            continue
+        inside = list(ast.walk(definition))
+        stands_for = imported | _imports(definition)
+        everybodys = {one for node in inside if isinstance(node, ast.Global) for one in node.names}
+        own = {node.arg for node in inside if isinstance(node, ast.arg)}
+        own |= {node.id for node in inside if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+        own -= everybodys | _imports(definition).keys()
+        for node in inside:
+            if not isinstance(node, ast.Name | ast.Attribute) or not (dotted := _dotted(node)):
+                continue
+            first, *rest = dotted.split(".")
+            found.add(dotted if first in own else ".".join([stands_for.get(first, first), *rest]))
+            if first in defined and first not in seen | own:
+                seen.add(first)
+                waiting.append(first)
     return frozenset(found)
+
+
+def _imports(node: ast.AST) -> dict[str, str]:
+    """Return what the imports in a piece of code bind, and what that stands for."""
+    found: dict[str, str] = {}
+    for one in ast.walk(node):
+        if isinstance(one, ast.Import):
+            for alias in one.names:
+                first = alias.name.partition(".")[0]
+                found[alias.asname or first] = alias.name if alias.asname else first
+        elif isinstance(one, ast.ImportFrom):
+            found |= {alias.asname or alias.name: f"{one.module}.{alias.name}" for alias in one.names}
+    return found
 
 
 def _dotted(node: ast.AST) -> str:
     """Return ``a.b.c`` of the syntax tree of that; "" for other expressions."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and (before := _dotted(node.value)):
-        return f"{before}.{node.attr}"
-    return ""
+    parts: list[str] = []
+    while isinstance(node, ast.Attribute) and len(parts) < 20:
+        parts.append(node.attr)
+        node = node.value
+    return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else ""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from facelab.errors import FacelabError, cut
 from facelab.files import read_bytes, read_json
 
 LARGEST = 20 << 20  # bytes of a notebook
+_MOST_CODE = 500_000  # characters of code in it: their syntax trees are made here, outside of the sandbox
 
 # Moodle: "Ann Lee_123456_assignsubmission_file_" as a folder, or as the beginning of a file's name.
 _MOODLE = re.compile(r"(?P<student>.+)_(?P<identity>\d+)_assignsubmission_(?:file|onlinetext)(?:_|$)")
@@ -159,7 +160,12 @@ def code_cells(path: Path | str) -> list[str]:
     Raises:
         FacelabError: it cannot be read, or is no notebook; the message says why.
     """
-    return [_source(cell) for cell in read_notebook(path)["cells"] if cell.get("cell_type") == "code"]
+    cells = [_source(cell) for cell in read_notebook(path)["cells"] if cell.get("cell_type") == "code"]
+    if (size := sum(map(len, cells))) > _MOST_CODE:
+        raise FacelabError(
+            f"{path} holds {size:,} characters of code; at most {_MOST_CODE:,} are read. Ask for it again."
+        )
+    return cells
 
 
 def read_notebook(path: Path | str) -> dict:

@@ -19,6 +19,7 @@ tensors and columns of pandas become arrays; tuples and sets (sorted, if they ca
 import ast
 import base64
 import contextlib
+import math
 import re
 import sys
 import types
@@ -107,6 +108,7 @@ def unpack(packed: Any) -> Any:
 
             if not re.fullmatch(r"[<|][biuf]\d{1,2}", name) or not all(type(size) is int for size in shape):
                 raise ValueError(f"an array of type {name[:20]}")
+            _check_empty(shape)
             try:
                 return np.frombuffer(base64.b64decode(data), np.dtype(name)).reshape(shape).copy()
             except TypeError as error:
@@ -116,12 +118,19 @@ def unpack(packed: Any) -> Any:
 
             if not all(type(text) is str for text in texts) or not all(type(size) is int for size in shape):
                 raise ValueError("an array of text")
+            _check_empty(shape)
             if len(texts) * max(map(len, texts), default=0) > 1 << 24:  # every text takes as much as the longest
                 raise ValueError("an array of texts too long")
             return np.array(texts, np.str_).reshape(shape)
         case {"unanswered": True}:
             return ...
     raise ValueError("not a packed value")
+
+
+def _check_empty(shape: list[int]) -> None:
+    """Raise ValueError for an array that holds nothing, but would be endless lists."""
+    if 0 in shape and math.prod(abs(size) for size in shape if size) > 1 << 24:
+        raise ValueError("an array of too many empty rows")
 
 
 def _key(key: Any) -> Any:

@@ -112,6 +112,8 @@ def test_what_does_not_travel_is_named(value):
         {"texts": ["a", 1], "shape": [2]},
         {"texts": ["a"], "shape": [2]},
         {"texts": ["a"], "shape": ["1"]},
+        {"texts": [], "shape": [1 << 40, 0]},  # as lists it would take all memory of the grader
+        {"array": "", "dtype": "<f4", "shape": [1 << 20, 1 << 20, 0]},
         [1, [{"x": 1}]],
     ],
     ids=repr,
@@ -296,6 +298,33 @@ def test_what_a_function_uses_is_read_from_the_text():
     assert {"numpy.minimum", "facelab.detect.boxes.area", "helper"} <= student.uses("iou")
     assert {"facelab.detect.nms", "facelab.detect.boxes.area"} <= student.uses("mine")
     assert student.uses("nobody") == set()
+
+
+def test_who_compares_with_a_package_elsewhere_uses_nothing_of_it():
+    """Names of other cells, a first try and an import that a function replaced are not what the function uses."""
+    student = LocalStudent()
+    student.cells = [
+        "import facelab.evaluate as ev\nfrom facelab.evaluate import tar, rank\nfar = best = ev.tar(1)",
+        "def tar(scores, far):\n    return ev.tar(scores, far)  # a first try",
+        "def tar(scores, far):\n    best = max(scores)\n    return [best for ev in scores if ev > far]",
+        "def compare(x):\n    from facelab.evaluate import tar\n    return tar(x)",
+        "def held(x): return tar(x, rank(x))\nfar = scores = ev.tar(2)",
+        "def all_of_it(x):\n    global far\n    far = far.shape\n    return far",
+    ]
+    assert not any("facelab" in used for used in student.uses("tar"))
+    assert {used for used in student.uses("held") if "facelab" in used} == {"facelab.evaluate.rank"}
+    assert "facelab.evaluate.tar" in student.uses("compare")
+    assert "facelab.evaluate.tar" in student.uses("all_of_it")
+    student.cells.append("from facelab.evaluate import tar")
+    assert student.uses("tar") == {"facelab.evaluate.tar"}
+
+
+@pytest.mark.parametrize("code", ["-" * 200_000 + "1", "a" + ".b" * 3000, "(" * 300 + ")" * 300, "\0"], ids=len)
+def test_code_that_is_hard_to_read_costs_nothing_else(code):
+    student = LocalStudent()
+    student.cells = ["import numpy as np", f"def hard():\n    return {code}", "def mean(x): return np.mean(x)"]
+    assert student.uses("mean") == {"numpy.mean", "numpy", "x"}
+    student.uses("hard")
 
 
 @pytest.mark.parametrize("arguments", [{"points": 0, "about": "it"}, {"points": 1, "about": " "}])

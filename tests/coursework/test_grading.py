@@ -225,6 +225,12 @@ def test_sources_of_every_form_are_read(tmp_path):
         code_cells(path)
 
 
+def test_code_that_is_too_long_to_be_read_here_is_refused(tmp_path):
+    path = hand_in(tmp_path / "ann.ipynb", f"x = [{'a,' * 300_000}]")
+    with pytest.raises(FacelabError, match="at most 500,000"):
+        code_cells(path)
+
+
 def test_names_stay_in_their_folder_and_apart():
     names = safe_names(["../../etc/x", "a/b", "a\\b", "A_B", "", "..", "é", "e\u0301", "n" * 300, "=1+1", "CON\n"])
     assert len({name.casefold() for name in names.values()}) == len(names)
