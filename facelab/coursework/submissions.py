@@ -88,7 +88,7 @@ def check_outside(folder: Path | str, *outputs: Path) -> None:
     for out in outputs:
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
             raise FacelabError(
-                f"{out} would lie among the submissions, in {folder}: choose another name or folder for what is written."
+                f"{out} would lie among the submissions, in {folder}: choose another name or folder for the output."
             )
 
 

@@ -104,7 +104,9 @@ def test_draws_without_a_seed_come_the_same():
     values = []
     for _ in range(2):
         one = Channel()
-        one.cell("import random, numpy as np\nx = [random.random(), np.random.rand(), np.random.default_rng().random()]")
+        one.cell(
+            "import random, numpy as np\nx = [random.random(), np.random.rand(), np.random.default_rng().random()]"
+        )
         values.append(one.value("x"))
         one.close()
     assert values[0] == values[1]
