@@ -150,15 +150,15 @@ def used_names(cells: tuple[str, ...], name: str) -> frozenset[str]:
             tree = ast.parse(wire.without_magics(source))
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
-        for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                new: dict[str, ast.AST] = {node.name: node}
+        for statement in tree.body:
+            if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+                new: dict[str, ast.AST] = {statement.name: statement}
             else:
-                imports = _imports(node)
+                imports, new = _imports(statement), {}
                 imported |= imports
                 defined = {key: value for key, value in defined.items() if key not in imports}
-                targets = ast.walk(ast.Module(list(node.targets), [])) if isinstance(node, ast.Assign) else ()  # type: ignore[arg-type]
-                new = {target.id: node.value for target in targets if isinstance(target, ast.Name)}  # type: ignore[attr-defined]
+                for target in statement.targets if isinstance(statement, ast.Assign) else ():
+                    new |= {one.id: statement.value for one in ast.walk(target) if isinstance(one, ast.Name)}  # type: ignore[attr-defined]
             defined |= new
             imported = {key: value for key, value in imported.items() if key not in new}
     if name in imported:
