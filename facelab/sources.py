@@ -430,7 +430,9 @@ def locate(name: str) -> tuple[Source, str]:
     Raises:
         FacelabError: see :func:`find_source`.
     """
+    from facelab.data.archives import check_page
     from facelab.data.foreign import foreign
+    from facelab.files import open_file
 
     if found := _located(name):
         source, path = found[0]
@@ -440,6 +442,9 @@ def locate(name: str) -> tuple[Source, str]:
         return source, path
     if any(source.fits and source.name == name for source in SOURCES):
         raise FacelabError(f"{name} is read from disk; say where it is: {name}:PATH.")
+    if Path(name).is_file():
+        with open_file(Path(name)) as file:
+            check_page(file.read(256), name)
     what = f"{name} is one file, and no data set" if Path(name).is_file() else f"there is no data set {name!r}"
     raise FacelabError(foreign(Path(name)) or f"{what}: give {choices(pairs=True)}; check the path.")
 

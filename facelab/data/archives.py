@@ -317,7 +317,7 @@ def _tar(path: Path, file: Path) -> Archive:
         whole = file.stat().st_size
         if end >= whole or any(start + size > whole for start, size, *_ in where[-1:]):
             raise FacelabError(f"{path} ends without the mark of its end: it was cut short. {_AGAIN}")
-    except (tarfile.TarError, OSError, ValueError, EOFError) as error:
+    except (tarfile.TarError, OSError, ValueError, EOFError, RecursionError) as error:
         if isinstance(error, FacelabError):
             raise
         raise FacelabError(f"{path} is no whole tar archive ({error}): damaged or cut short. {_AGAIN}") from error

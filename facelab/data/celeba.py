@@ -50,14 +50,13 @@ def load_celeba(path: Path | str) -> FaceSet:
             "the authors for it, as their page says."
         )
     at, rows = read_rows(place, file, 2, titles=["identity"])
-    if not all(row[1].isdecimal() for row in rows):
-        numbers(place, file, at, rows)  # says which is none
+    people = numbers(place, file, at, rows)[:, 0].tolist()
     names = [row[0] for row in rows]
     pictures, folder, aligned = _pictures(place, path)
     files = in_folder(pictures, folder, file, at, rows)
     if left := sum(1 for name in pictures.names if name.startswith(folder)) - len(files):
         warnings.warn(f"{pictures.path}: {left} files are not in {file} and were left out.", stacklevel=2)
-    columns: dict[str, object] = {"identity": [row[1] for row in rows], "file": files}
+    columns: dict[str, object] = {"identity": list(map(str, people)), "file": files}
     if listed := called(place, *_PARTITION):
         columns["split"] = among(splits(place, listed), names, listed)
     kind = "align_" if aligned else ""

@@ -7,7 +7,7 @@ import pandas as pd
 
 from facelab.data.archives import StoredImages, open_place
 from facelab.data.faceset import FaceSet
-from facelab.data.lists import among, called, in_folder, pictures_by_folder, read_rows, splits
+from facelab.data.lists import among, called, in_folder, numbers, pictures_by_folder, read_rows, splits
 from facelab.errors import FacelabError
 
 _TRAIN, _SPLIT, _QUERY = "celebA_anno.txt", "celebA_train_split.txt", "celebA_anno_query.csv"
@@ -40,19 +40,21 @@ def load_celeba500(path: Path | str) -> FaceSet:
     pictures = pictures_by_folder(place)
     if train is not None:
         at, rows = read_rows(place, train, 2)
+        people = numbers(place, train, at, rows)[:, 0].tolist()
         folder = _folder(pictures, train, "celebA_imgs", path)
         listed = called(place, _SPLIT)
         if listed is None:
             raise FacelabError(f"{path} holds {train}, but no {_SPLIT}. Get the whole set.")
         files += in_folder(place, folder, train, at, rows)
-        identity += [row[1] for row in rows]
+        identity += map(str, people)
         split += among(splits(place, listed), [row[0] for row in rows], listed)
     if query is not None:
         at, rows = read_rows(place, query, 2)
+        people = numbers(place, query, at, rows)[:, 0].tolist()
         folder = _folder(pictures, query, "celebA_query", path)
         others = pictures.get(_folder(pictures, query, "celebA_distractors", path).rstrip("/"), [])
         files += [*in_folder(place, folder, query, at, rows), *others]
-        identity += [*(f"query {row[1]}" for row in rows), *[""] * len(others)]
+        identity += [*(f"query {one}" for one in people), *[""] * len(others)]
         split += [*["query"] * len(rows), *["distractor"] * len(others)]
     if left := sum(map(len, pictures.values())) - len(files):
         warnings.warn(f"{path}: {left} pictures are in no list of CelebA-500 and were left out.", stacklevel=2)

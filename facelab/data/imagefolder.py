@@ -1,7 +1,5 @@
 """Folders as Hugging Face and torchvision lay them out: ``split/label/file``, or ``metadata.csv`` beside pictures."""
 
-import csv
-import io
 import json
 import os
 from pathlib import Path, PurePath
@@ -12,7 +10,7 @@ import pandas as pd
 from facelab.data.archives import Place, StoredImages, open_place
 from facelab.data.faceset import FaceSet
 from facelab.data.images import SUFFIXES
-from facelab.data.tables import IDENTITIES, as_identities, split_of
+from facelab.data.tables import IDENTITIES, as_identities, as_splits, csv_rows, split_of, tidied
 from facelab.errors import FacelabError, ImageError, count, cut, shown
 
 METADATA = ("metadata.csv", "metadata.jsonl")
@@ -67,11 +65,16 @@ def load_imagefolder(path: Path | str) -> tuple[FaceSet, list[ImageError]]:
             raise FacelabError(f"{path}: {cut(wrong)} does not lie in {expected}, so it is not clear who is on it.")
         identities: Any = as_identities(pd.Series([name.split("/")[-2] for name in pictures], dtype=object).array)
     else:
-        identities = as_identities(pd.Series([row.get(who) for row in rows], dtype=object).array)
+        told_of = pd.Series([row.get(who) for row in rows], dtype=object)
+        if told_of.map(lambda value: value is None or isinstance(value, str)).all():
+            told_of = tidied(told_of)
+        identities = as_identities(told_of.array)
     about: dict[str, Any] = {"identity": identities, "file": pd.Series(pictures, dtype=object)}
     if all(splits):
         about["split"] = pd.Categorical(splits)
     about |= {key: pd.Series([row.get(key) for row in rows]) for key in keys if key not in (who, *about)}
+    if "split" in about and not all(splits):
+        about["split"] = as_splits(about["split"].array, str(path))
     return FaceSet(place.path.name.partition(".")[0], StoredImages(place, pictures), pd.DataFrame(about)), errors
 
 
@@ -115,15 +118,15 @@ def _rows(text: str, where: str, *, jsonl: bool) -> list[tuple[int, dict[str, An
                 (number, {key: one for key, one in row.items() if one is None or isinstance(one, str | int | float)})
             )
         return rows
-    lines = csv.reader(io.StringIO(text, newline=""))
-    columns = next(lines, [])
-    for fields in lines:
-        if not fields:
-            continue
+    lines = csv_rows(text, where)
+    columns = [column.strip() for column in next(lines, (1, []))[1]]
+    if len(set(columns)) < len(columns):
+        raise FacelabError(f"{where} line 1 is {shown(','.join(columns))}; expected the names of columns, each once.")
+    for number, fields in lines:
         if len(fields) != len(columns):
             raise FacelabError(
-                f"{where} line {lines.line_num} has {count(len(fields), 'field')}: {shown(','.join(fields))}; line 1 "
+                f"{where} line {number} has {count(len(fields), 'field')}: {shown(','.join(fields))}; line 1 "
                 f"names {count(len(columns), 'column')}."
             )
-        rows.append((lines.line_num, dict(zip(columns, fields, strict=True))))
+        rows.append((number, dict(zip(columns, fields, strict=True))))
     return rows

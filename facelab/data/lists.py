@@ -102,11 +102,16 @@ def numbers(place: Place, file: str, at: Iterable[int], rows: list[list[str]], *
         FacelabError: a word is no number, or not a whole one; the message names its line.
     """
     try:
-        return np.array([row[1:] for row in rows], dtype=np.str_).astype(np.int64 if whole else np.float32)
+        found = np.array([row[1:] for row in rows], dtype=np.str_).astype(np.int64 if whole else np.float32)
+        if not whole and not np.isfinite(found).all():
+            raise ValueError
+        return found
     except (ValueError, OverflowError):
         for number, row in zip(at, rows, strict=True):
             for word in row[1:]:
                 try:
+                    if not whole and not np.isfinite(float(word)):
+                        raise ValueError
                     int(word) if whole else float(word)
                 except ValueError as error:
                     kind = "whole number" if whole else "number"

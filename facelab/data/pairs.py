@@ -14,7 +14,7 @@ import pandas as pd
 from facelab.data.faceset import EncodedImages, FaceSet
 from facelab.data.images import SUFFIXES
 from facelab.data.unpickle import unpickle_lists
-from facelab.errors import FacelabError, cut, shown
+from facelab.errors import FacelabError, count, cut, shown
 from facelab.files import read_bytes, read_text
 
 FOLDS = 10  # of a list that does not say
@@ -166,6 +166,14 @@ def read_names(path: Path | str, text: str | None = None) -> NamedPairs:
         number, each = promised
         if total != 2 * number * each:
             raise FacelabError(f"{path} holds {total} pairs; line 1 promises {2 * number * each}. Get the whole file.")
+        kept = genuine.reshape(number, 2 * each).sum(axis=1)
+        if (wrong := np.flatnonzero(kept != each)).size:
+            k = int(wrong[0])
+            have = count(int(kept[k]), "genuine pair")
+            raise FacelabError(
+                f"{path}: fold {k + 1}, from line {at[2 * each * k]} on, holds {have} of {2 * each}; line 1 "
+                f"promises {each}. The list is sorted, or no list of LFW's format: get it again."
+            )
         return NamedPairs(path, names, at, np.arange(total) // (2 * each), genuine)
     fold = consecutive_folds(total)
     if kind.max(initial=0) > 1 or np.count_nonzero(np.diff(genuine)) < 2:

@@ -181,7 +181,7 @@ def load_recordio(path: Path | str, *, show_progress: bool = False) -> FaceSet:
             "See facelab data card web-scale.",
             stacklevel=2,
         )
-    table = pd.DataFrame({"identity": names, "record": keys.astype(np.int32)})
+    table = pd.DataFrame({"identity": names, "record": keys.astype(np.int32) if keys[-1] < 1 << 31 else keys})
     return FaceSet(found.name, RecordImages(records, keys, positions), table)
 
 
@@ -265,6 +265,10 @@ def read_index(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:
     keys, positions = keys[order], positions[order]
     if (twice := np.flatnonzero(np.diff(keys) == 0)).size:
         raise FacelabError(f"{where} lists the key {keys[twice[0]]} twice, again in line {order[twice[0] + 1] + 1}.")
+    places = np.argsort(positions, kind="stable")
+    if (twice := np.flatnonzero(np.diff(positions[places]) == 0)).size:
+        one, two = keys[places[twice[0]]], keys[places[twice[0] + 1]]
+        raise FacelabError(f"{where} has the keys {one} and {two} at one position, {positions[places[twice[0]]]:,}.")
     return keys, positions
 
 

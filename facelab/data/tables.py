@@ -5,7 +5,7 @@ import io
 import json
 import re
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pandas as pd
 from facelab.data.archives import StoredImages, open_place
 from facelab.data.faceset import FaceSet
 from facelab.data.parquet import LARGE, ParquetImages, open_parquet, rows_of_groups
+from facelab.data.splits import KEPT_OUT
 from facelab.errors import FacelabError, count, cut, shown
 from facelab.files import read_bytes, read_text
 
@@ -75,9 +76,40 @@ def load_table(path: Path | str) -> FaceSet:
     if (lacking := table[picture].isna() | (table[picture] == "")).any():
         raise FacelabError(f"{path}: {_row(int(lacking.to_numpy().argmax()))} names no picture in {picture!r}.")
     images = stored(path.parent, table[picture].array, path)
+    about = {"identity": as_identities(_told(table, picture, who, path).array), "file": table[picture]}
+    if "split" in table and "split" not in (picture, who):
+        table["split"] = as_splits(table["split"], str(path))
     attributes = table.drop(columns=[picture, who])
-    about = {"identity": as_identities(table[who].array), "file": table[picture]}
     return FaceSet(path.stem, images, pd.DataFrame(about | {name: attributes[name] for name in attributes}))
+
+
+def _told(table: pd.DataFrame, picture: str, who: str, path: Path) -> pd.Series:
+    """Return who is on each picture, see :func:`tidied`.
+
+    Raises:
+        FacelabError: a quote was not closed, so that lines became one name; or one picture has two identities.
+    """
+    names = tidied(table[who])
+    for column in (table[picture], names):
+        if (broken := column.str.contains("[\r\n]", na=False)).any():
+            row = int(broken.to_numpy().argmax())
+            raise FacelabError(
+                f"{path}: {_row(row)} holds {shown(column.iloc[row])} in one field: a quote before it is not closed."
+            )
+    twice = table[picture].duplicated(keep=False)
+    if twice.any():
+        of_each = names[twice].fillna("").groupby(table.loc[twice, picture]).nunique()
+        if (of_each > 1).any():
+            raise FacelabError(f"{path} names {cut(str(of_each.idxmax()))} in several rows, of different identities.")
+    return names
+
+
+def tidied(names: pd.Series) -> pd.Series:
+    """Return the identities of a table of text without blanks around; where all are numbers, -1 is nobody knows."""
+    names = names.str.strip()
+    if "-1" in (seen := set(names.dropna().unique())) and all(re.fullmatch(r"-1|\d+", name) for name in seen):
+        names = names.where(names != "-1", None)
+    return names
 
 
 def stored(folder: Path, names: Sequence[str], table: Path) -> StoredImages:
@@ -113,8 +145,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
     from pyarrow import csv as arrow
 
     data = read_bytes(path, most=16 << 30)
-    header = data[:65536].partition(b"\n")[0].decode("latin1").removeprefix("\xef\xbb\xbf").strip("\r")
-    separator = max("\t;,", key=header.count)
+    header = re.split(rb"\r?\n|\r", data[:65536], maxsplit=1)[0].decode("latin1").removeprefix("\xef\xbb\xbf")
+    separator = max("\t;,", key=re.sub('"[^"]*"', "", header).count)  # a name between quotes may hold one
     columns = [column.strip() for column in next(csv.reader([header], delimiter=separator), [])]
     columns = [column.encode("latin1").decode("utf-8", "replace") for column in columns]
     if not header.strip() or len(set(columns)) < len(columns):
@@ -129,17 +161,49 @@ def _read_csv(path: Path) -> pd.DataFrame:
         )
     except pa.ArrowException as error:
         read_text(path)  # says so, if it is no UTF-8
-        rows = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=separator)
-        for row in rows:
-            if row and len(row) != len(columns):
+        for number, row in csv_rows(data.decode("utf-8-sig"), str(path), separator):
+            if len(row) != len(columns):
                 raise FacelabError(
-                    f"{path} line {rows.line_num} has {count(len(row), 'field')}: {shown(separator.join(row))}; line 1 "
+                    f"{path} line {number} has {count(len(row), 'field')}: {shown(separator.join(row))}; line 1 "
                     f"names {count(len(columns), 'column')}."
                 ) from error
         raise FacelabError(f"{path} is no table: {str(error).splitlines()[0]}.") from error
     if not table.num_rows:
         raise FacelabError(f"{path} has no line below its header.")
     return table.to_pandas(self_destruct=True)
+
+
+def csv_rows(text: str, where: str, separator: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Yield the rows of a CSV that are not empty, and the number of the line where each ends.
+
+    Raises:
+        FacelabError: Python's reader refuses one; the message has its number.
+    """
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        for row in rows:
+            if row:
+                yield rows.line_num, row
+    except csv.Error as error:
+        raise FacelabError(f"{where} line {rows.line_num} cannot be read as a row of a table: {error}.") from error
+
+
+def as_splits(values: Any, where: str) -> pd.Categorical:
+    """Return the values of a column ``split`` under facelab's names: ``val`` and ``Dev`` are ``validation``.
+
+    Raises:
+        FacelabError: one is no split; an image of it would be trained on though it may be kept for a test.
+    """
+    codes, unique = pd.factorize(values, use_na_sentinel=True)
+    known = {split: split for split in (*_SPLITS.values(), *KEPT_OUT, "")} | _SPLITS
+    given = ["" if value is None else str(value) for value in np.asarray(unique, object).tolist()]
+    for value in given:
+        if value.strip().lower() not in known:
+            raise FacelabError(
+                f"{where} has the split {shown(value)}; expected one of {', '.join(sorted(set(known) - {''}))}."
+            )
+    names = np.array([*(known[value.strip().lower()] for value in given), ""], object)  # the last: of the code -1
+    return pd.Categorical(names[codes])
 
 
 def as_identities(values: Any, names: Sequence[str] | None = None) -> pd.Categorical:
@@ -152,10 +216,13 @@ def as_identities(values: Any, names: Sequence[str] | None = None) -> pd.Categor
     Raises:
         FacelabError: a number has no name.
     """
-    codes, unique = pd.factorize(values, use_na_sentinel=True)
+    try:
+        codes, unique = pd.factorize(values, use_na_sentinel=True)
+    except TypeError as error:  # lists
+        raise FacelabError("an identity is a list; expected a number or text.") from error
     given = np.asarray(unique, object).tolist()
-    texts = [_text(value) for value in given]
-    if all(isinstance(value, Real) for value in given):
+    texts = [text_of(value) for value in given]
+    if given and all(isinstance(value, Real) and not isinstance(value, bool) for value in given):
         numbers = [int(text) for text in texts]
         if names is not None and max(numbers, default=0) >= len(names):
             raise FacelabError(f"the label {max(numbers)} has no name; there are {count(len(names), 'name')}.")
@@ -167,7 +234,8 @@ def as_identities(values: Any, names: Sequence[str] | None = None) -> pd.Categor
     return pd.Categorical.from_codes(own[codes], pd.Index(every, dtype=object))  # as a name need not be UTF-8
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Return an identity as text; a number with nothing behind its point is a whole one."""
     if isinstance(value, float | np.floating):
         if not value.is_integer():
             raise FacelabError(f"an identity is {value:g}, which is no whole number and no text.")
@@ -232,7 +300,8 @@ def _load_parquet(path: Path) -> FaceSet:
         about["split"] = pd.Categorical(np.repeat(np.array(splits, object), [len(part) for part in parts]))
     for name in table.column_names:
         if name not in (who, picture) and name not in about:
-            about[name] = table.column(name).to_pandas()
+            values = table.column(name).to_pandas()
+            about[name] = as_splits(values.array, str(path)) if name == "split" else values
     if not names_paths:
         return FaceSet(path.stem, ParquetImages(files, picture, groups), pd.DataFrame(about))
     about["file"] = table.column(picture).to_pandas()

@@ -16,7 +16,7 @@ from facelab.data.cache import remembered
 from facelab.data.faceset import FaceSet
 from facelab.data.images import SUFFIXES, decode_named
 from facelab.data.pieces import LargeFile
-from facelab.data.tables import IDENTITIES, as_identities, split_of
+from facelab.data.tables import IDENTITIES, as_identities, split_of, text_of
 from facelab.errors import FacelabError, ImageError, cut, shown
 from facelab.progress import progress_bar
 
@@ -164,11 +164,13 @@ def _label(archive: Archive, key: str, picture: str) -> bytes:
         try:
             told = json.loads(data)
             value = next(told[name] for name in IDENTITIES if name in told)
+            if isinstance(value, bool) or not isinstance(value, str | int | float):
+                raise ValueError(value)
         except (ValueError, TypeError, RecursionError, StopIteration) as error:
             raise FacelabError(
                 f"{archive.path}: {cut(key)}.json says nothing under {', '.join(IDENTITIES)}: {shown(data[:80])}."
             ) from error
-        data = str(value).encode("utf-8", "surrogatepass")
+        data = text_of(value).encode("utf-8", "surrogatepass")
     word = data.strip()
     if not word or b"\0" in word or b"\n" in word:
         raise FacelabError(f"{archive.path}: {cut(key)}.{kind} is no name of an identity: {shown(data[:80])}.")

@@ -169,6 +169,14 @@ def test_a_byte_that_has_changed_is_seen(tmp_path):
         StoredImages(packed, ["faces/a/1.png"])[0]
 
 
+def test_names_without_end_are_refused(tmp_path):
+    about = tarfile.TarInfo("././@LongLink")
+    about.type, about.size = tarfile.GNUTYPE_LONGNAME, 1
+    (tmp_path / "a.tar").write_bytes((about.tobuf(tarfile.GNU_FORMAT) + b"x".ljust(512, b"\0")) * 2000)
+    with pytest.raises(FacelabError, match="no whole tar archive"):
+        open_archive(tmp_path / "a.tar")
+
+
 def test_a_web_page_in_place_of_the_file(tmp_path):
     page = b"\xef\xbb\xbf\n<!DOCTYPE html><html><title>Google Drive - Virus scan warning</title>"
     (tmp_path / "a.zip").write_bytes(page)

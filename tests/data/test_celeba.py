@@ -179,6 +179,10 @@ DAMAGE500 = {
         lambda f: {n: d for n, d in f.items() if not n.endswith("split.txt")},
         r"but no celebA_train_split\.txt",
     ),
+    "no number": (
+        lambda f: edited(f, f"{TRAIN}celebA_anno.txt", b"000001.jpg 0", b"000001.jpg zero"),
+        r"celebA_anno\.txt line 2: 'zero' is no whole number",
+    ),
     "no distractors": (
         lambda f: {n: d for n, d in f.items() if "distractors" not in n},
         r"needs the pictures in celeba_ir/celebA_distractors/, which is missing or empty",

@@ -59,6 +59,7 @@ def test_a_list_without_folds_is_one_fold(people, tmp_path):
         ("a.png 11\nb.png 11\n", "line 1 is no pair"),
         (LIST.replace("Bo\t1\t2", "Bo\tone\t2"), "line 4 is no pair: 'Bo\\\\tone\\\\t2'"),
         (LIST.replace("Bo\t1\t2", "Bo\t1\t7"), "line 4 names Bo_0007, which is not among"),
+        ("2 1\nBo 1 2\nBo 1 3\nBo 1 Al 1\nBo 2 Al 2\n", "fold 1, from line 2 on, holds 2 genuine pairs of 2"),
         (LIST.rsplit("Bo", 1)[0].rsplit("\n", 2)[0] + "\n", "2 pairs; line 1 promises 4"),
     ],
 )

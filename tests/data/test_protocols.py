@@ -64,6 +64,15 @@ def test_a_fault_of_ijb_is_one_line(orl, tmp_path, fault):
         load_ijb(layouts.write(files, tmp_path / "set"), "ijbc")
 
 
+@pytest.mark.parametrize("value", [b"nan", b"inf"])
+def test_a_score_that_is_no_number_is_named(orl, tmp_path, value):
+    files = layouts.ijb(orl)
+    line, rest = files[POINTS].split(b"\n", 1)
+    files[POINTS] = line.rpartition(b" ")[0] + b" " + value + b"\n" + rest
+    with pytest.raises(FacelabError, match=f"5pts_score.txt line 1: '{value.decode()}' is no number"):
+        load_ijb(layouts.write(files, tmp_path / "set"), "ijbc")
+
+
 def test_a_list_that_is_missing_is_named(orl, tmp_path):
     with pytest.raises(FacelabError, match=r"holds no ijbb_face_tid_mid\.txt"):
         load_ijb(layouts.write(layouts.ijb(orl), tmp_path), "ijbb")

@@ -190,6 +190,7 @@ FAULTS = {
     "a negative position": (lambda rec, idx: idx.write_text("0\t-4\n"), r"line 1 is '0\\t-4'"),
     "a binary index": (lambda rec, idx: idx.write_bytes(bytes(range(256))), r"train\.idx line 1"),
     "one key twice": (lambda rec, idx: idx.write_text("0\t0\n1\t44\n0\t0\n"), "the key 0 twice, again in line 3"),
+    "one position twice": (lambda rec, idx: idx.write_text("0\t0\n1\t44\n2\t44\n"), "keys 1 and 2 at one position, 44"),
     "an empty index": (lambda rec, idx: idx.write_text(""), r"train\.idx holds no lines"),
     "no index": (lambda rec, idx: idx.unlink(), r"train\.idx is missing"),
     "half an index": (

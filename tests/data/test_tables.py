@@ -69,6 +69,10 @@ FAULTS = {
     "a header alone": ("file,person\n", "no line below its header"),
     "a column twice": ("file,person,file\na,b,c\n", "each once"),
     "Latin-1": (CSV.encode("latin1"), "not UTF-8: line 3"),
+    "a quote that is not closed": ('file,person\npics/0.png,"a\npics/1.png,b\n', "row 1 .* a quote before it is not"),
+    "a field without end": ('file,person\npics/0.png,"' + "x" * 200_000 + '"\na\n', "line 2 cannot be read as a row"),
+    "two people on one picture": ("file,person\npics/0.png,a\npics/0.png,b\n", r"names pics/0\.png in several rows"),
+    "a split of another name": ("file,person,split\npics/0.png,a,weird\n", "has the split 'weird'; expected one of"),
 }
 
 
@@ -79,6 +83,16 @@ def test_a_fault_of_a_table_is_one_line(pictures, fault):
     with pytest.raises(FacelabError, match=message) as error:
         load_table(pictures / "t.csv")
     assert "\n" not in str(error.value)
+
+
+def test_what_a_table_means_is_not_taken_by_the_letter(pictures):
+    text = "file,person,split\rpics/0.png,-1,Val\rpics/1.png, 2,train\rpics/2.png,2 ,DEV\r"  # as an old Mac ends lines
+    (pictures / "t.csv").write_text(text, newline="")
+    faces = load_table(pictures / "t.csv")
+    assert who(faces) == ["", "2", "2"]
+    assert faces.table["split"].tolist() == ["validation", "train", "validation"]  # and so it is not trained on
+    (pictures / "q.csv").write_text('file,person,"a;b;c"\npics/0.png,ann,1\n')
+    assert who(load_table(pictures / "q.csv")) == ["ann"]
 
 
 def write_parquet(path: Path, columns: dict, *, rows: int = 2, names: list[str] | None = None) -> Path:
@@ -169,6 +183,9 @@ def test_faults_of_parquet(tmp_path, shards):
         faces[1]
     with pytest.raises(FacelabError, match="the label 3 has no name; there are 2 names"):
         load_table(write_parquet(tmp_path / "l.parquet", {"image": images(1), "label": [3]}, names=["a", "b"]))
+    with pytest.raises(FacelabError, match="an identity is a list"):
+        load_table(write_parquet(tmp_path / "l.parquet", {"image": images(1), "label": [[3]]}))
+    assert who(load_table(write_parquet(tmp_path / "b.parquet", {"image": images(1), "label": [True]}))) == ["True"]
     with pytest.raises(FacelabError, match="of type list"):
         load_table(write_parquet(tmp_path / "l.parquet", {"image": [[1]], "label": [3]}))
 
@@ -232,6 +249,8 @@ METADATA = {
     "unnamed": ("file,label\n1.png,a\n", "line 2 has no 'file_name'"),
     "outside": ("file_name,label\n../x.png,a\n", "leads out of the folder"),
     "Latin-1": ("file_name,label\n1.png,Åsa\n".encode("latin1"), "line 2 is not UTF-8"),
+    "a column twice": ("file_name,label,label\n1.png,a,b\n", "line 1 is .*each once"),
+    "a field without end": ("file_name,label\n1.png," + "x" * 200_000 + "\n", "line 2 cannot be read as a row"),
     "nobody": ("file_name,age\n1.png,3\n", "does not lie in LABEL/FILE"),
 }
 

@@ -77,6 +77,8 @@ FAULTS = {
     "no label": ({"a.jpg": picture(1), "b.jpg": picture(1), "a.cls": b"1"}, r"who is on b\.jpg: there is no b\.cls"),
     "no identity in it": ({"a.jpg": picture(1), "a.json": b'{"caption": 1}'}, r"a\.json says nothing under identity"),
     "no JSON": ({"a.jpg": picture(1), "a.json": b"{"}, r"a\.json says nothing"),
+    "a list in it": ({"a.jpg": picture(1), "a.json": b'{"label": [1]}'}, r"a\.json says nothing under identity"),
+    "nobody in it": ({"a.jpg": picture(1), "a.json": b'{"label": null}'}, r"a\.json says nothing under identity"),
     "an empty label": ({"a.jpg": picture(1), "a.cls": b" "}, r"a\.cls is no name"),
     "two pictures": ({"a.jpg": picture(1), "a.face.png": picture(1), "a.cls": b"1"}, "are one sample"),
     "out of it": ({"../a.jpg": picture(1), "../a.cls": b"1"}, "leads out of the archive"),
