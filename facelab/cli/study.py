@@ -17,6 +17,10 @@ study = typer.Typer(help="Experiments: a plan, its runs, results with intervals.
 
 PlanName = Annotated[str, typer.Argument(metavar="NAME|PLAN", help="One of facelab study list, or a TOML file.")]
 Out = Annotated[Path | None, typer.Option(help="Folder of the runs; by default runs/study/ and the plan's name.")]
+Data = Annotated[
+    str | None,
+    typer.Option(metavar="PATH", help="Where the set lies that the plan is about (celeba500), if it is yours."),
+]
 Jobs = Annotated[int, typer.Option(min=1, help="Runs beside each other, each in a process.")]
 
 
@@ -38,6 +42,7 @@ def list_plans() -> None:
 @study.command()
 def run(
     plan: PlanName,
+    data: Data = None,
     out: Out = None,
     jobs: Jobs = 1,
     device: Device = "auto",
@@ -50,19 +55,19 @@ def run(
     from facelab.study.runner import run_plan
 
     folder = run_plan(
-        Plan.load(plan), out, jobs=jobs, device=device, minutes=minutes, tell=say, show_progress=jobs == 1
+        Plan.load(plan, data), out, jobs=jobs, device=device, minutes=minutes, tell=say, show_progress=jobs == 1
     )
     if _show_state(folder, jobs):
         raise typer.Exit(1)
 
 
 @study.command()
-def status(plan: PlanName, out: Out = None, jobs: Jobs = 1) -> None:
+def status(plan: PlanName, data: Data = None, out: Out = None, jobs: Jobs = 1) -> None:
     """Say what is done, what failed, and how long the rest takes."""
     from facelab.study.folder import StudyFolder
     from facelab.study.plan import Plan
 
-    _show_state(StudyFolder(Plan.load(plan), out), jobs)
+    _show_state(StudyFolder(Plan.load(plan, data), out), jobs)
 
 
 @study.command()
@@ -82,13 +87,13 @@ def bundle(
 
 
 @study.command()
-def report(plan: PlanName, out: Out = None) -> None:
+def report(plan: PlanName, data: Data = None, out: Out = None) -> None:
     """Make results, tables and figures from the runs, in their folder."""
     from facelab.study.folder import StudyFolder
     from facelab.study.plan import Plan
     from facelab.study.report import make_report
 
-    folder = StudyFolder(Plan.load(plan), out)
+    folder = StudyFolder(Plan.load(plan, data), out)
     results = make_report(folder)
     for name, table in folder.plan.settings.tables(results.values).items():
         say(f"{name}\n{table.to_string()}\n")
@@ -98,6 +103,7 @@ def report(plan: PlanName, out: Out = None) -> None:
 @study.command()
 def publish(
     plan: PlanName,
+    data: Data = None,
     out: Out = None,
     to: Annotated[Path | None, typer.Option(help="Folder of published results; by default the package's.")] = None,
 ) -> None:
@@ -106,7 +112,7 @@ def publish(
     from facelab.study.plan import Plan
     from facelab.study.report import publish_results
 
-    changes = publish_results(StudyFolder(Plan.load(plan), out), to)
+    changes = publish_results(StudyFolder(Plan.load(plan, data), out), to)
     for change in changes[:20]:
         say(change)
     say(f"{count(len(changes), 'value')} changed." if changes else "Nothing changed.")

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from facelab.errors import FacelabError
 from facelab.strict import Strict
 
 if TYPE_CHECKING:
@@ -62,7 +63,26 @@ class Run(Strict):
 
 
 class Experiment(Strict):
-    """One kind of experiment; its fields are the table ``[settings]`` of a plan."""
+    """One kind of experiment; its fields are the table ``[settings]`` of a plan.
+
+    Attributes:
+        takes_data: whether it is about a set on the reader's disk, which ``--data`` gives.
+    """
+
+    takes_data: ClassVar[bool] = False
+
+    def on(self, data: str) -> Self:
+        """Return the experiment on the set that lies there.
+
+        What the set holds belongs into the fields of runs, so that a folder of runs is not gone on with on another set;
+        where it lies belongs into no record.
+
+        Raises:
+            FacelabError: the experiment takes no data, or they are not what it is about.
+        """
+        raise FacelabError(
+            f"--data {data}: this plan makes its faces itself or has them by name; leave the option out."
+        )
 
     def runs(self) -> dict[str, Run]:
         """Return the runs by name (of a file: letters, digits, hyphens), each after those that it needs."""

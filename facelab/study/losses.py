@@ -134,7 +134,7 @@ class Trial(Run):
             return Outcome(kept | {"score": 0.0, "diverged": str(error)})
         points = _points(curve)
         score = (accuracy + points["tar_at_far_0.01"]) / 2
-        return Outcome(kept | {"score": score, "accuracy": accuracy, **points, **_ended(state)})
+        return Outcome(kept | {"score": score, "accuracy": accuracy, **points, **ended(state)})
 
 
 class Choose(Run):
@@ -169,7 +169,7 @@ class TrainAndTest(Run):
         train, probes, strangers = self.parts.of("test", self.images, self.identities, training.recipe.size, job)
         state = training.fit(train, job)
         embed = state.embedder(job.device)
-        named, arrays = _named(state, embed, train, probes)
+        named, arrays = name_probes(state, embed, train, probes)
         accuracy = {scorer: float((labels == probes.labels).mean()) for scorer, labels in named.items()}
         arrays = arrays if self.keep else {}
         arrays |= {scorer: labels.astype(np.int16) for scorer, labels in named.items()}
@@ -178,7 +178,7 @@ class TrainAndTest(Run):
         curve = roc(pair_scores(arrays["strangers"], strangers.labels))
         points = _points(curve)
         recipe = training.recipe.model_dump(mode="json")
-        return Outcome({"recipe": recipe, "accuracy": accuracy, **points, **_ended(state)}, arrays)
+        return Outcome({"recipe": recipe, "accuracy": accuracy, **points, **ended(state)}, arrays)
 
 
 class Tuned(TrainAndTest):
@@ -220,7 +220,7 @@ class Network(Run):
         points = _points(curve)
         arrays = {f"network.{name}": tensor.numpy() for name, tensor in weights.items()}
         arrays |= {"strangers": embeddings, "stranger_labels": strangers.labels.astype(np.int16)}
-        return Outcome({"recipe": training.recipe.model_dump(mode="json"), **points, **_ended(state)}, arrays)
+        return Outcome({"recipe": training.recipe.model_dump(mode="json"), **points, **ended(state)}, arrays)
 
 
 class Measure(Run):
@@ -267,13 +267,13 @@ def _half(embeddings: np.ndarray) -> np.ndarray:
     return embeddings.astype(np.float16)
 
 
-def _ended(state: Checkpoint) -> dict[str, float]:
+def ended(state: Checkpoint) -> dict[str, float]:
     """How the training ended, on its own images."""
     last = state.history[-1]
     return {"training_loss": last["loss"], "training_accuracy": last["accuracy"], "steps": state.step}
 
 
-def _named(
+def name_probes(
     state: Checkpoint, embed: Embedder, train: FaceSet, probes: FaceSet
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """Name each probe by each scorer; a loss without class centres has no classifier. Also what they compared."""

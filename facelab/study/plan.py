@@ -21,6 +21,7 @@ EXPERIMENTS = {
     "losses": ("facelab.study.losses", "Losses"),
     "ablations": ("facelab.study.ablations", "Ablations"),
     "synthfaces": ("facelab.study.synthfaces", "SynthFacesCard"),
+    "celeba500": ("facelab.study.celeba500", "CelebA500"),
 }
 
 
@@ -69,10 +70,18 @@ class Plan(Strict):
         return super().parse({**values, "settings": settings}, source)
 
     @classmethod
-    def load(cls, plan: Path | str) -> Self:
-        """Read a plan: one that comes with facelab, by its name, or a TOML file."""
+    def load(cls, plan: Path | str, data: str | None = None) -> Self:
+        """Read a plan: one that comes with facelab, by its name, or a TOML file.
+
+        Args:
+            plan: the name or the file.
+            data: where the set lies that the plan is about, see :meth:`facelab.study.experiment.Experiment.on`.
+        """
         path = plan_file(plan)
-        return cls.parse(read_toml(path, f"Give a TOML file, or one of: {', '.join(plans())}."), path.name)
+        loaded = cls.parse(read_toml(path, f"Give a TOML file, or one of: {', '.join(plans())}."), path.name)
+        if data is None:
+            return loaded
+        return loaded.model_copy(update={"settings": loaded.settings.on(data)})
 
     def as_dict(self) -> dict[str, Any]:
         """Return all fields as JSON can hold them."""

@@ -33,7 +33,8 @@ def make_report(folder: StudyFolder) -> Results:
         return ", ".join(dict.fromkeys(getattr(record, field) for record in records))
 
     provenance = Provenance(
-        command=f"facelab study run {plan.name if plan.name in plans() else f'{plan.name}.toml'}",
+        command=f"facelab study run {plan.name if plan.name in plans() else f'{plan.name}.toml'}"
+        + (" --data PATH" if plan.settings.takes_data else ""),
         date=max(record.date for record in records),
         device=all_of("device"),
         facelab=all_of("facelab"),
