@@ -279,7 +279,8 @@ def name_probes(
     """Name each probe by each scorer; a loss without class centres has no classifier. Also what they compared."""
     gallery, found = (embed(part.array(), normalize=False) for part in (train, probes))
     named = {"centroid": nearest_centroid(gallery, train.labels, found)}
-    unit = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in (gallery, found)]
+    # In double precision, as the centroids are: of a network that has hardly begun, cosines differ by less than 1e-7.
+    unit = [x / np.linalg.norm(x.astype(np.float64), axis=1, keepdims=True) for x in (gallery, found)]
     named["neighbour"] = train.labels[(unit[1] @ unit[0].T).argmax(axis=1)]
     loss = state.recipe.build_loss(len(state.identities))
     if isinstance(loss, ClassifierLoss):
