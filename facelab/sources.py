@@ -276,6 +276,7 @@ SOURCES = (
             (f"ijb{part}",),
             fits=_layout(f"ijb{part}_face_tid_mid.txt"),
             card="ijb",
+            withdrawn="NIST has given out IJB-B and IJB-C no more since March 2023; see facelab data card ijb.",
         )
         for part in "bc"
     ),

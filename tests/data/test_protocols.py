@@ -21,7 +21,8 @@ from facelab.sources import open_faces
 
 @pytest.mark.parametrize("form", ["folder", "IJBC.tar"])
 def test_ijb(orl, tmp_path, form):
-    opened = open_faces(layouts.write(layouts.ijb(orl), tmp_path / form))
+    with pytest.warns(UserWarning, match="ijb-c: NIST has given out IJB-B and IJB-C no more"):
+        opened = open_faces(layouts.write(layouts.ijb(orl), tmp_path / form))
     faces, lists = opened.faces, opened.templates
     assert opened.source.name == "ijb-c"
     assert len(faces) == 30
