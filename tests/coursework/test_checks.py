@@ -93,7 +93,6 @@ def test_text_travels_as_an_array_so_that_it_can_be_compared(array):
 @pytest.mark.parametrize(
     "value",
     [object(), 1j, [print], {"a": np.array([1j])}, torch.nn.Linear(1, 1)],
-    ids=repr,
     ids=lambda value: type(value).__name__,
 )
 def test_what_does_not_travel_is_named(value):
