@@ -32,7 +32,7 @@ class FaceShards:
         name: of the set.
         images, identities: how many.
         columns: of the table.
-        rows: SHA-256 of who is on each image and what its file is called, in order.
+        rows: SHA-256 of the table of the images, in order.
         per_shard: images of a shard.
     """
 
@@ -72,10 +72,14 @@ class ConvertReport:
 
 
 def describe_rows(faces: FaceSet, per_shard: int) -> FaceShards:
-    """Return the recipe of a set: the same for the same images in the same order, wherever they lie."""
+    """Return the recipe of a set: the same for the same table of images in the same order, wherever they lie."""
     listed = hashlib.sha256()
     for identity, file in zip(faces.table["identity"], faces.files, strict=True):
         listed.update(f"{identity}\0{file}\n".encode("utf-8", "surrogateescape"))
+    for name in faces.table.columns.difference(["identity", "file"]):  # such as split and landmarks
+        for value in faces.table[name]:
+            text = value.tolist() if isinstance(value, np.ndarray) else value
+            listed.update(f"{text}\n".encode("utf-8", "surrogateescape"))
     columns = tuple(map(str, faces.table.columns))
     return FaceShards(faces.name, len(faces), len(faces.identities), columns, listed.hexdigest(), per_shard)
 

@@ -13,7 +13,7 @@ import torchvision
 from datasets import load_dataset
 
 from facelab.cli import app
-from facelab.convert import load_face_shards, write_faces_as_shards
+from facelab.convert import describe_rows, load_face_shards, write_faces_as_shards
 from facelab.data import FaceSet, load_folder
 from facelab.data.checksums import PUBLISHED, check_published
 from facelab.data.images import write_image
@@ -130,6 +130,13 @@ def test_shards_of_another_set_are_not_mixed_in(orl, toy_chips, tmp_path, capsys
     (tmp_path / "mine" / "notes.txt").write_text("x")
     with pytest.raises(FacelabError, match="holds other files, such as notes"):
         write_faces_as_shards(toy_chips, tmp_path / "mine")
+    write_faces_as_shards(toy_chips, tmp_path / "toy")
+    split = FaceSet(toy_chips.name, toy_chips.images, toy_chips.table.assign(split="test"))
+    before, after = describe_rows(toy_chips, 5), describe_rows(split, 5)
+    assert before.rows != after.rows
+    assert describe_rows(FaceSet(split.name, split.images, split.table.assign(split="train")), 5).rows != after.rows
+    with pytest.raises(FacelabError, match="holds another set"):
+        write_faces_as_shards(split, tmp_path / "toy")
 
 
 def test_any_address_and_many_processes_give_the_same_shards(toy_chips, tmp_path):
