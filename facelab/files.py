@@ -159,9 +159,9 @@ def check_claim(
     folder, names = Path(folder), list(files)
     above = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), Path())
     if not above.is_dir():
-        raise FacelabError(f"{folder} cannot be a folder: {above} is a file. Give another path.")
+        raise FacelabError(f"cannot write {folder}: {above} is a file. Give another path.")
     if not os.access(above, os.W_OK | os.X_OK):
-        raise FacelabError(f"{above} cannot be written by you. Give another path.")
+        raise FacelabError(f"cannot write {folder}: {above} is not yours to write to. Give another path.")
     if outside := next((name for name in names if PurePath(name).is_absolute() or ".." in PurePath(name).parts), None):
         raise FacelabError(f"{outside!r} would be written outside of {folder}. Give it another name.")
     listed = made(folder)

@@ -83,7 +83,7 @@ def toy_chips() -> FaceSet:
     return FaceSet("toy", images, pd.DataFrame({"identity": np.repeat(["a", "b", "c"], 4)}))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, nobody else in the process can use Playwright, as print_pdf does
 def browser() -> Iterator[object]:
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: uv sync --extra test")
     if CHROMIUM is None:

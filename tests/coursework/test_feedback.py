@@ -93,24 +93,16 @@ def test_one_submission_has_a_summary_too(grades):
 
 
 @pytest.mark.slow
-def test_the_pages_can_be_read_by_all(grades, tmp_path):
-    sync_api = pytest.importorskip("playwright.sync_api")
+def test_the_pages_can_be_read_by_all(browser, grades, tmp_path):
     axe = pytest.importorskip("axe_playwright_python.sync_playwright")
-    import shutil
-
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium here")
     feedback.write_summary(grades)
     held = Mark("crash", "It ended Python.", mark(0, 30, "That is the median.").answers, ((2, "E"),), "printed\n" * 99)
     feedback.write_page(grades, Row(Submission("ann", Path("x")), held), tmp_path / "page.html")
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for scheme in ("light", "dark"):
-            page = browser.new_page(color_scheme=scheme, viewport={"width": 400, "height": 900})
-            for path in (grades.summary, tmp_path / "page.html"):
-                page.goto(path.as_uri())
-                found = axe.Axe().run(page)
-                assert not found.violations_count, found.generate_report()
-                assert page.evaluate("document.documentElement.scrollWidth") <= 400
-        browser.close()
+    for scheme in ("light", "dark"):
+        page = browser.new_page(color_scheme=scheme, viewport={"width": 400, "height": 900})
+        for path in (grades.summary, tmp_path / "page.html"):
+            page.goto(path.as_uri())
+            found = axe.Axe().run(page)
+            assert not found.violations_count, found.generate_report()
+            assert page.evaluate("document.documentElement.scrollWidth") <= 400
+        page.close()

@@ -50,6 +50,7 @@ def run(*arguments: object) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("default:ijb-c. NIST has given out")
 def test_ijb_from_files_to_a_report(orl, tmp_path):
     folder = layouts.write(layouts.ijb(orl), tmp_path / "IJBC")
     options = ["--protocol", "templates", "--flip", "--report", tmp_path / "out", "--replicates", 5, "--device", "cpu"]

@@ -57,5 +57,5 @@ def test_the_default_folder_is_named_by_what_was_asked_for(monkeypatch, tmp_path
         assert run("synth", "--identities", "1", "--images", "1", *options, "--held-out", "0") == 0
         shown.append(capsys.readouterr().out.replace("\n", "").strip())
     assert all(text.endswith("/1x1-seed-3-size-32") for text in shown)
-    assert shown[0].startswith("1 pictures rendered")
+    assert shown[0].startswith("1 picture rendered")
     assert shown[1].startswith("0 pictures rendered")

@@ -98,9 +98,9 @@ def test_a_resumed_run_of_a_started_one_gives_the_same_bits(first, tmp_path, mon
     for wrong in ({"start_from": None}, {"start_from": "synthfaces-arcface"}):
         with pytest.raises(FacelabError, match=r"began with the weights of the network of SHA-256 .*, not of"):
             fit(recipe, others(faces), **options | wrong)
-    arcface = {**recipe.model_dump(), "loss": {"name": "arcface"}}
-    with pytest.raises(FacelabError, match=r"made with loss.name = cross_entropy, not arcface"):
-        fit(Recipe.parse(arcface), others(faces), **options)
+    cosface = {**recipe.model_dump(), "loss": {"name": "cosface"}}
+    with pytest.raises(FacelabError, match=r"made with loss\.name = arcface, not cosface"):
+        fit(Recipe.parse(cosface), others(faces), **options)
     resumed = fit(recipe, others(faces), **options)
     for mine, other in ((resumed.network, whole.network), (resumed.loss, whole.loss)):
         assert mine.keys() == other.keys()
