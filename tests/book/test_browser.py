@@ -38,7 +38,7 @@ SCROLL_THROUGH = """async () => {
   await Promise.all([...document.images].filter(i => i.getClientRects().length && !i.complete)
     .map(i => new Promise(done => { i.onload = i.onerror = done; })));
   // The theme lets the keyboard into code that is too wide a moment after the window changed: wait for it, 2 s at most.
-  const shut = () => [...document.querySelectorAll('pre[tabindex="-1"]')].some(pre => pre.scrollWidth > pre.clientWidth);
+  const shut = () => [...document.querySelectorAll('pre[tabindex="-1"]')].some(p => p.scrollWidth > p.clientWidth);
   for (let waits = 0; waits < 40 && shut(); waits++) await new Promise(done => setTimeout(done, 50));
 }"""
 
