@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -107,23 +108,59 @@ def write_faces_as_shards(
     Raises:
         FacelabError: ``out`` holds another set or cannot be written, or a picture cannot be read; the message names it.
     """
+    recipe, start = describe_rows(faces, per_shard), time.perf_counter()
+    written = fill_shards(
+        faces,
+        recipe,
+        out,
+        partial(_write, str(out)),
+        title="Writing",
+        workers=workers,
+        backend=backend,
+        address=address,
+        show_progress=show_progress,
+    )
+    return ConvertReport(written, len(faces) - written, recipe.shards, time.perf_counter() - start)
+
+
+def fill_shards(
+    faces: FaceSet,
+    recipe: FaceShards,
+    out: str | Path,
+    job: Callable[[tuple[int, FaceSet]], int],
+    *,
+    title: str,
+    workers: int | None,
+    backend: str,
+    address: str | None,
+    show_progress: bool,
+) -> int:
+    """Write the shards that are not there, or not whole; return how many images that were.
+
+    Args:
+        faces: the set; a worker gets its part of it.
+        recipe: of the shards.
+        out: see :func:`write_faces_as_shards`, as for the last four.
+        job: writes one shard, of its number and its images, and returns how many these are.
+        title: of the bar.
+
+    Raises:
+        FacelabError: see :func:`write_faces_as_shards`.
+    """
     workers = check_backend(workers, backend, address)
-    recipe = describe_rows(faces, per_shard)
-    store, start = Store(out), time.perf_counter()
+    store = Store(out)
     there = set(store.names())
-    good = {k for k in range(recipe.shards) if shard_name(k) in there and check_shard(store, k) == "good"}
-    kept = sum(recipe.rows_of(k) for k in good)
-    todo = [k for k in range(recipe.shards) if k not in good]
+    todo = [k for k in range(recipe.shards) if shard_name(k) not in there or check_shard(store, k) != "good"]
+    written, number = 0, sum(recipe.rows_of(k) for k in todo)
     with cluster(backend, address) if todo else contextlib.nullcontext():
         claim(store, recipe)  # type: ignore[arg-type] # it renders nothing
-        written = 0
-        bar_shown = show_progress and bool(todo)
-        with progress_bar("Writing", len(faces), show_progress=bar_shown, completed=kept) as bar, deaths_said():
-            job, parts = partial(_write, str(out)), ((k, part(faces, recipe.range_of(k))) for k in todo)
-            for number in run_jobs(job, parts, len(todo), workers=workers, backend=backend):
-                written += number
-                bar.update(number)
-    return ConvertReport(written, kept, recipe.shards, time.perf_counter() - start)
+        shown, kept = show_progress and bool(todo), len(faces) - number
+        with progress_bar(title, len(faces), show_progress=shown, completed=kept) as bar, deaths_said():
+            parts = ((k, part(faces, recipe.range_of(k))) for k in todo)
+            for images in run_jobs(job, parts, len(todo), workers=workers, backend=backend):
+                written += images
+                bar.update(images)
+    return written
 
 
 def _write(out: str, job: tuple[int, FaceSet]) -> int:

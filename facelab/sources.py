@@ -168,7 +168,7 @@ SOURCES = (
         "a RecordIO set of MXNet's im2rec (a .rec and its .idx)",
         "either",
         "facelab.data.recordio:load_recordio",
-        fits=lambda place: _has_records(place),
+        fits=_has_records,
     ),
     Source(
         "celeba500",

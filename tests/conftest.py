@@ -1,7 +1,6 @@
 """Fixtures that several rooms share: real photographs, the detector, small random chips, a browser."""
 
 import importlib.util
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import torch
 
 from facelab.align import make_chips
+from facelab.course.printing import find_chromium
 from facelab.data import FaceSet, load_orl
 from facelab.data.images import read_image
 from facelab.detect import MTCNN
@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).parent))  # layouts.py: small sets in the lay
 # Tests run on tiny batches: a second thread gains little, and loses much where another process wants the core.
 torch.set_num_threads(1)
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = find_chromium()
 # A container has no user namespaces, so no sandbox; the other flags keep Chromium itself from asking for the network.
 CHROMIUM_FLAGS = [
     "--no-sandbox",

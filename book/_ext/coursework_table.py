@@ -20,12 +20,11 @@ def assignments(folder: Path) -> list[Assignment]:
 
 def overview(assignment: Assignment) -> dict[str, str]:
     """A row of the table of assignments; cells are Markdown."""
-    by_person = sum(question.points for question in assignment.questions if question.manual)
-    points = sum(question.points for question in assignment.questions)
+    by_person = assignment.by_person
     return {
         "assignment": f"{assignment.name[0]}. {_title(assignment)}",
         "hours": f"{round(assignment.minutes / 60, 1):g}",
-        "points": f"{points:g}" + (f", {by_person:g} of them by a person" if by_person else ""),
+        "points": f"{assignment.points:g}" + (f", {by_person:g} of them by a person" if by_person else ""),
         "chapters": ", ".join(_link(assignment.source.parents[1], name) for name in assignment.chapters),
     }
 

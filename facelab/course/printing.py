@@ -23,6 +23,11 @@ FOOTER = (
 )
 
 
+def find_chromium() -> str | None:
+    """Return the program of an installed Chromium, or of what is made of it."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
 def mathjax_source() -> Path:
     """Return the MathJax 3 bundle (Apache-2.0) inside the package ``sphinx-mathjax-offline``, which is not imported.
 
@@ -53,7 +58,7 @@ def print_pdf(page: Path | str, output: Path | str, *, scale: float = 1.0, prepa
         from playwright.sync_api import sync_playwright
     except ImportError as error:
         raise FacelabError("a PDF is printed by Playwright, which is not installed: uv sync --extra book") from error
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = find_chromium()
     if chromium is None:
         raise FacelabError("a PDF is printed by Chromium, which is not installed; on Debian: apt-get install chromium")
     with sync_playwright() as playwright, atomic_write(output) as temporary:

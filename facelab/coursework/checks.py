@@ -288,8 +288,7 @@ def expect(
     for mistake, message in wrong:
         if _fits(mistake, got, rtol, atol):
             raise Failed(message)
-    what = what or "the result"
-    raise Failed(f"{what[0].upper()}{what[1:]} is not right: {_difference(got, right, rtol, atol)}")
+    raise _not_right(what, _difference(got, right, rtol, atol))
 
 
 def numbers(got: Value, shape: Sequence[int | None] | None = None, what: str = "") -> np.ndarray:
@@ -306,12 +305,18 @@ def numbers(got: Value, shape: Sequence[int | None] | None = None, what: str = "
     array = _numbers(got)
     if array is not None and (shape is None or _has_shape(array, shape)):
         return array.astype(np.float64)
-    what = what or "the result"
     wanted = "numbers"
     if shape is not None:
         wanted += f" of shape ({', '.join('any' if size is None else str(size) for size in shape)})"
-    came = "None came; does the function end with return?" if got is None else f"{_kind(got)} came, not {wanted}."
-    raise Failed(f"{what[0].upper()}{what[1:]} is not right: {came}")
+    raise _not_right(what, _NOTHING if got is None else f"{_kind(got)} came, not {wanted}.")
+
+
+_NOTHING = "None came; does the function end with return?"
+
+
+def _not_right(what: str, why: str) -> Failed:
+    what = what or "the result"
+    return Failed(f"{what[0].upper()}{what[1:]} is not right: {why}")
 
 
 def _has_shape(array: np.ndarray, shape: Sequence[int | None]) -> bool:
@@ -377,7 +382,7 @@ def _kind(value: Value) -> str:
 def _difference(got: Value, right: Value, rtol: float, atol: float) -> str:
     """Say how a value differs from the right one, which is not shown."""
     if got is None:
-        return "None came; does the function end with return?"
+        return _NOTHING
     aim, came = _numbers(right), _numbers(got)
     if aim is None:
         if isinstance(right, dict) and isinstance(got, dict) and got.keys() != right.keys():

@@ -48,7 +48,7 @@ def write_page(grades: "Grades", row: "Row", path: Path) -> None:
     It shows neither inputs nor right values of hidden checks. Whatever the submission said is text in it, never HTML.
     """
     questions = grades.assignment.questions
-    manual = sum(question.points for question in questions if question.manual)
+    manual = grades.assignment.by_person
     when = row.submission.submitted
     render(
         "feedback.html.j2",
@@ -59,7 +59,7 @@ def write_page(grades: "Grades", row: "Row", path: Path) -> None:
         submitted=when.strftime("%Y-%m-%d %H:%M %Z") if when else "",
         objectives={question.name: question.objective for question in questions},
         manual=manual,
-        automatic=sum(question.points for question in questions) - manual,
+        automatic=grades.assignment.points - manual,
     )
 
 
@@ -67,9 +67,8 @@ def write_summary(grades: "Grades") -> None:
     """Write the instructor's page: how points are spread, by question too, which remarks are frequent, and which
     submissions need a look."""
     rows = grades.counted
-    questions = grades.assignment.questions
-    manual = sum(question.points for question in questions if question.manual)
-    automatic = sum(question.points for question in questions) - manual
+    manual = grades.assignment.by_person
+    automatic = grades.assignment.points - manual
     totals = [row.total for row in rows]
     render(
         "summary.html.j2",

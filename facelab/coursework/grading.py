@@ -13,7 +13,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -140,10 +140,11 @@ class Grades:
     table: Path  # grades.csv
     summary: Path
     layer: str
-    counted: tuple[Row, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "counted", tuple(row for row in self.rows if row.mark))
+    @property
+    def counted(self) -> tuple[Row, ...]:
+        """The rows that have a mark: of each student the last file."""
+        return tuple(row for row in self.rows if row.mark)
 
 
 def grade(

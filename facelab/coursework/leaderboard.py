@@ -12,13 +12,13 @@ import hashlib
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from facelab import __version__
+from facelab.coursework.feedback import render
 from facelab.errors import FacelabError, count
 from facelab.evaluate import (
     Comparison,
@@ -419,17 +419,14 @@ def write_board(board: Board, out: Path | str) -> None:
     out = Path(out)
     if out.suffix not in (".html", ".csv"):
         raise FacelabError(f"{out}: the board is a page or a table, board.html or board.csv.")
-    with atomic_write(out) as temporary:
-        if out.suffix == ".csv":
-            with temporary.open("w", encoding="utf-8", newline="") as file:
-                csv.writer(file).writerows([_COLUMNS, *_lines(board)])
-            return
-        import jinja2
-
-        template = files("facelab.coursework").joinpath("board.html.j2").read_text(encoding="utf-8")
-        page = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined).from_string(template)
-        text = page.render(board=board, sentences=sentences(board), version=__version__, far=FAR)
-        temporary.write_text(text, encoding="utf-8")
+    if out.suffix == ".html":
+        told = sentences(board)
+        render(
+            "board.html.j2", out, title="Leaderboard: transfer to ORL", board=board, sentences=told, version=__version__
+        )
+        return
+    with atomic_write(out) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([_COLUMNS, *_lines(board)])
 
 
 _COLUMNS = [

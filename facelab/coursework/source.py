@@ -92,6 +92,15 @@ class Assignment:
     def questions(self) -> list[Question]:
         return [part for part in self.parts if isinstance(part, Question)]
 
+    @property
+    def points(self) -> float:
+        return sum(question.points for question in self.questions)
+
+    @property
+    def by_person(self) -> float:
+        """The points that a person gives."""
+        return sum(question.points for question in self.questions if question.manual)
+
     def cells(self, answers: Mapping[str, Sequence[str]] | None = None) -> list[str]:
         """Return the code cells of a notebook that answers like this.
 

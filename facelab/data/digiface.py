@@ -9,7 +9,7 @@ import pandas as pd
 
 from facelab.data.archives import Place, StoredImages, open_place
 from facelab.data.faceset import FaceSet
-from facelab.data.images import SUFFIXES, decode_named
+from facelab.data.images import is_picture
 from facelab.errors import FacelabError, cut
 
 _PART = re.compile(r"subjects_(\d+)-(\d+)_(\d+)_imgs(\.zip)?")
@@ -27,13 +27,17 @@ class Joined(Sequence[np.ndarray]):
 
     def encoded(self, index: int) -> bytes:
         """Return the bytes of a picture as they are kept."""
-        part = int(np.searchsorted(self._ends, index, side="right"))
-        return self.parts[part].encoded(index - int(self._ends[part]) + len(self.parts[part]))
+        images, row = self._of(index)
+        return images.encoded(row)
 
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
+        images, row = self._of(index)
+        return images[row]
+
+    def _of(self, index: int) -> tuple[StoredImages, int]:
+        """Return the place that holds a picture, and which of its pictures that is."""
         part = int(np.searchsorted(self._ends, index, side="right"))
-        own = index - int(self._ends[part]) + len(self.parts[part])
-        return decode_named(self.encoded(index), f"{self.parts[part].place.path}: {cut(self.parts[part].names[own])}")
+        return self.parts[part], index - int(self._ends[part]) + len(self.parts[part])
 
 
 def load_digiface(path: Path | str) -> FaceSet:
@@ -56,7 +60,7 @@ def load_digiface(path: Path | str) -> FaceSet:
     images, seen = [], dict[str, Path]()
     for part in parts:
         place = open_place(part)
-        pictures = [file for file in place.names if f".{file.rpartition('.')[2].lower()}" in SUFFIXES]
+        pictures = [file for file in place.names if is_picture(file)]
         numbers = _numbers(place, part, pictures)
         for number in set(numbers):
             if seen.setdefault(number, part) != part:

@@ -20,6 +20,13 @@ SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".pgm", ".ppm", ".bmp", ".tif", ".tiff", ".webp", ".gif"}
     | {".avif", ".jp2", ".heic", ".heif", ".hif"}
 )
+
+
+def is_picture(name: str) -> bool:
+    """Say whether a file is a picture of a kind that is read, by the suffix of its name."""
+    return f".{name.rpartition('.')[2].lower()}" in SUFFIXES
+
+
 # What Pillow may try on a user's file; other formats of its run other programs, or are no pictures.
 _FORMATS = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "AVIF", "JPEG2000")
 # The modes of Pillow that hold 8 bits -> what they are converted to.

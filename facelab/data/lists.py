@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from facelab.data.archives import Archive, Folder, Place, is_archive, open_archive
-from facelab.data.images import SUFFIXES
+from facelab.data.images import is_picture
 from facelab.errors import FacelabError, count, cut, shown
 from facelab.files import decode_text
 
@@ -34,7 +34,7 @@ def pictures_by_folder(place: Place) -> dict[str, list[str]]:
     found = defaultdict(list)
     for file in place.names:
         folder, _, name = file.rpartition("/")
-        if f".{name.rpartition('.')[2].lower()}" in SUFFIXES:
+        if is_picture(name):
             found[folder].append(file)
     return found
 

@@ -1,5 +1,6 @@
 """What protocols on templates compare, as IJB-B, IJB-C and TinyFace publish it: groups of images, by number."""
 
+import functools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,7 +33,7 @@ class TemplateLists:
     def __post_init__(self) -> None:
         _ = self.identities
 
-    @property
+    @functools.cached_property  # of millions of pairs
     def identities(self) -> dict[int, int]:
         """A number of who is on it for each template in a pair; those whom genuine pairs join are one."""
         from scipy.sparse import coo_array

@@ -10,7 +10,7 @@ import pandas as pd
 
 from facelab.data.archives import Place, StoredImages, open_place
 from facelab.data.faceset import FaceSet
-from facelab.data.images import SUFFIXES
+from facelab.data.images import is_picture
 from facelab.data.lists import called
 from facelab.data.templates import TemplateLists
 from facelab.errors import FacelabError, cut, shown
@@ -45,7 +45,7 @@ def load_tinyface(path: Path | str) -> tuple[FaceSet, TemplateLists]:
     folders: dict[str, dict[str, str]] = {folder: {} for folder in (*_FOLDERS.values(), "Gallery_Distractor")}
     for file in place.names:
         parts = file.split("/")
-        if len(parts) > 1 and parts[-2] in folders and f".{file.rpartition('.')[2].lower()}" in SUFFIXES:
+        if len(parts) > 1 and parts[-2] in folders and is_picture(file):
             folders[parts[-2]][parts[-1]] = file
     rows: list[tuple[str, str, str]] = []
     for role, name in _LISTS.items():

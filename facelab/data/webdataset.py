@@ -14,7 +14,7 @@ import pandas as pd
 from facelab.data.archives import Archive, open_archive
 from facelab.data.cache import remembered
 from facelab.data.faceset import FaceSet
-from facelab.data.images import SUFFIXES, decode_named
+from facelab.data.images import decode_named, is_picture
 from facelab.data.pieces import LargeFile
 from facelab.data.tables import IDENTITIES, as_identities, split_of, text_of
 from facelab.errors import FacelabError, ImageError, cut, shown
@@ -82,7 +82,7 @@ def of_webdataset(path: str) -> bool:
 def _picture(name: str) -> str:
     """Return the key of a picture, or ``""`` for another file."""
     match = _KEY.fullmatch(name)
-    return match[1] if match and f".{match[2].rpartition('.')[2].lower()}" in SUFFIXES else ""
+    return match[1] if match and is_picture(match[2]) else ""
 
 
 def load_webdataset(path: Path | str, *, show_progress: bool = False) -> FaceSet:

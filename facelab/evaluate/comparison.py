@@ -9,10 +9,9 @@ from facelab.errors import FacelabError
 from facelab.evaluate.bootstrap import bootstrap_curves, share_interval
 from facelab.evaluate.checks import array, check_finite, seeded
 from facelab.evaluate.curve import Roc, roc
-from facelab.evaluate.estimate import Estimate
+from facelab.evaluate.estimate import Estimate, wilson
 from facelab.evaluate.scores import Scores
 
-_Z2 = 1.96**2
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -240,7 +239,8 @@ def _lack(first: np.ndarray, second: np.ndarray, first_draws, second_draws, iden
     """Return what the variance of a difference of two shares lacks, see :func:`compare_by_identity`."""
     shares = np.array([first.mean(), second.mean()])
     if not (shares * (1 - shares) > 0).any():  # no error seen is no proof: the middle of Wilson's interval
-        shares = (shares * identities + _Z2 / 2) / (identities + _Z2)
+        ends = [wilson(round(share) * identities, identities) for share in shares]
+        shares = np.array([(end.low + end.high) / 2 for end in ends])
     lack = np.sqrt(shares * (1 - shares)) / identities
     (a, both), (_, b) = np.cov(first_draws, second_draws)
     correlation = both / np.sqrt(a * b) if a > 0 and b > 0 else 0.0

@@ -1,6 +1,5 @@
 """A set of faces looked at, image by image: what cannot be read, stands twice, shows no face, or leaks."""
 
-import contextlib
 import hashlib
 import json
 from collections import defaultdict
@@ -14,14 +13,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from facelab.convert import FaceShards, describe_rows
+from facelab.convert import FaceShards, describe_rows, fill_shards
 from facelab.data import FaceSet, PairList
-from facelab.data.parts import part
 from facelab.detect import Detector, make_detector
 from facelab.errors import ImageError
-from facelab.progress import progress_bar
-from facelab.synth.shards import Store, check_shard, claim, read_shards, shard_name, write_shard
-from facelab.workers import check_backend, cluster, deaths_said, run_jobs
+from facelab.synth.shards import Store, read_shards, write_shard
 
 KIND = "check"
 BLOCK = 256  # images of a part that is kept
@@ -170,27 +166,18 @@ def check_faces(
     Raises:
         FacelabError: ``out`` holds the check of another set, or cannot be written.
     """
-    workers = check_backend(workers, backend, address)
-    recipe = describe_rows(faces, BLOCK)
-    about = _CheckShards(**vars(recipe), detector=detector or "")
-    store = Store(out)
-    there = set(store.names())
-    good = {k for k in range(about.shards) if shard_name(k) in there and check_shard(store, k) == "good"}
-    todo = [k for k in range(about.shards) if k not in good]
-    kept = sum(about.rows_of(k) for k in good)
-    with cluster(backend, address) if todo else contextlib.nullcontext():
-        claim(store, about)  # type: ignore[arg-type] # it renders nothing
-        bar_shown = show_progress and bool(todo)
-        with (
-            progress_bar(f"check {faces.name}", len(faces), show_progress=bar_shown, completed=kept) as bar,
-            deaths_said(),
-        ):
-            job, parts = (
-                partial(_look, str(out), detector, len(faces) <= _MOST),
-                ((k, part(faces, about.range_of(k))) for k in todo),
-            )
-            for number in run_jobs(job, parts, len(todo), workers=workers, backend=backend):
-                bar.update(number)
+    about = _CheckShards(**vars(describe_rows(faces, BLOCK)), detector=detector or "")
+    fill_shards(
+        faces,
+        about,
+        out,
+        partial(_look, str(out), detector, len(faces) <= _MOST),
+        title=f"check {faces.name}",
+        workers=workers,
+        backend=backend,
+        address=address,
+        show_progress=show_progress,
+    )
     seen = read_shards(out, KIND, lambda settings: _CheckShards(**settings))  # type: ignore[arg-type,return-value]
     return _judge(faces, seen, least, looked=detector is not None)
 

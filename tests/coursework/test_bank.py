@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from facelab.cli import app
+from facelab.course.printing import find_chromium
 from facelab.coursework.bank import BANK, Question, draw, load_bank, print_sheet, sheets, write
 from facelab.errors import FacelabError
 
@@ -178,9 +179,7 @@ def test_a_bank_of_ones_own_is_checked(tmp_path):
 def test_every_formula_of_the_bank_is_printed(tmp_path):
     pytest.importorskip("playwright", reason="playwright is not installed: uv sync --extra test")
     pytest.importorskip("mdit_py_plugins", reason="the book's tools are not installed: uv sync --extra book")
-    import shutil
-
-    if not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))):
+    if find_chromium() is None:
         pytest.skip("no Chromium found; on Debian: apt-get install chromium")
     (sheet,) = sheets(draw(AREAS, 60, seed=0), 1)
     print_sheet(sheet.answers(), tmp_path / "answers.pdf")  # holds the questions as well; raises if a formula is wrong
