@@ -143,7 +143,7 @@ class Grades:
 
     @property
     def counted(self) -> tuple[Row, ...]:
-        """The rows that have a mark: of each student the last file."""
+        """The rows that have a mark, of each student that of the last file."""
         return tuple(row for row in self.rows if row.mark)
 
 
