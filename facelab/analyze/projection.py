@@ -108,11 +108,13 @@ def _umap(x: np.ndarray, seed: int, neighbours: float | None) -> np.ndarray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of TensorFlow and of notebook widgets, neither of which is used here
         from umap import UMAP
+    from threadpoolctl import threadpool_limits
 
     number = int(neighbours or min(15, len(x) - 1))
     # A given seed means one thread; saying so spares a warning. Spectral starts need more points than components + 1.
     start = "spectral" if len(x) > 10 else "random"
-    return UMAP(n_neighbors=number, metric="cosine", init=start, random_state=seed, n_jobs=1).fit_transform(x)
+    with threadpool_limits(user_api="openmp"):  # Numba sets the number of threads of others too: give it back
+        return UMAP(n_neighbors=number, metric="cosine", init=start, random_state=seed, n_jobs=1).fit_transform(x)
 
 
 _PROJECTIONS = {"pca": _pca, "tsne": _tsne, "umap": _umap, "sphere": _sphere}

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 from sklearn.metrics import silhouette_score
 
 from facelab.analyze import project, trust
@@ -16,7 +17,9 @@ def clusters() -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("method", ["tsne", "pca", pytest.param("umap", marks=pytest.mark.slow), "sphere"])
 def test_clusters_stay_apart_and_the_seed_decides(method):
     embeddings, labels = clusters()
+    threads = torch.get_num_threads()
     points = project(embeddings, method=method, seed=3)
+    assert torch.get_num_threads() == threads  # Numba sets it; what is trained afterwards would come out otherwise
     assert points.shape == (60, 3 if method == "sphere" else 2)
     assert points.dtype == np.float32
     assert silhouette_score(points, labels) > 0.4
