@@ -48,10 +48,10 @@ def embed(
     from facelab.files import check_claim, claim
     from facelab.models.files import embed_faces, write_embeddings
     from facelab.sources import open_chips
-    from facelab.train import Checkpoint
+    from facelab.train import open_network
 
     check_claim(out.parent, [out.name])
-    embedder = Checkpoint.open(checkpoint).embedder(device, flip=flip)
+    embedder = open_network(checkpoint).embedder(device, flip=flip)
     opened = open_chips(
         chips,
         images=images,

@@ -24,8 +24,7 @@ from facelab.reports.evaluation import MOST_IMAGES, draw_images
 from facelab.reports.threshold import Threshold, read_threshold
 from facelab.sources import Images, are_chips, find_source, locate, open_chips, open_pictures
 from facelab.synth.recipe import GENERATOR
-from facelab.train import Checkpoint, Recipe
-from facelab.train.checkpoint import network_sha256
+from facelab.train import Network, Recipe, open_network
 
 CALIBRATE_ON = ("strangers", "orl")  # the first one whose people the network has not seen
 
@@ -170,11 +169,11 @@ def compare(
     """
     if not 0 < far <= 1:
         raise FacelabError(f"far={far:g}: it must lie in (0, 1].")
-    state = Checkpoint.open(checkpoint)
-    given = None if threshold_from is None else _given(Path(threshold_from), state, flip)
+    network = open_network(checkpoint)
+    given = None if threshold_from is None else _given(Path(threshold_from), network, flip)
     finder = make_detector(detector, device=device, turns=turns)
     left, right = (_sides(Path(path), finder, method, images, which) for path in (first, second))
-    embedder = state.embedder(device, flip=flip)
+    embedder = network.embedder(device, flip=flip)
     names = ["first"] * len(left) + ["second"] * len(right)
     pair = FaceSet("the two pictures", [side.chip for side in (*left, *right)], pd.DataFrame({"identity": names}))
     scores = pair_scores(embed_faces(embedder, pair).astype(np.float64), np.arange(len(names)))
@@ -190,13 +189,11 @@ def compare(
         )
     if sides[0].path.read_bytes() == sides[1].path.read_bytes():
         notes.append("Both files hold the same picture: the cosine is 1 whoever is on it, and tells nothing.")
-    if not state.complete:
-        notes.append(f"The training of this network is not complete: step {state.step} of {state.total_steps}.")
+    if not network.complete:
+        notes.append(f"The training of this network is not complete: step {network.step} of {network.total_steps}.")
     pairs = None
     if given is None:
-        given, pairs = _calibrated(
-            checkpoint, state, embedder, finder, method, which, calibrate_on, far, device, show_progress
-        )
+        given, pairs = _calibrated(network, embedder, finder, method, which, calibrate_on, far, device, show_progress)
         notes.append(
             "The rates hold for those pictures. With other cameras, light, ages and people they may be quite others: "
             "calibrate on your own pictures (--calibrate-on FOLDER)."
@@ -231,10 +228,10 @@ def _sides(path: Path, finder: Detector, method: Method, images: Images, which: 
     return sides
 
 
-def _given(path: Path, state: Checkpoint, flip: bool) -> Threshold:
+def _given(path: Path, network: Network, flip: bool) -> Threshold:
     threshold = read_threshold(path)
     threshold.check_flip(flip)
-    if threshold.recipe is not None and Recipe.parse(dict(threshold.recipe), source=str(path)) != state.recipe:
+    if threshold.recipe is not None and Recipe.parse(dict(threshold.recipe), source=str(path)) != network.recipe:
         raise FacelabError(
             f"the threshold in {path} was chosen for a network of another recipe, whose scores mean something else; "
             "evaluate this one: facelab evaluate CHECKPOINT --data SOURCE."
@@ -256,8 +253,7 @@ def _rate(rate) -> str:
 
 
 def _calibrated(
-    checkpoint: Path | str,
-    state: Checkpoint,
+    network: Network,
     embedder: Embedder,
     finder: Detector,
     method: Method,
@@ -271,8 +267,8 @@ def _calibrated(
     one: Which = "middle" if which == "middle" else "largest"  # of a photograph whose person is known by name
     for name in (calibrate_on,) if calibrate_on else CALIBRATE_ON:
         source = find_source(name)
-        arrays = _embedded(checkpoint, embedder, name, finder, method, one, device, show_progress)
-        seen = state.knows(arrays["identities"].tolist(), name)
+        arrays = _embedded(network, embedder, name, finder, method, one, device, show_progress)
+        seen = network.knows(arrays["identities"].tolist(), name)
         strangers = (arrays["labels"] >= 0) & ~np.append(seen, True)[arrays["labels"]]
         embeddings, labels = arrays["embeddings"][strangers].astype(np.float64), arrays["labels"][strangers]
         scores = pair_scores(embeddings, labels) if len(labels) > 1 else Scores(*np.zeros((3, 0)))
@@ -295,7 +291,7 @@ def _calibrated(
 
 
 def _embedded(
-    checkpoint: Path | str,
+    network: Network,
     embedder: Embedder,
     name: str,
     finder: Detector,
@@ -313,7 +309,7 @@ def _embedded(
         below = {*Path(where).rglob("*"), *find_images(where)} if Path(where).is_dir() else {Path(where)}
         files = sorted(below)
         key += [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.is_file()]
-    digest = hashlib.sha256(f"{network_sha256(checkpoint)}{key}".encode()).hexdigest()
+    digest = hashlib.sha256(f"{network.fingerprint}{key}".encode()).hexdigest()
     path = facelab_home() / "calibration" / f"{digest[:16]}.npz"
     if not path.is_file():
         chips = open_chips(

@@ -26,7 +26,7 @@ from facelab.reports.page import Section, write_page
 from facelab.reports.templates import OfTemplates
 from facelab.reports.verification import Verification
 from facelab.sources import Images, Opened, find_source, open_chips, open_faces, open_pictures
-from facelab.train import Checkpoint
+from facelab.train import open_network
 
 AnyProtocol = Verification | Identification | Folds | OfTemplates
 PROTOCOLS = {protocol.name: protocol for protocol in (Verification, Identification, Folds, OfTemplates)}
@@ -102,7 +102,7 @@ def evaluate(
         protocol.given.check_flip(flip)
     written = ["results.json", "report.html"]
     check_claim(report, [*written, *(f"figures/{name}.png" for name in protocol.figures)])
-    state = Checkpoint.open(checkpoint)
+    network = open_network(checkpoint)
     torch_device = resolve_device(device)
     opened = _open(data, protocol, show_progress)
     listed, lists = opened.pairs, opened.templates if isinstance(protocol, OfTemplates) else None
@@ -115,7 +115,7 @@ def evaluate(
         option = "--strangers-only" if strangers_only else "--split"
         what = "a list of pairs" if lists is None else "lists of templates"
         raise FacelabError(f"{option} cannot change {what}; leave it out.")
-    known = np.array(faces.identities)[state.knows(faces.identities, faces.name)].tolist()
+    known = np.array(faces.identities)[network.knows(faces.identities, faces.name)].tolist()
     if known and strangers_only:
         faces = faces.select(~faces.table["identity"].isin(known).to_numpy(), f"{faces.name}/strangers")
         left_out = f"; {count(len(known), 'identity of the training was', 'identities of the training were')} left out"
@@ -154,10 +154,10 @@ def evaluate(
                 "were used, so that all pairs fit into memory."
             )
             chips, drawn = chips.select(drawn), None
-    if not state.complete:
-        outcome.notes.append(f"the training is not complete: step {state.step} of {state.total_steps}.")
+    if not network.complete:
+        outcome.notes.append(f"the training is not complete: step {network.step} of {network.total_steps}.")
 
-    raw, quality = _embed(chips, state.embedder(torch_device, flip=flip), show_progress)
+    raw, quality = _embed(chips, network.embedder(torch_device, flip=flip), show_progress)
     protocol.measure(outcome, Embedded(chips, raw, quality, listed, lists, drawn), replicates=replicates, seed=seed)
 
     if named and not flip:
@@ -170,8 +170,8 @@ def evaluate(
             "may make all the errors, and a small set may hold none of them."
         )
     columns, rows = outcome.table()
-    people, epochs = count(len(state.identities), "identity", "identities"), count(state.recipe.epochs, "epoch")
-    training = f"{state.recipe.loss.name}, {people}, {epochs}"
+    people, epochs = count(len(network.trained_on), "identity", "identities"), count(network.recipe.epochs, "epoch")
+    training = f"{network.recipe.loss.name}, {people}, {epochs}"
     about = (
         f"Network: <code>{escape(Path(checkpoint).name)}</code> ({escape(training)}). Data: "
         f"{escape(chips.name)}, {len(chips):,} images of {len(chips.identities):,} identities ({escape(how)}). "
@@ -183,7 +183,7 @@ def evaluate(
     outcome.results = {
         "protocol": protocol.name,
         "checkpoint": str(checkpoint),
-        "recipe": state.recipe.model_dump(),
+        "recipe": network.recipe.model_dump(),
         "flip": flip,
         "data": {"name": chips.name, "images": len(chips), "identities": len(chips.identities), "how": how},
         "notes": outcome.notes,

@@ -2,12 +2,11 @@
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -108,17 +107,6 @@ class Checkpoint:
     def embedder(self, device: str | torch.device = "auto", *, flip: bool = False) -> Embedder:
         """Return the trained network, ready to embed chips."""
         return Embedder(self.build_network(), size=self.recipe.size, device=device, flip=flip)
-
-    def knows(self, identities: Sequence[str], source: str = "") -> np.ndarray:
-        """Say of each identity of a set whether the network was trained on one of this name; shape (n,), bool.
-
-        Args:
-            identities: names.
-            source: name of the set. The networks in the package were trained on one whose names others bear too: they
-                know these names in that set alone.
-        """
-        own = set(self.identities)
-        return np.array([name in own or f"{source}/{name}" in own for name in identities], dtype=bool)
 
     def save(self, path: Path | str) -> None:
         """Write to ``path``; a reader never sees half a file.

@@ -139,8 +139,6 @@ def test_a_network_of_the_package_is_opened_by_its_name(name, first):
     assert network_sha256(name) == about["sha256"]
     chips = np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), dtype=np.uint8)
     np.testing.assert_array_equal(state.embedder("cpu")(chips), pretrained(name, device="cpu")(chips))
-    assert state.knows(["p00000", "p00499", "p00500"], "synthfaces-500").tolist() == [True, True, False]
-    assert not state.knows(["p00000"], "strangers").any()  # other people of the same names
     recipe = Recipe.parse({**RECIPE.model_dump(), "embedding_dim": about["embedding_dim"]})
     started = start_or_resume(recipe, first[2], None, name)
     assert started.started_from == about["sha256"]
