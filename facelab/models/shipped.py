@@ -19,7 +19,9 @@ def shipped_networks() -> dict[str, dict[str, Any]]:
     """Return what is known of each network that comes with the package, by name: how it was trained and measured.
 
     ``strangers`` holds measures on rendered people whom the network has not seen, each as ``{"value", "low", "high",
-    "n"}``. The file is written by ``facelab study publish gpu``. What the networks are not for: ``networks/card.md``.
+    "n"}``; ``operating_point`` a threshold, the FAR ``asked`` for when it was chosen on these people, and ``far`` and
+    ``frr`` at it. The file is written by ``facelab study publish gpu``. What the networks are not for:
+    ``networks/card.md``.
     """
     return json.loads((NETWORKS / "networks.json").read_text(encoding="utf-8"))
 

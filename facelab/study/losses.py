@@ -27,12 +27,14 @@ from facelab.evaluate import (
     closed_set_accuracy,
     cmc,
     compare_by_identity,
+    errors_at,
     holm,
     identification_rate,
     nearest_centroid,
     open_set,
     pair_scores,
     roc,
+    threshold_at_far,
 )
 from facelab.evaluate.bootstrap import bootstrap_curves, bootstrap_interval
 from facelab.evaluate.comparison import Comparison, compare_draws, drawn_share_over_seeds, share_over_seeds
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FARS = (0.01, 0.001, 0.0001)
+SHIPPED_FAR = 0.001  # of the threshold that comes with a network
 SCORERS = ("centroid", "neighbour", "classifier")
 FPIR = 0.01
 
@@ -261,6 +264,14 @@ def _identified(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 def _points(curve: Roc) -> dict[str, float]:
     return {name: float(value) for name, value in measure_strangers(curve).items()}
+
+
+def _operating_point(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return the threshold for SHIPPED_FAR, and what it does to the pairs it was chosen on, as a report says it."""
+    scores = pair_scores(embeddings, labels)
+    threshold = threshold_at_far(scores, SHIPPED_FAR)
+    far, frr = errors_at(scores, threshold)
+    return {"threshold": threshold, "asked": SHIPPED_FAR, "far": far.as_dict(), "frr": frr.as_dict()}
 
 
 def _half(embeddings: np.ndarray) -> np.ndarray:
@@ -470,6 +481,7 @@ class Losses(Experiment):
                     key: bootstrap_interval(found[key], draws, pairs[key], people, share=True).as_dict()
                     for key, draws in drawn.items()
                 },
+                "operating_point": _operating_point(made.arrays["strangers"], strangers),
             }
         with atomic_write(NETWORKS / "networks.json") as temporary:
             temporary.write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")

@@ -19,6 +19,10 @@ def test_what_is_published_of_a_network_is_whole(name):
     tar = about["strangers"]["tar_at_far_0.01"]
     assert 0.85 < tar["low"] <= tar["value"] <= tar["high"] <= 1
     assert tar["n"] == 50 * 24 * 23 // 2  # genuine pairs of the strangers of the test
+    point = about["operating_point"]
+    assert point["far"]["low"] < point["far"]["value"] <= point["asked"] < point["far"]["high"]
+    # Both are of one threshold: the largest share of genuine pairs that this FAR allows.
+    assert 1 - point["frr"]["value"] == pytest.approx(about["strangers"]["tar_at_far_0.001"]["value"], abs=1e-9)
     assert about["recipe"]["loss"]["name"] in name.replace("-", "_")
 
 
