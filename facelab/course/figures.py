@@ -700,6 +700,39 @@ def _(data: ExampleData) -> Figure:
     return plots.replayed_experiments({world: replayed[world] for world in ("as it was", "equal losses")})
 
 
+@example("false_match_curves", "Two curves that rise with the size of the gallery and level off at every search.")
+def _(data: ExampleData) -> Figure:
+    from facelab.evaluate import errors_at, threshold_at_far
+
+    pairs, rates = data.scores["cross_entropy"], {}
+    for far in (0.1, 0.01):
+        threshold = threshold_at_far(pairs, far)
+        rates[f"{threshold:.2f}"] = errors_at(pairs, threshold, replicates=200)[0]
+    return plots.false_match_curves(rates, searches=1000, largest=10_000)
+
+
+@example("recall_curves", "Recall over the breadth of a search: near 100 % for faces, rising from below for noise.")
+def _(data: ExampleData) -> Figure:
+    import faiss
+
+    from facelab.evaluate import wilson
+    from facelab.study.results import published_arrays
+
+    faces = published_arrays("gpu")["test.arcface"].astype(np.float32)
+    noise = np.random.default_rng(0).normal(size=faces.shape).astype(np.float32)
+    breadth, recall = [4, 8, 16, 32, 64], {}
+    for name, x in {"faces": faces, "noise": noise}.items():
+        x /= np.linalg.norm(x, axis=1, keepdims=True)
+        gallery, probes = x[:1600], x[1600:]
+        index = faiss.IndexHNSWFlat(x.shape[1], 16, faiss.METRIC_INNER_PRODUCT)
+        index.add(gallery)
+        nearest, recall[name] = (probes @ gallery.T).argmax(axis=1), []
+        for index.hnsw.efSearch in breadth:
+            found = index.search(probes, 1)[1][:, 0] == nearest
+            recall[name].append(wilson(int(found.sum()), len(probes)))
+    return plots.recall_curves(breadth, recall)
+
+
 def page() -> Any:
     """Return the page as a notebook (nbformat 4) without outputs: for each figure its docstring and its example."""
     from nbformat import v4

@@ -27,6 +27,7 @@ from facelab.plots.losses import (
 )
 from facelab.plots.problems import confusion_sheet, failure_sheet, pair_sheet
 from facelab.plots.projection import projection_grid, projection_map, sphere_map
+from facelab.plots.search import false_match_curves, recall_curves
 from facelab.plots.study import loss_results, paired_differences, replayed_experiments, tuning_trials
 from facelab.plots.style import caption
 from facelab.plots.synth import attribute_spread, one_factor_at_a_time, people_by_scenes, relatives, rendered_truth
@@ -63,6 +64,7 @@ __all__ = [
     "draw_detections",
     "error_reject_curves",
     "failure_sheet",
+    "false_match_curves",
     "fold_accuracies",
     "group_errors",
     "hub_histograms",
@@ -87,6 +89,7 @@ __all__ = [
     "projection_grid",
     "projection_map",
     "recall_by_group",
+    "recall_curves",
     "relatives",
     "rendered_truth",
     "replayed_experiments",
