@@ -3,8 +3,8 @@
 A photograph becomes a decision in four steps, and the rooms of the package follow them:
 ``detect`` -> ``align`` -> ``models`` (embed) -> ``evaluate`` (match). Faces come from ``data`` (readers) and ``synth``
 (rendered), by name through ``sources``. ``losses`` and ``train`` make the models, ``analyze`` looks inside the
-embedding space, ``plots`` draws. ``reports`` makes a page of one run, ``study`` runs whole experiments, ``course`` is
-what only the book needs, ``cli`` the command ``facelab``.
+embedding space, ``search`` keeps a gallery, ``plots`` draws. ``reports`` makes a page of one run, ``study`` runs whole
+experiments, ``course`` is what only the book needs, ``cli`` the command ``facelab``.
 
 ``import facelab`` loads nothing heavy; import the room that you need, for example ``from facelab.align import align``.
 """
