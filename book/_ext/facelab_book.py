@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import citation_letters
 import coursework_table
 import notebook_runs
 from docutils import nodes
@@ -43,6 +44,18 @@ def mend_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], d
     """docutils calls a bibliography a list, but not its entries list items: a screen reader announces an empty list."""
     if "body" in context:
         context["body"] = context["body"].replace('<div role="list" class="citation-list', '<div class="citation-list')
+
+
+def lead_to_cards(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """The timeline links to the sources of the cards, as JupyterLab opens them; here to what is built of them."""
+    if "body" in context:
+        target = r"\1\3" if app.builder.name == "singlehtml" else r"\1\2.html\3"
+        context["body"] = re.sub(r'(<a class="to-card" href=")([^"#]+)\.md(#[^"]+")', target, context["body"])
+
+
+def letter_years(app: Sphinx) -> None:
+    """Two works of the same authors and year are told apart by a letter, in citations and in the bibliography."""
+    citation_letters.add_letters(app.env.domains["cite"].bibdata.data.entries)
 
 
 def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
@@ -140,7 +153,9 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", configure, priority=100)  # before MyST reads its substitutions
     app.connect("config-inited", leave_out_thebe)
     app.connect("builder-inited", share_html_handlers)
+    app.connect("builder-inited", letter_years, priority=900)  # after the bibliography was read
     app.connect("html-page-context", mend_roles)
+    app.connect("html-page-context", lead_to_cards)
     app.connect("build-finished", copy_mathjax)
     app.add_directive("notebook-runs", NotebookRuns)
     app.add_directive("data-cards", DataCards)

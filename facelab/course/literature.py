@@ -16,8 +16,9 @@ COMPARISONS = {
 
 
 def literature() -> pd.DataFrame:
-    """One row per method: ``key`` (in the bibliography), ``year``, ``method``, ``family``, ``idea``; and, where one was
-    found and checked, one published result: ``benchmark``, ``value``, ``source`` (else missing). In the order of years.
+    """One row per method: ``key`` (in the bibliography), ``year``, ``method``, ``family``, ``idea``, ``card`` (where it
+    stands in ``book/literature``); and, where one was found and checked, one published result: ``benchmark``,
+    ``value``, ``source`` (else missing). In the order of years.
     """
     return _read("literature.csv").sort_values(["year", "method"], ignore_index=True)
 

@@ -41,6 +41,7 @@ _STYLE = """<style>
 .timeline fieldset { border: 0; padding: 0; margin: 0 0 0.8rem; display: flex; flex-wrap: wrap; gap: 0.2rem 0.9rem; }
 .timeline legend { font-weight: 600; font-size: inherit; padding: 0; margin: 0; }
 .timeline label { display: inline-flex; gap: 0.3rem; align-items: center; cursor: pointer; min-height: 1.6rem; }
+.timeline .key { width: 0.9rem; height: 0.9rem; border-radius: 3px; background: var(--family); }
 .timeline ol { list-style: none; margin: 0; padding: 0; border-left: 2px solid #808894; }
 .timeline li.year { display: flex; flex-wrap: wrap; gap: var(--gap); padding: 0.2rem 0 0.2rem 0.8rem; margin: 0; }
 .timeline .when { font-weight: 700; width: 3rem; padding-top: 0.25rem; }
@@ -67,8 +68,9 @@ _COLOURS = [
 def timeline(literature: pd.DataFrame) -> str:
     """Return the literature as an HTML timeline that a reader can filter by family; each method opens to its idea.
 
-    Plain HTML and CSS without a script or a picture, so it works from disk, in a notebook, by keyboard, on a phone and
-    in dark mode.
+    The filter is the key of the colours. Plain HTML and CSS without a script or a picture, so it works from disk, in a
+    notebook, by keyboard, on a phone and in dark mode. The links to cards lead to the sources of the book's pages, as
+    JupyterLab opens them from ``notebooks/``; the book's own extension turns them to the pages that it builds.
 
     Args:
         literature: as returned by :func:`facelab.course.literature.literature`.
@@ -80,7 +82,8 @@ def timeline(literature: pd.DataFrame) -> str:
         for i, colour in enumerate(_COLOURS)
     )
     choices = '<label><input type="radio" name="family" id="family-all" checked> all</label>' + "".join(
-        f'<label><input type="radio" name="family" id="family-{i}"> {name}</label>' for i, name in enumerate(FAMILIES)
+        f'<label><input type="radio" name="family" id="family-{i}"><span class="key family-{i}"></span> {name}</label>'
+        for i, name in enumerate(FAMILIES)
     )
     years = "".join(
         f'<li class="year"><span class="when">{year}</span>{"".join(map(_method, rows.to_dict("records")))}</li>'
@@ -94,7 +97,8 @@ def _method(row: dict) -> str:
     result = ""
     if not pd.isna(row["value"]):
         result = f" <em>{escape(row['benchmark'])}: {row['value']:.2f}</em> ({escape(row['source'])})."
-    text = f"{escape(row['idea'])}{result}"
+    link = f'<a class="to-card" href="../book/literature/{escape(row["card"])}">Card of {escape(row["method"])}</a>'
+    text = f"{row['family'].capitalize()}. {escape(row['idea'])}{result} {link}"
     family = FAMILIES.index(row["family"])
     return f'<details class="family-{family}"><summary>{escape(row["method"])}</summary><p>{text}</p></details>'
 

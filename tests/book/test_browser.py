@@ -197,4 +197,7 @@ def test_the_timeline_can_be_filtered_and_opened(browser: Any, html: Path) -> No
     assert "ArcFace" not in visit.page.locator(shown).all_inner_texts()
     visit.page.click(".timeline summary:has-text('AdaFace')")
     assert visit.page.locator(".timeline details[open] p:visible").count() == 1
+    visit.page.click(".timeline details[open] a")
+    visit.page.wait_for_url("**/literature/losses.html#card-adaface")
+    assert visit.page.locator("#card-adaface + h3").inner_text().startswith("AdaFace (2022)")
     visit.context.close()

@@ -1,7 +1,9 @@
 """The book's sources: citations, bibliography, table of contents, one address."""
 
+import importlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -54,6 +56,20 @@ def test_entry_is_complete(key: str) -> None:
     else:
         assert key in WITHOUT_A_NUMBER, "a DOI or an arXiv number"
         assert fields["url"].startswith("https://")
+
+
+def test_a_citation_names_one_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "book" / "_ext")
+    letters = importlib.import_module("citation_letters")
+    entries = pybtex.parse_file(ROOT / "book/references.bib").entries
+    before = Counter(map(letters.cited_as, entries.values()))
+    assert before["Wang et al.", "2018"] == 2  # AM-Softmax, CosFace
+    for _ in range(2):  # what is read again has its letters
+        letters.add_letters(entries)
+        assert set(Counter(map(letters.cited_as, entries.values())).values()) == {1}
+    assert entries["wang2018amsoftmax"].fields["year"] == "2018a"  # Cheng before Wang, the second authors
+    assert entries["wang2018cosface"].fields["year"] == "2018b"
+    assert entries["liu2017sphereface"].fields["year"] == "2017"
 
 
 def test_every_notebook_and_page_is_in_the_table_of_contents() -> None:

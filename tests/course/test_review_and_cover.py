@@ -1,5 +1,6 @@
 """The figures of the review and the pictures of the book."""
 
+import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 from pathlib import Path
@@ -21,6 +22,14 @@ def test_the_timeline_holds_every_method_once_and_loads_nothing() -> None:
     assert html.count('<li class="year">') == papers["year"].nunique()
     assert not any(word in html for word in ("http", "<script", "src=", "url("))
     HTMLParser().feed(html)
+
+
+def test_the_timeline_has_a_key_of_its_colours_and_links_to_the_cards() -> None:
+    html, papers = figures.timeline(literature()), literature()
+    for number, family in enumerate(figures.FAMILIES):
+        assert f'<span class="key family-{number}"></span> {family}<' in html
+    linked = re.findall(r'href="\.\./book/literature/([^"]+)"', html)
+    assert sorted(linked) == sorted(papers["card"])
 
 
 def test_the_timeline_escapes_what_it_is_given() -> None:
