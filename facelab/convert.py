@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,8 @@ from facelab.synth.shards import Store, check_shard, claim, shard_name, write_sh
 from facelab.workers import check_backend, cluster, deaths_said, run_jobs
 
 KIND = "faces"  # in recipe.json, beside SynthFaces' "chips" and "photographs"
+Shards = TypeVar("Shards", bound="FaceShards")
+
 PER_SHARD = 1024  # images: some 100 MB of photographs, 10 MB of chips
 
 
@@ -168,7 +170,7 @@ def _write(out: str, job: tuple[int, FaceSet]) -> int:
     shard, faces = job
     files, rows = faces.files, []
     for k, row in enumerate(faces.table.to_dict("records")):
-        image = {"bytes": encoded(faces.images, k), "path": _text(files[k])}
+        image = {"bytes": encoded(faces.images, k), "path": utf8(files[k])}
         rows.append({"image": image} | {str(name): _plain(value) for name, value in row.items()})
     write_shard(Store(out), shard, rows)
     return len(rows)
@@ -177,13 +179,13 @@ def _write(out: str, job: tuple[int, FaceSet]) -> int:
 def _plain(value: Any) -> Any:
     """Return a value of a table as Parquet takes it."""
     if isinstance(value, str):
-        return _text(value)
+        return utf8(value)
     if isinstance(value, np.ndarray | list | tuple):
         return [_plain(one) for one in np.asarray(value).ravel().tolist()]
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _text(value: str) -> str:
+def utf8(value: str) -> str:
     """Return a name that Parquet, which is UTF-8, can hold: other bytes of it are written as ``\\xe9``."""
     return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
@@ -197,21 +199,9 @@ def load_face_shards(path: str | Path) -> FaceSet:
     Raises:
         FacelabError: there is no such set, or a shard is missing or no Parquet file; the message names it.
     """
-    store = Store(path)
-    try:
-        settings = json.loads(store.read("recipe.json") or b"")
-        if settings.pop("kind") != KIND:
-            raise ValueError
-        recipe = FaceShards(**settings | {"columns": tuple(settings["columns"])})
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise FacelabError(
-            f"{path} holds no set that facelab data convert wrote, or its recipe.json is damaged."
-        ) from error
-    there = set(store.names())
-    names = [shard_name(k) for k in range(recipe.shards)]
-    if missing := next((name for name in names if name not in there or f"{name}.json" not in there), None):
-        raise FacelabError(f"{path} holds no whole {missing}: run the same facelab data convert again.")
-    files = [f"{str(path).rstrip('/')}/{name}" for name in names]
+    recipe, files = open_shards(
+        path, KIND, lambda values: FaceShards(**values | {"columns": tuple(values["columns"])}), "facelab data convert"
+    )
     tables = []
     for k, file in enumerate(files):
         tables.append(open_parquet(file).read(columns=list(recipe.columns)).to_pandas())
@@ -221,3 +211,32 @@ def load_face_shards(path: str | Path) -> FaceSet:
     if "landmarks" in table:
         table["landmarks"] = [np.asarray(points, np.float32).reshape(-1, 2) for points in table["landmarks"]]
     return FaceSet(recipe.name, ParquetImages(files, "image"), table)
+
+
+def open_shards(
+    path: str | Path, kind: str, parse: Callable[[dict[str, Any]], Shards], command: str
+) -> tuple[Shards, list[str]]:
+    """Return what shards hold, and the path or address of each.
+
+    Args:
+        path: the folder or fsspec address.
+        kind: as recipe.json says it.
+        parse: makes what it says of its other fields.
+        command: that wrote them, for messages.
+
+    Raises:
+        FacelabError: there are none of that kind, or one is missing.
+    """
+    store = Store(path)
+    try:
+        settings = json.loads(store.read("recipe.json") or b"")
+        if settings.pop("kind") != kind:
+            raise ValueError
+        recipe = parse(settings)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FacelabError(f"{path} holds no {kind} that {command} wrote, or its recipe.json is damaged.") from error
+    there = set(store.names())
+    names = [shard_name(k) for k in range(recipe.shards)]
+    if missing := next((name for name in names if name not in there or f"{name}.json" not in there), None):
+        raise FacelabError(f"{path} holds no whole {missing}: run the same {command} again.")
+    return recipe, [f"{str(path).rstrip('/')}/{name}" for name in names]

@@ -1,5 +1,8 @@
 """Where tensors live: a user's word for a device turned into a ``torch.device``, and the way of a tensor to it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -26,6 +29,17 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
             f"device {str(device)!r} cannot be used here; use 'cpu', or 'auto' to let facelab choose."
         ) from error
     return resolved
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """Let torch compute on so many threads while the block runs. Their number decides the last bits of sums."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:

@@ -38,5 +38,9 @@ class FileNameError(FacelabError):
     """A name that the file system does not take; files of other names can be written."""
 
 
+class NoFaceError(FacelabError):
+    """Photographs in none of which a face is found."""
+
+
 class ImageError(FacelabError):
     """A file that is missing or cannot be decoded as an image."""

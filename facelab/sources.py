@@ -54,7 +54,11 @@ def _kind(place: "Layout") -> str | None:
         return None
     from facelab.synth.shards import kind_of
 
-    return kind_of(place.path)
+    if (kind := kind_of(place.path)) == "embeddings":
+        raise FacelabError(
+            f"{place.path} holds embeddings, and no pictures any more; measure them so: facelab evaluate {place.path}"
+        )
+    return kind
 
 
 @dataclass(frozen=True)
@@ -691,18 +695,13 @@ def open_chips(
         opened = open_faces(name, pairs=pairs, show_progress=show_progress)
     else:
         opened = open_pictures(name, show_progress=show_progress)
-    verdict, own = are_chips(opened, images), opened.source.holds == "either"
-    taken = f"taken as {'aligned chips' if verdict else 'photographs'}: {verdict.why}"
-    if own:
-        say(f"{opened.faces.name} is {taken}", show_progress=show_progress)
-    if verdict:
-        return replace(opened, how=taken) if own else opened
+    known = detector is None and which == "largest" and method == "five-point"
+    opened, taken = undetected(opened, images, landmarks=known, show_progress=show_progress)
+    if taken is None:
+        return opened
     from facelab.align import make_chips
     from facelab.detect import make_detector
 
-    if detector is None and which == "largest" and method == "five-point" and "landmarks" in opened.faces.table:
-        how = "photographs, aligned by the landmarks that come with them"
-        return replace(opened, faces=_by_landmarks(opened.faces), how=how + (f"; {taken}" if own else ""))
     detector = detector or make_detector("mtcnn", device=device)
     chips, report = make_chips(
         opened.faces,
@@ -714,8 +713,34 @@ def open_chips(
     )
     chips.name = opened.faces.name
     by = getattr(detector, "title", type(detector).__name__) + ("" if method == "five-point" else f" ({method})")
-    how = f"photographs, detected and aligned by {by}: {report}" + (f"; {taken}" if own else "")
+    how = f"photographs, detected and aligned by {by}: {report}{taken}"
     return replace(opened, faces=chips, how=how, report=report)
+
+
+def undetected(
+    opened: Opened, images: Images = "auto", *, landmarks: bool, show_progress: bool = False
+) -> tuple[Opened, str | None]:
+    """Return the chips of an opened set, of which none is decoded, where no face has to be detected for that; else the
+    photographs, and what is to be said of them at the end of a sentence.
+
+    Args:
+        opened: see :func:`open_chips`, as for ``images`` and ``show_progress``.
+        landmarks: whether those that come with a set may take the place of a detector's.
+
+    Returns:
+        (the set, None) if it holds chips now, else (the set, the end of a sentence).
+    """
+    verdict, own = are_chips(opened, images), opened.source.holds == "either"
+    taken = f"taken as {'aligned chips' if verdict else 'photographs'}: {verdict.why}"
+    if own:
+        say(f"{opened.faces.name} is {taken}", show_progress=show_progress)
+    if verdict:
+        return (replace(opened, how=taken) if own else opened), None
+    said = f"; {taken}" if own else ""
+    if landmarks and "landmarks" in opened.faces.table:
+        how = f"photographs, aligned by the landmarks that come with them{said}"
+        return replace(opened, faces=_by_landmarks(opened.faces), how=how), None
+    return opened, said
 
 
 def _by_landmarks(faces: "FaceSet") -> "FaceSet":

@@ -16,7 +16,7 @@ PACKAGE = Path(facelab.__file__).parent
 ROOMS = [
     "errors", "files", "strict", "device", "processes", "workers", "progress",
     "data", "detect", "align", "synth", "convert", "sources", "models", "losses", "train", "evaluate", "analyze",
-    "export", "search", "plots", "reports", "study", "course", "coursework", "cli",
+    "embeddings", "export", "search", "plots", "reports", "study", "course", "coursework", "cli",
 ]  # fmt: skip
 
 

@@ -9,9 +9,10 @@ import numpy as np
 from facelab.align.similarity import TEMPLATE_SIZE, check_size
 from facelab.align.warp import METHODS, Method, align_batch, default_box, default_landmarks
 from facelab.data.faceset import FaceSet, Images
+from facelab.data.parts import take
 from facelab.detect.detection import Detection, Which, choose
 from facelab.detect.registry import Detector
-from facelab.errors import FacelabError, count
+from facelab.errors import FacelabError, NoFaceError, count
 from facelab.progress import progress_bar
 
 BATCH = 32  # photographs decoded at a time
@@ -120,7 +121,7 @@ def make_chips(
                 )
             bar.update(len(images))
     if not rows:
-        raise FacelabError(
+        raise NoFaceError(
             f"FaceSet {faces.name!r}: no face found in any of {count(len(faces), 'photograph')}; are they photographs "
             "of faces? (If they are aligned chips: --images chips.)"
         )
@@ -160,6 +161,10 @@ class AlignedImages(Sequence[np.ndarray]):
 
     def __getitem__(self, index: int) -> np.ndarray:  # type: ignore[override]
         return align_batch([self.images[index]], self.landmarks[index][None], self.size, method=self.method)[0]
+
+    def take(self, at: list[int]) -> "AlignedImages":
+        """Return some of them, for a worker that needs no other."""
+        return AlignedImages(take(self.images, at), self.landmarks[at], size=self.size, method=self.method)
 
 
 def _assumed(missing: str, height: int, width: int) -> list[Detection]:

@@ -6,16 +6,22 @@ from typing import Annotated, Any, Literal
 import typer
 from typer.core import TyperGroup
 
-from facelab.cli.program import LARGEST_SEED, Verb, console, finish, refuse, say
+from facelab.cli.program import (
+    LARGEST_SEED,
+    OF_WORKERS,
+    Address,
+    Backend,
+    Verb,
+    Workers,
+    console,
+    finish,
+    refuse,
+    say,
+)
 
 Name = Annotated[str, typer.Argument(help="A source that facelab data lists, or a path.")]
 Where = Annotated[
     str | None, typer.Argument(metavar="[PATH]", help="Of a source that is read from disk: its folder or archive.")
-]
-Workers = Annotated[int | None, typer.Option(help="Processes on this machine; by default one per core.")]
-Backend = Annotated[Literal["local", "dask", "ray"], typer.Option(help="Where the work is done.")]
-Address = Annotated[
-    str | None, typer.Option(help="dask and ray: of the scheduler, such as tcp://10.0.0.7:8786, or of the head.")
 ]
 
 
@@ -208,7 +214,7 @@ def convert(
         )
         finish(opened.errors, f"{report}: {out}")
         return
-    refuse(context, {"per_shard", "workers", "backend", "address"}, "a folder is written by one process")
+    refuse(context, {"per_shard", *OF_WORKERS}, "a folder is written by one process")
     _to_folder(called, Path(out))
 
 

@@ -53,6 +53,12 @@ Turns = Annotated[
     ),
 ]
 
+Workers = Annotated[int | None, typer.Option(help="Processes on this machine; by default one per core.")]
+Backend = Annotated[Literal["local", "dask", "ray"], typer.Option(help="Where the work is done.")]
+Address = Annotated[
+    str | None, typer.Option(help="dask and ray: of the scheduler, such as tcp://10.0.0.7:8786, or of the head.")
+]
+
 NAMES = {
     "detectors": "facelab.detect.registry:detectors",
     "networks": "facelab.models.shipped:shipped_networks",
@@ -81,6 +87,7 @@ def say(text: str, style: str = "") -> None:
 
 
 TAKEN_AS_THEY_ARE = "chips are taken as they are"
+OF_WORKERS = {"workers", "backend", "address"}
 OF_PHOTOGRAPHS = {"detector", "method", "which", "turns"}  # options that do nothing for chips
 
 

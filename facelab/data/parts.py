@@ -29,22 +29,22 @@ class _Picked(Sequence[np.ndarray]):
 
 def part(faces: FaceSet, rows: Sequence[int]) -> FaceSet:
     """Return some images of a set, by their positions, as a set that holds no other and is small to send."""
-    table, images = faces.table.iloc[list(rows)], faces.images
-    at = [int(row) for row in table.index]
-    some: Images
-    if isinstance(images, StoredImages):
-        some = StoredImages(images.place, [images.names[row] for row in at])
-    elif isinstance(images, ImageFiles):
-        some = ImageFiles([images.paths[row] for row in at], images.folder)
-    elif isinstance(images, EncodedImages):
-        some = EncodedImages([images.data[row] for row in at], images.name)
-    elif isinstance(images, np.ndarray) and images.dtype != object:
-        some = images[at]
-    elif hasattr(images, "take"):
-        some = images.take(at)
-    else:
-        some = _Picked(images, at)
+    table = faces.table.iloc[list(rows)]
+    some = take(faces.images, [int(row) for row in table.index])
     return FaceSet(faces.name, some, table.reset_index(drop=True))
+
+
+def take(images: Images, at: list[int]) -> Images:
+    """Return some images of a sequence as one that holds no other, where its kind allows that."""
+    if isinstance(images, StoredImages):
+        return StoredImages(images.place, [images.names[row] for row in at])
+    if isinstance(images, ImageFiles):
+        return ImageFiles([images.paths[row] for row in at], images.folder)
+    if isinstance(images, EncodedImages):
+        return EncodedImages([images.data[row] for row in at], images.name)
+    if isinstance(images, np.ndarray) and images.dtype != object:
+        return images[at]
+    return images.take(at) if hasattr(images, "take") else _Picked(images, at)
 
 
 def encoded(images: Images, index: int) -> bytes:

@@ -1,20 +1,19 @@
 """Doing the runs of a plan: one after another or beside each other, until all are done or the time is over."""
 
-import contextlib
 import multiprocessing
 import os
 import platform
 import shutil
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from facelab.device import resolve_device
+from facelab.device import resolve_device, threads
 from facelab.errors import FacelabError
 from facelab.study.experiment import Job, Run
 from facelab.study.folder import State, StudyFolder
@@ -57,7 +56,7 @@ def run_plan(
     folder.claim()
     workers = max(1, (os.cpu_count() or 1) // jobs)
     if jobs == 1:
-        with _threads(plan.threads):
+        with threads(plan.threads):
             while name := queue.next():
                 queue.ended(name, _do(folder, name, where, workers, show_progress))
     else:
@@ -155,16 +154,6 @@ def _in_words(device: str) -> str:
     if device.startswith("cuda"):
         return f"{device} ({torch.cuda.get_device_name(device)})"
     return f"{device} ({platform.machine()}, {os.cpu_count()} cores)"
-
-
-@contextlib.contextmanager
-def _threads(number: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 class _Worker:

