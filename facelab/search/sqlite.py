@@ -29,7 +29,7 @@ CREATE TABLE templates (
 CREATE INDEX templates_of ON templates (identity);
 CREATE TABLE events (
     id INTEGER PRIMARY KEY, at TEXT NOT NULL, what TEXT NOT NULL, identity TEXT NOT NULL, number INTEGER NOT NULL,
-    by TEXT NOT NULL, score REAL, threshold REAL
+    by TEXT NOT NULL, score REAL, threshold REAL, checksum INTEGER NOT NULL
 );
 CREATE INDEX events_of ON events (identity);
 """
@@ -57,6 +57,7 @@ class SqliteGallery(Gallery):
                 connection.execute(f"PRAGMA page_size = {PAGE}")
                 connection.execute("PRAGMA journal_mode = WAL")
                 about = {"fingerprint": fingerprint, "dimensions": dimensions, "erasures": 0, "unclean": 0}
+                about["checksum"] = _checksum(fingerprint, dimensions)
                 with _transaction(connection):
                     for statement in _TABLES.split(";"):
                         connection.execute(statement)
@@ -84,14 +85,21 @@ class SqliteGallery(Gallery):
                 (mark,) = self._connection.execute("PRAGMA application_id").fetchone()
                 (schema,) = self._connection.execute("PRAGMA user_version").fetchone()
                 if mark != APPLICATION:
-                    raise FacelabError(f"{self.path} is not a gallery of facelab. Check the path.")
+                    (empty,) = self._connection.execute("SELECT count(*) = 0 FROM sqlite_schema").fetchone()
+                    raise FacelabError(
+                        f"{self.path} is empty: its making was interrupted. Delete it, and create it again."
+                        if empty
+                        else f"{self.path} is not a gallery of facelab. Check the path."
+                    )
                 if schema != SCHEMA:
                     raise FacelabError(
                         f"{self.path} is a gallery of another version of facelab (schema {schema}, this one reads "
                         f"{SCHEMA}). Take that version."
                     )
                 about = dict(self._connection.execute("SELECT key, value FROM about"))
-                self.fingerprint, self.dimensions = str(about["fingerprint"]), int(about["dimensions"])
+                if _checksum(about.get("fingerprint"), about.get("dimensions")) != about.get("checksum"):
+                    raise sqlite3.DatabaseError("what it says of its network has changed since it was written")
+                self.fingerprint, self.dimensions = about["fingerprint"], about["dimensions"]
         except BaseException:
             self._connection.close()
             raise
@@ -115,8 +123,8 @@ class SqliteGallery(Gallery):
                 (owner,) = connection.execute("SELECT id FROM identities WHERE name = ?", (name,)).fetchone()
                 vector = template.astype("<f4").tobytes()
                 inserted = connection.execute(
-                    "INSERT INTO templates (identity, vector, checksum) VALUES (?, ?, ?)",
-                    (owner, vector, _checksum(name, vector)),
+                    "INSERT INTO templates (identity, vector, checksum) VALUES (?, ?, checksum(?, ?))",
+                    (owner, vector, name, vector),
                 )
                 numbers.append(int(inserted.lastrowid or 0))
             _log(connection, events)
@@ -162,22 +170,23 @@ class SqliteGallery(Gallery):
             (erasures,) = connection.execute("SELECT value FROM about WHERE key = 'erasures'").fetchone()
             if erasures != self._erasures:
                 self._forget()
-            (newest,) = connection.execute("SELECT max(id) FROM templates").fetchone()
-            if newest is not None and newest > self._newest:
-                names = dict(connection.execute("SELECT id, name FROM identities"))
-                rows = connection.execute(
-                    "SELECT id, identity, vector, checksum FROM templates WHERE id > ? ORDER BY id", (self._newest,)
-                )
-                owners = list(self._owners)
-                for _, owner, vector, checksum in rows:
-                    if _checksum(names.get(owner, ""), vector) != checksum or len(vector) != 4 * self.dimensions:
-                        self._forget()
-                        raise sqlite3.DatabaseError("a template has changed since it was written")
-                    if len(owners) % BLOCK == 0:
-                        self._blocks.append(np.empty((BLOCK, self.dimensions), np.float32))
-                    self._blocks[-1][len(owners) % BLOCK] = np.frombuffer(vector, "<f4")
-                    owners.append(owner)
-                self._owners, self._names, self._newest = np.array(owners, np.int64), names, newest
+            known = max(self._names, default=0)
+            self._names |= dict(connection.execute("SELECT id, name FROM identities WHERE id > ?", (known,)))
+            rows = connection.execute(
+                "SELECT id, identity, vector, checksum FROM templates WHERE id > ? ORDER BY id", (self._newest,)
+            )
+            owners = []
+            for number, owner, vector, checksum in rows:
+                if _checksum(self._names.get(owner), vector) != checksum:
+                    self._forget()
+                    raise sqlite3.DatabaseError("a template or its name has changed since it was written")
+                place = (len(self._owners) + len(owners)) % BLOCK
+                if place == 0:
+                    self._blocks.append(np.empty((BLOCK, self.dimensions), np.float32))
+                self._blocks[-1][place] = np.frombuffer(vector, "<f4")
+                owners.append(owner)
+                self._newest = number
+            self._owners = np.concatenate([self._owners, np.array(owners, np.int64)])
             self._erasures = erasures
 
     def _write(self, events: list[Event]) -> None:
@@ -191,7 +200,11 @@ class SqliteGallery(Gallery):
                 return 0
             number = connection.execute("DELETE FROM templates WHERE identity = ?", row).rowcount
             connection.execute("DELETE FROM identities WHERE id = ?", row)
-            connection.execute("UPDATE events SET identity = ? WHERE identity = ?", (receipt, identity))
+            connection.execute(
+                "UPDATE events SET identity = ?1, checksum = checksum(at, what, ?1, number, by, score, threshold) "
+                "WHERE identity = ?2",
+                (receipt, identity),
+            )
             _log(connection, [Event(event.when, event.what, event.identity, number, event.by)])
             connection.execute("UPDATE about SET value = value + 1 WHERE key = 'erasures'")
             connection.execute("UPDATE about SET value = 1 WHERE key = 'unclean'")
@@ -206,8 +219,8 @@ class SqliteGallery(Gallery):
         wal = f"{self.path.name}-wal"
         again = "Then run the same command again."
         try:
-            # Deleted rows are overwritten (secure_delete), but a row that was moved from page to page before may have
-            # left a trace in the unused part of the first: so the whole file is written anew.
+            # Deleted rows are overwritten (secure_delete); but a row that SQLite has moved between pages may have left
+            # a trace, as 2 of 1,000 templates were seen to. So the whole file is written anew.
             self._connection.execute("VACUUM")
             busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
@@ -219,7 +232,7 @@ class SqliteGallery(Gallery):
             )
         with _told(self.path), _transaction(self._connection) as connection:
             connection.execute("UPDATE about SET value = 0 WHERE key = 'unclean'")
-        return True, f"{self.path.name} was written anew without them, and {wal} was emptied before it went on"
+        return True, f"{self.path.name} was written anew without them, and {wal} was emptied"
 
     def _identities(self) -> dict[str, int]:
         with _told(self.path):
@@ -232,9 +245,11 @@ class SqliteGallery(Gallery):
     def _events(self) -> list[Event]:
         with _told(self.path):
             rows = self._connection.execute(
-                "SELECT at, what, identity, number, by, score, threshold FROM events ORDER BY id"
+                "SELECT checksum, at, what, identity, number, by, score, threshold FROM events ORDER BY id"
             ).fetchall()
-        return [Event(datetime.fromisoformat(at), *rest) for at, *rest in rows]
+            if any(_checksum(*rest) != checksum for checksum, *rest in rows):
+                raise sqlite3.DatabaseError("a line of its log has changed since it was written")
+        return [Event(datetime.fromisoformat(at), *rest) for _, at, *rest in rows]
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -245,7 +260,9 @@ def _connect(path: Path) -> sqlite3.Connection:
         isolation_level=None,
         check_same_thread=False,  # a gallery has a lock of its own
     )
+    connection.create_function("checksum", -1, _checksum, deterministic=True)
     connection.execute("PRAGMA synchronous = FULL")  # what is acknowledged is on disk
+    connection.execute("PRAGMA wal_autocheckpoint = 128")  # pages: so the log beside the file stays at some 4 MB
     connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
     return connection
 
@@ -265,7 +282,8 @@ def _transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Ite
 
 def _log(connection: sqlite3.Connection, events: list[Event]) -> None:
     connection.executemany(
-        "INSERT INTO events (at, what, identity, number, by, score, threshold) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO events (at, what, identity, number, by, score, threshold, checksum) "
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, checksum(?1, ?2, ?3, ?4, ?5, ?6, ?7))",
         [
             (one.when.isoformat(), one.what, one.identity, one.number, one.by, one.score, one.threshold)
             for one in events
@@ -273,9 +291,12 @@ def _log(connection: sqlite3.Connection, events: list[Event]) -> None:
     )
 
 
-def _checksum(name: str, vector: bytes) -> int:
-    """Return what a changed bit in a name or a template changes: SQLite itself has no checksums."""
-    return zlib.crc32(vector, zlib.crc32(name.encode()))
+def _checksum(*values: object) -> int:
+    """Return what a changed bit in a row changes: SQLite itself has no checksums."""
+    checksum = 0
+    for value in values:
+        checksum = zlib.crc32(value if isinstance(value, bytes) else f"{value}\0".encode(), checksum)
+    return checksum
 
 
 @contextlib.contextmanager
@@ -283,16 +304,16 @@ def _told(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into one clear line."""
     try:
         yield
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of a name that is damaged
         raise FacelabError(f"cannot use the gallery {path}: {_reason(error)}. {_remedy(error)}") from error
 
 
-def _code(error: sqlite3.Error) -> int | None:
+def _code(error: Exception) -> int | None:
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF  # without what only tells where in SQLite
 
 
-def _reason(error: sqlite3.Error) -> str:
+def _reason(error: Exception) -> str:
     return {
         sqlite3.SQLITE_NOTADB: "it is not a file of SQLite",
         sqlite3.SQLITE_CORRUPT: "it is damaged",
@@ -301,7 +322,7 @@ def _reason(error: sqlite3.Error) -> str:
     }.get(_code(error) or 0, f"{'it is damaged: ' if _code(error) is None else ''}{error}")
 
 
-def _remedy(error: sqlite3.Error) -> str:
+def _remedy(error: Exception) -> str:
     return {
         sqlite3.SQLITE_NOTADB: "Check the path.",
         sqlite3.SQLITE_FULL: "Free space; what was acknowledged before is kept.",
