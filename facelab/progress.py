@@ -33,6 +33,15 @@ def say(text: str, *, show_progress: bool = True) -> None:
         Console(stderr=True).print(escape(text), soft_wrap=True, highlight=False)
 
 
+_SHORTEST_BAR = 8
+
+
+def _one_line(width: int):
+    from rich.table import Column
+
+    return Column(max_width=width, no_wrap=True, overflow="ellipsis")
+
+
 @contextmanager
 def progress_bar(description: str, total: float, *, show_progress: bool = True, completed: int = 0) -> Iterator[Bar]:
     """Show a bar with rate, elapsed time and time left on standard error while the block runs.
@@ -56,14 +65,19 @@ def progress_bar(description: str, total: float, *, show_progress: bool = True, 
         TimeRemainingColumn,
     )
 
+    console = Console(stderr=True)
+    numbers = 2 * len(f"{total:.0f}") + 1 + len("0:00:00 left 0:00:00") + 6  # what must not be cut, with the gaps
+    words = min(28, console.width - numbers - _SHORTEST_BAR) if console.width < 100 else 28
+    note = max(0, console.width - numbers - min(words, len(description)) - _SHORTEST_BAR)
     columns = (
-        TextColumn("{task.description:<28}", markup=False),  # names of data sets and files may look like markup
+        # Names of data sets and files may look like markup.
+        TextColumn("{task.description}", markup=False, table_column=_one_line(words)),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}", markup=False),
+        TextColumn("{task.fields[note]}", markup=False, table_column=_one_line(note)),
     )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console) as progress:
         yield _Rich(progress, progress.add_task(description, total=total, completed=completed, note=""))

@@ -56,7 +56,8 @@ class Strict(BaseModel):
                 raise FacelabError(f"{where}: {str(first['ctx']['error']).rstrip('.')}.") from error
             if first["type"] == "missing":
                 raise FacelabError(f"{source}: {field} is missing.") from error
-            said = first["msg"].lower() + (_nearest(cls, first["loc"]) if first["type"] in _UNKNOWN else "")
+            said = "there is no such field" if first["type"] == _UNKNOWN[0] else first["msg"].lower()
+            said += _nearest(cls, first["loc"]) if first["type"] in _UNKNOWN else ""
             raise FacelabError(f"{source}: {field} = {shown(first['input'])}: {said}.") from error
 
 
@@ -77,11 +78,14 @@ def _flat(value: Any) -> Iterator[Any]:
 
 
 def _nearest(model: Any, place: tuple[str | int, ...]) -> str:
-    """Return which field of a model, or of one in it, a misspelt one may have meant."""
+    """Say which field of a model, or of one in it, a misspelt one may have meant; or which there are."""
     for name in place[:-1]:
         model = model.model_fields[name].annotation if name in getattr(model, "model_fields", {}) else None
-    close = difflib.get_close_matches(str(place[-1]), getattr(model, "model_fields", {}), n=1)
-    return f"; perhaps {close[0]} is meant" if close else ""
+    fields = list(getattr(model, "model_fields", {}))
+    close = difflib.get_close_matches(str(place[-1]), fields, n=1)
+    if close:
+        return f"; perhaps {close[0]} is meant"
+    return f"; there are: {', '.join(fields)}" if fields else ""
 
 
 def read_toml(path: Path | str, remedy: str) -> dict[str, Any]:

@@ -223,3 +223,10 @@ def test_imagenet_weights_are_used_if_available(toy_chips, tmp_path, monkeypatch
     assert fit(recipe, toy_chips, checkpoint=tmp_path / "a.pt").step == checkpoint.step
     with pytest.raises(FacelabError, match="pretrained=False"):
         fit(recipe.model_copy(update={"pretrained": True}), toy_chips)
+
+
+def test_a_field_that_is_not_known_is_answered_with_the_nearest_name_or_with_all():
+    with pytest.raises(FacelabError, match=r"loss.nam = 'arcface': there is no such field; perhaps name is meant\.$"):
+        Recipe.from_toml("quick", ["loss.nam=arcface"])
+    with pytest.raises(FacelabError, match=r"lr = 0.1: there is no such field; there are: loss, backbone, .*, seed\.$"):
+        Recipe.from_toml("quick", ["lr=0.1"])
