@@ -369,7 +369,7 @@ def _engine(address: str) -> type[Gallery]:
         return PostgresGallery
     if separator:
         raise FacelabError(
-            f"{cut(address)}: no gallery is kept there; give a file, or postgresql://USER@HOST/DATABASE."
+            f"{cut(scheme)}://: no gallery is kept there; give a file, or postgresql://USER@HOST/DATABASE."
         )
     from facelab.search.sqlite import SqliteGallery
 
