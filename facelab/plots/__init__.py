@@ -8,7 +8,14 @@ from facelab.plots.alignment import chips_by_method, landmark_fit, method_compar
 from facelab.plots.clustering import clustering_curves
 from facelab.plots.detection import precision_recall_curves, recall_by_group, score_maps, suppression
 from facelab.plots.faces import detections_sheet, draw_detections, photographs_and_chips
-from facelab.plots.factors import occlusion_maps, probe_scores, response_curves, sweep_sheet, variance_bars
+from facelab.plots.factors import (
+    factor_errors,
+    occlusion_maps,
+    probe_scores,
+    response_curves,
+    sweep_sheet,
+    variance_bars,
+)
 from facelab.plots.geometry import (
     centre_map,
     collapse_curves,
@@ -63,6 +70,7 @@ __all__ = [
     "detections_sheet",
     "draw_detections",
     "error_reject_curves",
+    "factor_errors",
     "failure_sheet",
     "false_match_curves",
     "fold_accuracies",

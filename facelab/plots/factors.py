@@ -1,11 +1,12 @@
 """The factors behind an embedding: identity, pose, light, expression, skin, image quality."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from facelab.analyze.factors import VariancePartition
 from facelab.analyze.probes import Probe
@@ -13,9 +14,11 @@ from facelab.analyze.response import Response
 from facelab.evaluate import Estimate
 from facelab.plots.style import (
     BLACK,
+    BLUE,
     CYCLE,
     GREY,
     MARKERS,
+    ORANGE,
     display_name,
     new_figure,
     show_image,
@@ -122,6 +125,41 @@ def response_curves(models: Mapping[str, Mapping[str, Response]]) -> Figure:
     axes[0, 0].set(ylabel="moved by (degrees)", ylim=(0, None))
     axes[0, 0].legend(fontsize=8)
     return with_caption(figure, "; ".join(said) + ".")
+
+
+@styled
+def factor_errors(
+    levels: Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]],
+    steps: Mapping[str, Mapping[str, Any]],
+    *,
+    far: float | None = None,
+) -> Figure:
+    """Draw FRR (one picture of a pair moved) above FAR (both moved) over the values of each factor, with intervals.
+
+    Args:
+        levels: for each factor and ``"one"``, ``"both"`` the rows of a results file with ``at``, ``frr`` and ``far``.
+        steps: for each factor its ``unit``, its ``values``, of which the first is the reference (dashed), and whether
+            they are radians to be shown in ``degrees``.
+        far: that the threshold was chosen for, drawn as a line.
+    """
+    figure, axes = new_figure(2, len(levels), width=1.6 * len(levels) + 0.9, height=4.2, sharey="row", sharex="col")
+    rates = (("frr", "one", "FRR, one moved", BLUE), ("far", "both", "FAR, both moved", ORANGE))
+    for (name, modes), column in zip(levels.items(), axes.T, strict=True):
+        scale = 180 / np.pi if steps[name]["degrees"] else 1.0
+        for panel, (rate, mode, _, colour) in zip(column, rates, strict=True):
+            rows = sorted(modes[mode], key=lambda row: row["at"])
+            at = [scale * row["at"] for row in rows]
+            panel.plot(at, [row[rate]["value"] for row in rows], color=colour, linewidth=1.2)
+            whiskers(panel, at, [row[rate] for row in rows], color=colour)
+            panel.axvline(scale * steps[name]["values"][0], color=GREY, linestyle="--", linewidth=0.8)
+            panel.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        if far is not None:
+            column[1].axhline(far, color=BLACK, linestyle=":", linewidth=1)
+        column[0].set_title(name)
+        column[1].set_xlabel(steps[name]["unit"] + (", degrees" if steps[name]["degrees"] else ""), fontsize=8)
+    for panel, (_, _, label, _) in zip(axes[:, 0], rates, strict=True):
+        panel.set(ylabel=label, ylim=(0, None))
+    return figure
 
 
 @styled

@@ -15,15 +15,16 @@ def loss_results(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figur
     """Draw what each loss reached: small marks are the seeds, the dot with whiskers is their mean with its interval.
 
     Args:
-        panels: title of a panel -> loss -> row of a results file, with ``value``, ``seeds`` and, if there is an
-            interval, ``low`` and ``high``. Losses stand in the order of the first panel's values.
+        panels: title of a panel -> loss, or another system -> row of a results file, with ``value`` and, if there are
+            such, ``seeds``, ``low`` and ``high``. They stand in the order of the first panel's values.
     """
     order, figure, axes = _panels_of_rows(panels, width=2.6, height=0.9)
     for panel, (title, losses) in zip(axes[0], panels.items(), strict=True):
         for place, loss in enumerate(order):
             value = losses[loss]["value"]
             row: dict[str, Any] = {"low": value, "high": value, **losses[loss]}
-            panel.plot(row["seeds"], [place + 0.22] * len(row["seeds"]), "|", color=GREY, markersize=6)
+            seeds = row.get("seeds", [])
+            panel.plot(seeds, [place + 0.22] * len(seeds), "|", color=GREY, markersize=6)
             whiskers(panel, [place], [row], across=True, color=_colour(loss))
         panel.set_title(title)
         panel.grid(axis="y", visible=False)
@@ -36,8 +37,8 @@ def paired_differences(panels: Mapping[str, Mapping[str, Mapping[str, Any]]]) ->
     """Draw paired differences between losses with their intervals, in points of per cent; the line is no difference.
 
     Args:
-        panels: title of a panel -> ``"a - b"`` -> row with ``value``, ``low``, ``high`` and ``p_holm``. A filled mark
-            is a difference with p (Holm) below 0.05.
+        panels: title of a panel -> ``"a - b"``, or what else the difference is called -> row with ``value``, ``low``,
+            ``high`` and ``p_holm``. A filled mark is a difference with p (Holm) below 0.05.
     """
     order, figure, axes = _panels_of_rows(panels, width=2.9, height=1.1)
     for panel, (title, pairs) in zip(axes[0], panels.items(), strict=True):

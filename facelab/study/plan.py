@@ -22,6 +22,8 @@ EXPERIMENTS = {
     "ablations": ("facelab.study.ablations", "Ablations"),
     "synthfaces": ("facelab.study.synthfaces", "SynthFacesCard"),
     "celeba500": ("facelab.study.celeba500", "CelebA500"),
+    "transfer": ("facelab.study.transfer", "Transfer"),
+    "factors": ("facelab.study.factors", "Factors"),
 }
 
 

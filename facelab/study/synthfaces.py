@@ -20,8 +20,8 @@ from facelab.data.orl import load_orl
 from facelab.detect.mtcnn import MTCNN
 from facelab.evaluate import closed_set_accuracy, leave_one_out_rank1, nearest_centroid, verification
 from facelab.evaluate.estimate import Estimate
-from facelab.files import atomic_write
 from facelab.strict import Strict
+from facelab.study.cards import marker, write_numbers
 from facelab.study.experiment import Experiment, Job, Outcome, Run
 from facelab.study.rendered import Render, load_faces
 from facelab.study.training import Training
@@ -267,15 +267,12 @@ def carry_over_table(values: dict[str, Any]) -> pd.DataFrame:
 
 
 CARD = Path(str(files("facelab.data.cards"))) / "synthfaces.md"
-MARKER = "<!-- numbers: written by facelab study publish synthfaces -->"
+MARKER = marker("synthfaces")
 
 
 def write_card(values: dict[str, Any], path: Path = CARD) -> None:
     """Put the values of the study into the card, below its marker."""
-    head = path.read_text(encoding="utf-8").partition(MARKER)[0]
-    with atomic_write(path) as temporary:
-        text = head + MARKER + "\n\n" + "\n".join(_sections(values)).rstrip() + "\n"
-        temporary.write_text(text, encoding="utf-8")
+    write_numbers(path, "synthfaces", _sections(values))
 
 
 def _sections(values: dict[str, Any]) -> list[str]:

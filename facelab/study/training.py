@@ -23,13 +23,14 @@ class Training(Strict):
         """Train on these faces; return what the network embeds. A run that was stopped goes on in its training."""
         return self.fit(faces, job).embedder(job.device)
 
-    def fit(self, faces: FaceSet, job: Job) -> Checkpoint:
-        """Train on these faces; as :meth:`embedder`."""
+    def fit(self, faces: FaceSet, job: Job, *, start_from: str | None = None) -> Checkpoint:
+        """Train on these faces; as :meth:`embedder`, from new weights or those of a network that has a name."""
         return fit(
             self.recipe,
             faces,
             device=job.device,
             precision=self.precision,
             checkpoint=job.scratch / "training.pt",
+            start_from=start_from,
             show_progress=job.show_progress,
         )

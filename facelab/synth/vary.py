@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 Part = Literal["person", "scene"]
 
+# A head that looks at the camera and does nothing.
+FRONTAL: dict[str, Any] = {"yaw": 0.0, "pitch": 0.0, "roll": 0.0, "gaze": np.zeros(2), "actions": {}}
+FRONTAL |= {"expression": "neutral", "strength": 0.0, "occluder": "none"}
+
 
 @dataclass(frozen=True)
 class Varied:
@@ -116,14 +120,14 @@ def render_factor(
         "bust": ChipFraming(size // 2, size // 4),
     }[factor.frame]
     changes = [{**factor.fixed, **factor.change(value)} for value in values]
-    images = _rendered(renderer, part, changes, person, scene, framing)
+    images = render_changes(renderer, part, changes, person, scene, framing)
     if factor.frame == "skin":
         top, left = round(0.72 * size), size // 2
         images = [image[top : top + size, left : left + size] for image in images]
     return [cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in images]
 
 
-def _rendered(
+def render_changes(
     renderer: "Renderer",
     part: Part,
     changes: list[dict[str, Any]],
@@ -150,15 +154,8 @@ def _rendered(
 
 def plain_scene(seed: int) -> Scene:
     """Return a frontal, neutral scene with a clean sensor, from which factors are moved."""
-    changes: dict[str, Any] = {
-        "yaw": 0.0,
-        "pitch": 0.0,
-        "roll": 0.0,
-        "gaze": np.zeros(2),
-        "actions": {},
-        "jitter": np.zeros(4),
-    }
-    changes |= {"noise": 0.004, "blur": 0.3, "motion": 0.0, "resolution": 1.0, "jpeg": 95, "occluder": "none"}
+    changes: dict[str, Any] = {**FRONTAL, "jitter": np.zeros(4)}
+    changes |= {"noise": 0.004, "blur": 0.3, "motion": 0.0, "resolution": 1.0, "jpeg": 95}
     return replace(sample_scene(seed, Ranges.frontal()), **changes)
 
 
@@ -209,21 +206,13 @@ def sweep(factor: str, *, identities: int = 6, seed: int = 0, size: int = 64) ->
     change = factors_of(steps.part, renderer)[steps.factor].change
     values = np.array(sorted(steps.values))
     images = np.empty((identities, len(values), size, size, 3), np.uint8)
-    plain: dict[str, Any] = {
-        "yaw": 0.0,
-        "pitch": 0.0,
-        "roll": 0.0,
-        "gaze": np.zeros(2),
-        "actions": {},
-        "expression": "neutral",
-    }
-    plain |= {"strength": 0.0, "exposure": 0.0, "blur": 0.3, "motion": 0.0, "resolution": 1.0, "distance": 10.0}
+    plain = FRONTAL | {"exposure": 0.0, "blur": 0.3, "motion": 0.0, "resolution": 1.0, "distance": 10.0}
     plain["key_direction"] = light_direction(0.0, 0.5)
     for p in range(identities):
         key = np.random.SeedSequence([8_000_000 + seed, p])  # far from the seeds of the presets
         person = sample_identity(renderer.model, key)
         scene = replace(sample_scene(key, Ranges.frontal()), **plain)
         changes = [change(float(value)) for value in values]
-        for v, image in enumerate(_rendered(renderer, steps.part, changes, person, scene, ChipFraming(112))):
+        for v, image in enumerate(render_changes(renderer, steps.part, changes, person, scene, ChipFraming(112))):
             images[p, v] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
     return Sweep(factor, steps.unit, values, int(np.flatnonzero(values == steps.values[0])[0]), images)

@@ -196,3 +196,23 @@ def test_sweep_and_occlusion_sheets_show_their_pictures():
 def test_a_figure_without_caption_says_so():
     with pytest.raises(FacelabError, match="no caption"):
         plots.caption(Figure())
+
+
+def test_errors_of_a_factor_stand_over_its_values_in_degrees_and_inside_the_panel():
+    rows = [
+        {
+            "at": at,
+            "frr": {"value": rate, "low": rate / 2, "high": 2 * rate},
+            "far": {"value": 0.01, "low": 0, "high": 1},
+        }
+        for at, rate in ((0.0, 0.02), (1.0, 0.4), (0.5, 0.1))
+    ]
+    steps = {"yaw": {"unit": "yaw", "degrees": True, "values": [0.0, 0.5, 1.0]}}
+    figure = plots.factor_errors({"yaw": {"one": rows, "both": rows}}, steps, far=0.01)
+    refused, accepted = figure.axes
+    x, y = refused.lines[0].get_data()
+    np.testing.assert_allclose(x, np.degrees([0, 0.5, 1]))
+    np.testing.assert_allclose(y, [0.02, 0.1, 0.4])
+    assert refused.get_ylim()[0] == 0
+    assert refused.get_ylim()[1] > 0.8
+    assert "degrees" in accepted.get_xlabel()

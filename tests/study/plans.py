@@ -54,3 +54,46 @@ detectors = ["mtcnn", "cascade"]
 photographs = { photographs = 3, seed = 4, width = 320, height = 240, most = 2, largest = 120.0 }
 orl = 3
 """
+TRANSFER = """
+name = "tiny-transfer"
+title = "Rendered to real, four people"
+experiment = "transfer"
+
+[settings]
+identities = 4
+networks = ["synthfaces-arcface"]
+beside = ["pixels", "lbp", "hog", "eigenfaces"]
+reference = "synthfaces-arcface"
+people = [2]
+seeds = [0, 1]
+replicates = 100
+
+[settings.further.synthfaces-arcface.recipe]
+backbone = "mobilefacenet"
+size = 64
+embedding_dim = 128
+epochs = 1
+batch_size = 10
+learning_rate = 0.003
+loss = { name = "arcface", scale = 16.0, margin = 0.3 }
+"""
+FACTORS = """
+name = "tiny-factors"
+title = "One factor, four people"
+experiment = "factors"
+
+[settings]
+networks = ["synthfaces-arcface"]
+calibration = { identities = 3, images = 3, seed = 3 }
+far = 0.1
+people = 4
+seed = 5
+replicates = 100
+
+[settings.factors.yaw]
+part = "scene"
+factor = "yaw"
+unit = "yaw"
+degrees = true
+values = [0.0, 1.0]
+"""
