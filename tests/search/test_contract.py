@@ -130,6 +130,19 @@ def test_an_erased_identity_is_found_no_more_and_its_name_leaves_the_log(gallery
         gallery.erase("Ada")
 
 
+def test_several_are_erased_at_once_or_nobody(gallery):
+    gallery.enrol_all(["a", "b", "c"], vectors(3))
+    gallery.enrol("b", vectors(1, seed=1))
+    with pytest.raises(FacelabError, match="nobody called 'x' is in"):
+        gallery.erase_all(["a", "x"])
+    assert gallery.identities() == {"a": 1, "b": 2, "c": 1}
+    done = gallery.erase_all(["b", "a", "b"])
+    assert [(one.identity, one.templates, one.gone) for one in done] == [("b", 2, True), ("a", 1, True)]
+    assert len({one.receipt for one in done}) == 2
+    assert gallery.identities() == {"c": 1}
+    assert gallery.erase_all([]) == []
+
+
 def test_who_comes_back_after_an_erasure_is_new(gallery):
     x = vectors(2)
     first = gallery.enrol("Ada", x[:1])
