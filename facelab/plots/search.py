@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter, ScalarFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter, ScalarFormatter
 
 from facelab.evaluate import Estimate, chance_of_a_false_match, false_matches_per_day
 from facelab.plots.style import CYCLE, GREY, LINES, MARKERS, new_figure, styled, whiskers
@@ -78,4 +78,7 @@ def recall_curves(
     axes[0, 0].legend(fontsize=8, loc="lower right")
     if milliseconds is not None:
         axes[0, 1].set(yscale="log", ylabel="ms a search (dashed: exact)")
+        axes[0, 1].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes[0, 1].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes[0, 1].yaxis.set_minor_formatter(NullFormatter())
     return figure

@@ -34,7 +34,7 @@ class TestService(AsyncHTTPTestCase):
         self.sketch, today = sketch(), date.today()
         self.consents = {"Ada": today, "Ben": today - timedelta(days=1)}
         callers, embed = {"key": "door", "other key": "desk"}, lambda photograph: np.array([FACES[photograph]])
-        return self.sketch["make_app"](self.gallery, embed, 0.8, callers, self.consents, searches_an_hour=3)
+        return self.sketch["make_app"](self.gallery, embed, 0.8, callers, self.consents, limit=3)
 
     def ask(self, method: str, path: str, body: bytes | None = None, key: str = "key") -> tuple[int, dict]:
         answer = self.fetch(path, method=method, body=body, headers={"Authorization": key})
