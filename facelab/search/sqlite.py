@@ -175,7 +175,7 @@ class SqliteGallery(Gallery):
             rows = connection.execute(
                 "SELECT id, identity, vector, checksum FROM templates WHERE id > ? ORDER BY id", (self._newest,)
             )
-            owners = []
+            owners: list[int] = []
             for number, owner, vector, checksum in rows:
                 if _checksum(self._names.get(owner), vector) != checksum:
                     self._forget()
