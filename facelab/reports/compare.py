@@ -21,10 +21,10 @@ from facelab.models import Embedder
 from facelab.models.files import embed_faces, write_embeddings
 from facelab.plots import compared_pair
 from facelab.reports.evaluation import MOST_IMAGES, draw_images
-from facelab.reports.threshold import Threshold, read_threshold
+from facelab.reports.threshold import Threshold, threshold_for
 from facelab.sources import Images, are_chips, find_source, locate, open_chips, open_pictures
 from facelab.synth.recipe import GENERATOR
-from facelab.train import Network, Recipe, open_network
+from facelab.train import Network, open_network
 
 CALIBRATE_ON = ("strangers", "orl")  # the first one whose people the network has not seen
 
@@ -94,7 +94,7 @@ class Comparison:
     def sentences(self) -> list[str]:
         """Return how sure that is: where the threshold is from and what it does there, the score among the pairs of the
         calibration, and the notes."""
-        said = [_origin(self.threshold)]
+        said = [self.threshold.origin()]
         if self.pairs is not None:
             above = self.pairs.values >= self.score
             parts = []
@@ -170,7 +170,7 @@ def compare(
     if not 0 < far <= 1:
         raise FacelabError(f"far={far:g}: it must lie in (0, 1].")
     network = open_network(checkpoint)
-    given = None if threshold_from is None else _given(Path(threshold_from), network, flip)
+    given = None if threshold_from is None else threshold_for(Path(threshold_from), network, flip=flip)
     finder = make_detector(detector, device=device, turns=turns)
     left, right = (_sides(Path(path), finder, method, images, which) for path in (first, second))
     embedder = network.embedder(device, flip=flip)
@@ -226,30 +226,6 @@ def _sides(path: Path, finder: Detector, method: Method, images: Images, which: 
             notes.append(f"{path.name} was turned by {90 * face.turn} degrees, so that the face is upright.")
         sides.append(Side(path, chip, len(found), " ".join(notes)))
     return sides
-
-
-def _given(path: Path, network: Network, flip: bool) -> Threshold:
-    threshold = read_threshold(path)
-    threshold.check_flip(flip)
-    if threshold.recipe is not None and Recipe.parse(dict(threshold.recipe), source=str(path)) != network.recipe:
-        raise FacelabError(
-            f"the threshold in {path} was chosen for a network of another recipe, whose scores mean something else; "
-            "evaluate this one: facelab evaluate CHECKPOINT --data SOURCE."
-        )
-    return threshold
-
-
-def _origin(threshold: Threshold) -> str:
-    asked = "" if threshold.asked is None else f" for a false accept rate (FAR) of {threshold.asked:.2%} at most"
-    said = f"The threshold was chosen{asked} on {threshold.where}."
-    if threshold.far is not None:
-        said += f" There it lets {_rate(threshold.far)} of the pairs of two people through"
-        said += "." if threshold.frr is None else f", and refuses {_rate(threshold.frr)} of the pairs of one person."
-    return said
-
-
-def _rate(rate) -> str:
-    return f"{rate.value:.2%} (95 % interval {rate.low:.2%} to {rate.high:.2%})"
 
 
 def _calibrated(

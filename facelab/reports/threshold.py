@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 from facelab.errors import FacelabError, shown
 from facelab.evaluate import Estimate
 from facelab.files import read_json
+from facelab.train import Network, Recipe
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,15 @@ class Threshold:
     frr: Estimate | None = None
     recipe: Mapping[str, Any] | None = None
     flip: bool | None = None
+
+    def origin(self) -> str:
+        """Say where it is from, and what it does there."""
+        asked = "" if self.asked is None else f" for a false accept rate (FAR) of {self.asked:.2%} at most"
+        said = f"The threshold was chosen{asked} on {self.where}."
+        if self.far is not None:
+            said += f" There it lets {_shown(self.far)} of the pairs of two people through"
+            said += "." if self.frr is None else f", and refuses {_shown(self.frr)} of the pairs of one person."
+        return said
 
     def check_flip(self, flip: bool) -> None:
         """Raise a :class:`FacelabError` if it is known to be for the other kind of embeddings."""
@@ -75,6 +85,26 @@ def read_threshold(path: Path) -> Threshold:
     if flip not in (None, True, False):
         raise FacelabError(f"{path}: flip = {shown(flip)}; expected true or false.")
     return Threshold(float(threshold), asked, where or "another set", far, frr, recipe, flip)
+
+
+def threshold_for(path: Path, network: Network, *, flip: bool) -> Threshold:
+    """Read a threshold as :func:`read_threshold` does, and check that it is one for these embeddings.
+
+    Raises:
+        FacelabError: it is known to be for another network, or for embeddings of the other kind (``flip``).
+    """
+    threshold = read_threshold(path)
+    threshold.check_flip(flip)
+    if threshold.recipe is not None and Recipe.parse(dict(threshold.recipe), source=str(path)) != network.recipe:
+        raise FacelabError(
+            f"the threshold in {path} was chosen for a network of another recipe, whose scores mean something else; "
+            "evaluate this one: facelab evaluate CHECKPOINT --data SOURCE."
+        )
+    return threshold
+
+
+def _shown(rate: Estimate) -> str:
+    return f"{rate.value:.2%} (95 % interval {rate.low:.2%} to {rate.high:.2%})"
 
 
 def _is_number(value: Any) -> TypeGuard[float]:

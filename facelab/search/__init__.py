@@ -5,6 +5,7 @@
 who makes them is no matter of this room, but a gallery knows the fingerprint of that network and takes no other's.
 """
 
+from facelab.search.decision import false_matches
 from facelab.search.gallery import Erasure, Event, Gallery, Match, open_gallery
 
-__all__ = ["Erasure", "Event", "Gallery", "Match", "open_gallery"]
+__all__ = ["Erasure", "Event", "Gallery", "Match", "false_matches", "open_gallery"]

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -19,6 +20,7 @@ from facelab.evaluate.checks import check_threshold, unit
 from facelab.evaluate.curve import accepted
 
 ERASED = "erased-"  # begins what stands in the log for the name of an erased identity
+FLIP = "+flip"  # ends a fingerprint, see facelab.train.Network.fingerprint_of
 LONGEST_NAME = 200  # characters
 LARGEST_DIMENSIONS = 4096
 
@@ -79,6 +81,18 @@ class Event:
     score: float | None = None
     threshold: float | None = None
 
+    def __str__(self) -> str:
+        """Say it in a line: "2026-11-27 04:28:58 UTC, Cleo: found Ada at rank 1, cosine 0.927"."""
+        done = {
+            "create": "made the gallery",
+            "enrol": f"enrolled {self.identity}",
+            "search": f"found {self.identity} at rank {self.number}" if self.identity else "found nobody known",
+            "erase": f"erased {self.identity}, {count(self.number, 'template')}",
+        }[self.what]
+        done += "" if self.score is None else f", cosine {self.score:.3f}"
+        done += "" if self.threshold is None else f" (threshold {self.threshold:.3f})"
+        return f"{self.when:%Y-%m-%d %H:%M:%S} UTC, {self.by}: {done}"
+
 
 class Gallery(ABC):
     """Known identities with their templates, see :func:`open_gallery`. A context manager; threads may share one.
@@ -98,6 +112,11 @@ class Gallery(ABC):
     dimensions: int
     by: str = ""
     _trusted = False  # whether the caller has said whose embeddings come
+
+    @property
+    def flip(self) -> bool:
+        """Whether its embeddings are those with the mirrored chips added."""
+        return self.fingerprint.endswith(FLIP)
 
     def enrol(self, identity: str, embeddings: np.ndarray, quality: np.ndarray | None = None) -> list[int]:
         """Enrol the pictures of one occasion as one template; return its number in a list.
@@ -216,6 +235,11 @@ class Gallery(ABC):
         with self._lock:
             return self._events()
 
+    def unclean(self) -> bool:
+        """Return whether the files may hold bytes of what was erased: then to erase once more cleans them."""
+        with self._lock:
+            return self._unclean()
+
     @abstractmethod
     def close(self) -> None:
         """Let go of the file or the server."""
@@ -326,7 +350,7 @@ class Gallery(ABC):
 
 
 def open_gallery(
-    address: str,
+    address: str | Path,
     *,
     fingerprint: str | None = None,
     dimensions: int | None = None,
@@ -395,8 +419,7 @@ def _accepted(matches: list[Match], threshold: float) -> list[Match]:
 
 
 def _short(fingerprint: str) -> str:
-    digest, flip, _ = fingerprint.partition("+flip")
-    return digest[:12] + (" with --flip" if flip else "")
+    return fingerprint.removesuffix(FLIP)[:12] + (" with --flip" if fingerprint.endswith(FLIP) else "")
 
 
 def checked_name(identity: str) -> str:

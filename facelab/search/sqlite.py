@@ -220,7 +220,8 @@ class SqliteGallery(Gallery):
         again = "Then run the same command again."
         try:
             # Deleted rows are overwritten (secure_delete); but a row that SQLite has moved between pages may have left
-            # a trace, as 2 of 1,000 templates were seen to. So the whole file is written anew.
+            # a trace, as 2 of 1,000 templates were seen to. So the whole file is written anew. It is not read here to
+            # look for them: a process that opens and closes the file drops the locks that SQLite has on it.
             self._connection.execute("VACUUM")
             busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
@@ -232,7 +233,7 @@ class SqliteGallery(Gallery):
             )
         with _told(self.path), _transaction(self._connection) as connection:
             connection.execute("UPDATE about SET value = 0 WHERE key = 'unclean'")
-        return True, f"{self.path.name} was written anew without them, and {wal} was emptied"
+        return True, f"{self.path.name} was written anew without them, and {wal} was emptied."
 
     def _identities(self) -> dict[str, int]:
         with _told(self.path):
