@@ -1,5 +1,6 @@
 """Verification, identification, and how sure we are."""
 
+from facelab.evaluate.blocks import PairCounts, count_pairs, far_variance, sampled_scores
 from facelab.evaluate.bootstrap import bootstrap_curves, bootstrap_interval, identity_bootstrap, mean_by_identity
 from facelab.evaluate.calibration import Calibration, calibrate, cllr
 from facelab.evaluate.comparison import Comparison, compare_by_identity, compare_scores, holm, holm_sentence
@@ -47,6 +48,7 @@ __all__ = [
     "GroupErrors",
     "OpenSet",
     "OperatingPoint",
+    "PairCounts",
     "Roc",
     "Scores",
     "Simulated",
@@ -65,6 +67,7 @@ __all__ = [
     "compare_by_identity",
     "compare_scores",
     "contrast",
+    "count_pairs",
     "det",
     "draw_pairs",
     "eer",
@@ -72,6 +75,7 @@ __all__ = [
     "errors_at",
     "errors_by_group",
     "false_matches_per_day",
+    "far_variance",
     "fold_accuracy",
     "holm",
     "holm_sentence",
@@ -90,6 +94,7 @@ __all__ = [
     "pair_scores",
     "ranks",
     "roc",
+    "sampled_scores",
     "sharpness",
     "simulate_intervals",
     "streamed_roc",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from facelab.align.warp import Method
 from facelab.data import FaceSet
@@ -13,6 +14,7 @@ from facelab.data.pairs import identities_of_pairs
 from facelab.detect import Detector
 from facelab.detect.detection import Which
 from facelab.device import resolve_device
+from facelab.embeddings import Embeddings, StoredPairs
 from facelab.errors import FacelabError, count
 from facelab.evaluate import contrast, sharpness
 from facelab.evaluate.estimate import FEW_IDENTITIES
@@ -21,16 +23,18 @@ from facelab.models import Embedder
 from facelab.progress import progress_bar
 from facelab.reports.folds import Folds
 from facelab.reports.identification import Identification, has_roles
-from facelab.reports.outcome import Embedded, Outcome, finite
+from facelab.reports.outcome import Embedded, NoPictures, Outcome, finite
 from facelab.reports.page import Section, write_page
 from facelab.reports.templates import OfTemplates
 from facelab.reports.verification import Verification
 from facelab.sources import Images, Opened, find_source, open_chips, open_faces, open_pictures
 from facelab.train import open_network
+from facelab.workers import check_backend
 
 AnyProtocol = Verification | Identification | Folds | OfTemplates
 PROTOCOLS = {protocol.name: protocol for protocol in (Verification, Identification, Folds, OfTemplates)}
 MOST_IMAGES = 3000  # 4.5 million pairs
+_WRITTEN = ["results.json", "report.html"]
 _BLOCK = 1024  # images that are decoded at a time; whole batches of the embedder
 
 
@@ -100,8 +104,7 @@ def evaluate(
         raise FacelabError("--which all: nobody knows who the faces of a group are; take largest or middle.")
     if isinstance(protocol, Verification) and protocol.given is not None:
         protocol.given.check_flip(flip)
-    written = ["results.json", "report.html"]
-    check_claim(report, [*written, *(f"figures/{name}.png" for name in protocol.figures)])
+    check_claim(report, [*_WRITTEN, *(f"figures/{name}.png" for name in protocol.figures)])
     network = open_network(checkpoint)
     torch_device = resolve_device(device)
     opened = _open(data, protocol, show_progress)
@@ -120,10 +123,7 @@ def evaluate(
         faces = faces.select(~faces.table["identity"].isin(known).to_numpy(), f"{faces.name}/strangers")
         left_out = f"; {count(len(known), 'identity of the training was', 'identities of the training were')} left out"
     elif known:
-        outcome.notes.append(
-            f"{len(known)} of {len(faces.identities)} identities have names that the network was trained on: if they "
-            "are the same people, these numbers are too good for strangers. Leave them out with --strangers-only."
-        )
+        _note_known(outcome, len(known), len(faces.identities))
     if len(faces.identities) < 2 and not named:
         number = "1 identity" if len(faces.identities) else "no identity"
         raise FacelabError(f"{faces.name} has {number}; at least 2 are needed, each in a sub-folder of its own.")
@@ -149,10 +149,7 @@ def evaluate(
     if not named and len(chips) > MOST_IMAGES and not (isinstance(protocol, Identification) and has_roles(chips)):
         drawn = draw_images(chips.labels, seed)
         if not protocol.streams:
-            outcome.notes.append(
-                f"of {len(chips):,} images, those of {len(np.unique(chips.labels[drawn]))} identities drawn at random "
-                "were used, so that all pairs fit into memory."
-            )
+            _note_drawn(outcome, len(chips), len(np.unique(chips.labels[drawn])))
             chips, drawn = chips.select(drawn), None
     if not network.complete:
         outcome.notes.append(f"the training is not complete: step {network.step} of {network.total_steps}.")
@@ -164,44 +161,151 @@ def evaluate(
         outcome.notes.append(
             "published numbers mostly add to each embedding that of the mirrored picture, which these do not: --flip."
         )
+    people, epochs = count(len(network.trained_on), "identity", "identities"), count(network.recipe.epochs, "epoch")
+    trained = f"{network.recipe.loss.name}, {people}, {epochs}"
+    measured = {
+        "checkpoint": str(checkpoint),
+        "fingerprint": network.fingerprint_of(flip=flip),
+        "recipe": network.recipe.model_dump(),
+        "flip": flip,
+        "data": {"name": chips.name, "images": len(chips), "identities": len(chips.identities), "how": how},
+    }
+    name = f"<code>{escape(Path(checkpoint).name)}</code> ({escape(trained)})"
+    _write(outcome, protocol, name, measured, {"seed": seed, "replicates": replicates})
+    return outcome
+
+
+def evaluate_embeddings(
+    folder: Path | str,
+    protocol: AnyProtocol | None = None,
+    *,
+    report: Path | str = "runs/evaluate",
+    strangers_only: bool = False,
+    seed: int = 0,
+    replicates: int = 1000,
+    workers: int | None = None,
+    backend: str = "local",
+    address: str | None = None,
+    show_progress: bool = False,
+) -> Outcome:
+    """Evaluate a folder of embeddings as :func:`evaluate` does a network, without one and without pictures.
+
+    Verification of more than MOST_IMAGES compares all pairs block by block, on processes here or on a cluster.
+
+    Args:
+        folder: a folder or fsspec address that ``facelab embed`` wrote.
+        protocol, report, strangers_only, seed, replicates, show_progress: see :func:`evaluate`.
+        workers, backend, address: see :func:`facelab.synth.make`.
+
+    Raises:
+        FacelabError: there are no such embeddings, or see :func:`evaluate`.
+    """
+    protocol = protocol or Verification()
+    check_backend(workers, backend, address)
+    if isinstance(protocol, OfTemplates) or (isinstance(protocol, Folds) and protocol.named is not None):
+        raise FacelabError(
+            "lists of pairs or templates are of pictures, and here are embeddings alone: give a network and --data."
+        )
+    found = Embeddings(folder)
+    about = found.about
+    if isinstance(protocol, Verification) and protocol.given is not None:
+        protocol.given.check_flip(about.flip)
+    check_claim(report, [*_WRITTEN, *(f"figures/{name}.png" for name in protocol.figures)])
+    outcome, how = Outcome(Path(report), credit=about.credit), about.how
+    taken = found.labels >= 0
+    if known := len(np.unique(found.labels[taken & found.trained_on])):
+        if strangers_only:
+            taken &= ~found.trained_on
+            how += f"; {count(known, 'identity of the training was', 'identities of the training were')} left out"
+        else:
+            _note_known(outcome, known, len(found.names))
+    rows = np.flatnonzero(taken)
+    labels = np.unique(found.labels[rows], return_inverse=True)[1]
+    if (people := int(labels.max(initial=-1)) + 1) < 2:
+        raise FacelabError(f"{folder} has {count(people, 'identity', 'identities')} to compare; at least 2 are needed.")
+    part, stored = rows, None
+    if len(rows) > MOST_IMAGES:
+        part = rows[draw_images(labels, seed)]
+        if protocol.streams:
+            stored = StoredPairs(found, rows, workers, backend, address, show_progress)
+        else:
+            _note_drawn(outcome, len(rows), len(np.unique(found.labels[part])))
+    block = found.select(part)
+    table = pd.DataFrame({"identity": [found.names[label] for label in block.labels.tolist()], "file": block.files})
+    chips, raw = FaceSet(about.name, NoPictures(len(table)), table), block.embeddings.astype(np.float64)
+    quality = {"embedding norm": np.linalg.norm(raw, axis=1)}
+    protocol.measure(outcome, Embedded(chips, raw, quality, stored=stored), replicates=replicates, seed=seed)
+    images, people = (len(chips), len(chips.identities)) if stored is None else (len(rows), people)
+    measured = {
+        "embeddings": str(folder),
+        "fingerprint": about.fingerprint,
+        "recipe": about.recipe,
+        "flip": about.flip,
+        "data": {"name": about.name, "images": images, "identities": people, "how": how},
+    }
+    name = f"<code>{about.fingerprint[:12]}</code> ({escape(about.recipe['loss']['name'])})"
+    _write(outcome, protocol, name, measured, {"seed": seed, "replicates": replicates})
+    return outcome
+
+
+def _note_known(outcome: Outcome, known: int, people: int) -> None:
+    outcome.notes.append(
+        f"{known} of {people} identities have names that the network was trained on: if they are the same people, "
+        "these numbers are too good for strangers. Leave them out with --strangers-only."
+    )
+
+
+def _note_drawn(outcome: Outcome, images: int, people: int) -> None:
+    outcome.notes.append(
+        f"of {images:,} images, those of {people} identities drawn at random were used, so that all pairs fit into "
+        "memory."
+    )
+
+
+def _write(
+    outcome: Outcome, protocol: AnyProtocol, network: str, measured: dict[str, Any], drawn: dict[str, int]
+) -> None:
+    """Write the report and its numbers.
+
+    Args:
+        outcome: that the protocol has filled.
+        protocol: its name is told.
+        network: in HTML.
+        measured: what, as ``results.json`` begins with it.
+        drawn: seed and number of draws, with which it ends.
+    """
     if few := [e.identities for e in outcome.estimates.values() if e.few and e.identities]:
         outcome.notes.append(
             f"intervals that rest on fewer than {FEW_IDENTITIES} identities (here {min(few)}) are rough: a few people "
             "may make all the errors, and a small set may hold none of them."
         )
     columns, rows = outcome.table()
-    people, epochs = count(len(network.trained_on), "identity", "identities"), count(network.recipe.epochs, "epoch")
-    training = f"{network.recipe.loss.name}, {people}, {epochs}"
+    data = measured["data"]
     about = (
-        f"Network: <code>{escape(Path(checkpoint).name)}</code> ({escape(training)}). Data: "
-        f"{escape(chips.name)}, {len(chips):,} images of {len(chips.identities):,} identities ({escape(how)}). "
-        + ("To each embedding, that of the mirrored chip is added. " if flip else "")
+        f"Network: {network}. Data: {escape(data['name'])}, {data['images']:,} images of {data['identities']:,} "
+        f"identities ({escape(data['how'])}). "
+        + ("To each embedding, that of the mirrored chip is added. " if measured["flip"] else "")
         + "One training with one seed: the intervals are over people, and know nothing of other trainings."
     )
     limits = "".join(f"<br><strong>Note:</strong> {escape(note)}" for note in outcome.notes)
     outcome.sections.insert(0, Section("Results", about + limits, columns, rows))
     outcome.results = {
         "protocol": protocol.name,
-        "checkpoint": str(checkpoint),
-        "recipe": network.recipe.model_dump(),
-        "flip": flip,
-        "data": {"name": chips.name, "images": len(chips), "identities": len(chips.identities), "how": how},
+        **measured,
         "notes": outcome.notes,
         "estimates": {name: finite(estimate) for name, estimate in outcome.estimates.items()},
         **outcome.results,
-        "seed": seed,
-        "replicates": replicates,
+        **drawn,
     }
-    claim(outcome.folder, written)
+    claim(outcome.folder, _WRITTEN)
     write_json(outcome.folder / "results.json", outcome.results)
     write_page(
         outcome.folder / "report.html",
-        f"{protocol.name} on {chips.name}",
+        f"{protocol.name} on {data['name']}",
         outcome.sections,
         lead="How sure is it who this is?",
         credit=outcome.credit,
     )
-    return outcome
 
 
 def _open(data: Path | str, protocol: AnyProtocol, show_progress: bool) -> Opened:

@@ -19,7 +19,7 @@ from facelab.evaluate import (
     verification_of_pairs,
 )
 from facelab.plots import cmc_curves, failure_sheet, open_set_curves, roc_curves
-from facelab.reports.outcome import SHOWN, Embedded, Outcome
+from facelab.reports.outcome import SHOWN, Embedded, NoPictures, Outcome
 from facelab.reports.page import Section
 
 
@@ -156,6 +156,9 @@ def _named_wrongly(outcome: Outcome, seen: Embedded, gallery: np.ndarray) -> Non
     wrong = failures(seen.raw, seen.chips.labels, gallery=gallery, top=SHOWN)
     if not wrong:
         outcome.sections.append(Section("Named wrongly", "No probe was named wrongly at rank 1."))
+        return
+    if isinstance(seen.chips.images, NoPictures):
+        outcome.sections.append(Section("Named wrongly", "The folder of embeddings holds no pictures to show."))
         return
     outcome.draw(
         "failures",

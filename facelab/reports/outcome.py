@@ -12,12 +12,27 @@ from matplotlib.figure import Figure
 from facelab.analyze import Pair
 from facelab.data import FaceSet, PairList
 from facelab.data.templates import TemplateLists
+from facelab.embeddings import StoredPairs
+from facelab.errors import FacelabError
 from facelab.evaluate import Estimate
 from facelab.files import atomic_write, claim
 from facelab.plots import pair_sheet
 from facelab.reports.page import Section
 
 SHOWN = 6  # failures in a figure
+
+
+class NoPictures(Sequence[np.ndarray]):
+    """What embeddings of a folder have in place of pictures."""
+
+    def __init__(self, number: int):
+        self._number = number
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __getitem__(self, index: Any) -> Any:
+        raise FacelabError("a folder of embeddings holds no pictures.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +47,7 @@ class Embedded:
         templates: which groups of images to compare, where the data says so.
         drawn: which images are those of identities drawn at random, shape (n,), bool, where the pairs of all do not fit
             into memory.
+        stored: where these are those of identities drawn at random from a folder of embeddings: all its pairs.
     """
 
     chips: FaceSet
@@ -40,6 +56,12 @@ class Embedded:
     pairs: PairList | None = None
     templates: TemplateLists | None = None
     drawn: np.ndarray | None = None
+    stored: StoredPairs | None = None
+
+    @property
+    def shown(self) -> slice | np.ndarray:
+        """The rows whose pairs fit into memory."""
+        return slice(None) if self.drawn is None else self.drawn
 
 
 @dataclass
@@ -83,6 +105,12 @@ class Outcome:
         """Save a sheet of pairs and add its section, which says so where there is none."""
         if not len(pairs):
             self.sections.append(Section(title, "There is none."))
+            return
+        if isinstance(chips.images, NoPictures):
+            files = chips.files
+            rows = [[files[pair.first], files[pair.second], f"{pair.score:.3f}"] for pair in pairs]
+            text = f"Files of pairs: {escape(what)}. The folder of embeddings holds no pictures."
+            self.sections.append(Section(title, text, ["one picture", "the other", "score"], rows))
             return
         text = f"Each column is a pair: {what}. The number is the score. Every picture is shown once at most."
         alt = f"{len(pairs)} pairs of chips with their scores: {what}."

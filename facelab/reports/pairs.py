@@ -1,6 +1,8 @@
 """Every image with every other one: in memory, or streamed where there are too many pairs for that."""
 
+import math
 import warnings
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from facelab.evaluate import (
     auc,
     eer,
     errors_at,
+    far_variance,
     operating_point,
     pair_blocks,
     pair_scores,
@@ -26,10 +29,13 @@ class AllPairs:
     """All pairs of a set, in memory.
 
     Attributes:
+        what: ``scores`` are, at the end of a sentence.
         scores: of all pairs.
         curve: what the ROC is drawn from.
         genuine_pairs, impostor_pairs: how many there are.
     """
+
+    what: ClassVar[str] = "every image with every other one"
 
     def __init__(self, seen: Embedded):
         self.scores = pair_scores(seen.raw, seen.chips.labels)
@@ -62,13 +68,20 @@ class StreamedPairs(AllPairs):
         scores: of the pairs of the identities drawn.
     """
 
+    what = "every image with every other one, of the identities drawn"
     curve: Roc
 
-    def __init__(self, seen: Embedded):
-        assert seen.drawn is not None
-        self.scores = pair_scores(seen.raw[seen.drawn], seen.chips.labels[seen.drawn])
+    def __init__(self, seen: Embedded, threshold: float | None = None):
+        """Args:
+        seen: with those drawn, or with the pairs of a folder.
+        threshold: at which errors will be asked for, if it is known.
+        """
+        self.scores = pair_scores(seen.raw[seen.shown], seen.chips.labels[seen.shown])
         self._embeddings, self._labels = seen.raw, seen.chips.labels
-        self.curve = streamed_roc(seen.raw, seen.chips.labels)
+        if seen.stored is None:
+            self.curve = streamed_roc(seen.raw, seen.chips.labels)
+        else:
+            self.curve = seen.stored.count(threshold).roc()
         self.genuine_pairs, self.impostor_pairs = self.curve.genuine_pairs or 0, self.curve.impostor_pairs or 0
 
     def measure(self, fars: tuple[float, ...], *, replicates: int, seed: int) -> dict[str, Estimate]:
@@ -104,6 +117,30 @@ class StreamedPairs(AllPairs):
         return sum(
             int(np.count_nonzero((scores >= threshold) & (self._labels[first] != self._labels[second])))
             for first, second, scores in pair_blocks(self._embeddings)
+        )
+
+
+class SampledPairs(AllPairs):
+    """All genuine pairs, and impostor pairs drawn at random; intervals know of the draw.
+
+    Args:
+        scores: from :func:`facelab.evaluate.sampled_scores`.
+    """
+
+    what = "all genuine ones, and impostor pairs drawn at random"
+
+    def __init__(self, scores: Scores):
+        self.scores = self.curve = scores
+        self.genuine_pairs = int(np.count_nonzero(scores.genuine))
+        self.impostor_pairs = len(scores) - self.genuine_pairs
+
+    def price(self, threshold: float) -> str:
+        """Say what the draw costs at a threshold."""
+        variance, drawn = far_variance(self.scores, threshold)
+        share = drawn / variance if variance else 0.0
+        return (
+            f"of the variance of FAR at the threshold, {share:.0%} comes from the draw of pairs and the rest from the "
+            f"draw of people: with all pairs, its interval would be about {1 - math.sqrt(1 - share):.0%} shorter."
         )
 
 

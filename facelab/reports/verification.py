@@ -10,11 +10,11 @@ import numpy as np
 
 from facelab.analyze import hard_pairs
 from facelab.errors import FacelabError
-from facelab.evaluate import error_versus_reject, false_matches_per_day
+from facelab.evaluate import error_versus_reject, false_matches_per_day, sampled_scores
 from facelab.plots import det_curves, error_reject_curves, roc_curves, score_histograms
 from facelab.reports.outcome import SHOWN, Embedded, Outcome, finite
 from facelab.reports.page import Section
-from facelab.reports.pairs import AllPairs, StreamedPairs
+from facelab.reports.pairs import AllPairs, SampledPairs, StreamedPairs
 from facelab.reports.threshold import Threshold, read_threshold
 
 FARS = (0.1, 0.01, 0.001, 0.0001, 0.00001)
@@ -28,6 +28,7 @@ class Verification:
         far: false accept rate at which a threshold is chosen.
         threshold_from: a ``results.json`` of an earlier run (verification on another set), or a JSON file with a number
             ``threshold``: applied here instead of choosing one.
+        impostors: draw so many impostor pairs at random instead of measuring all, where there are more.
     """
 
     name: ClassVar[str] = "verification"
@@ -35,9 +36,12 @@ class Verification:
     figures: ClassVar[tuple[str, ...]] = ("scores", "roc", "det", "quality", "failures-genuine", "failures-impostor")
     far: float = 0.01
     threshold_from: Path | str | None = None
+    impostors: int | None = None
 
     def __post_init__(self) -> None:
         _ = self.given  # a wrong file is known before the network runs
+        if self.impostors is not None and self.impostors < 1:
+            raise FacelabError(f"--impostors {self.impostors}: draw 1 pair or more; 1000000 is a good number.")
         if not 0 < self.far <= 1:
             raise FacelabError(f"far={self.far:g}: it must lie in (0, 1].")
 
@@ -48,15 +52,8 @@ class Verification:
 
     def measure(self, outcome: Outcome, seen: Embedded, *, replicates: int, seed: int) -> None:
         """Fill the outcome."""
-        pairs = AllPairs(seen) if seen.drawn is None else StreamedPairs(seen)
+        pairs = self._pairs(outcome, seen, seed)
         impostors = pairs.impostor_pairs
-        if seen.drawn is not None:
-            people = len(np.unique(seen.chips.labels[seen.drawn]))
-            outcome.notes.append(
-                f"all pairs of {len(seen.chips):,} images were measured; the intervals, the histogram and the curves "
-                f"of refusal are those of {people} identities drawn at random ({int(seen.drawn.sum()):,} images), so "
-                "the intervals are rather too wide."
-            )
         fars = tuple(sorted({f for f in (*FARS, self.far) if f * impostors >= 1}, reverse=True))
         measured = pairs.measure(fars, replicates=replicates, seed=seed)
         names = {"auc": "AUC", "eer": "EER"} | {f"tar_at_far_{f:g}": f"TAR at FAR {100 * f:g} %" for f in fars}
@@ -65,6 +62,8 @@ class Verification:
             f"{impostors:,} impostor pairs cannot show a FAR below {100 / impostors:.2g} %, so none is given."
         )
         threshold = self._operating_point(outcome, pairs, replicates, seed)
+        if isinstance(pairs, SampledPairs) and threshold is not None:
+            outcome.notes.append(pairs.price(threshold))
 
         name = seen.chips.name
         shown = int((~pairs.scores.genuine).sum())
@@ -72,8 +71,7 @@ class Verification:
             "scores",
             score_histograms({name: pairs.scores}, far=max(self.far, 1 / shown)),
             "Genuine and impostor pairs",
-            f"{len(pairs.scores) - shown:,} genuine and {shown:,} impostor pairs: every image with every other one"
-            + ("." if seen.drawn is None else ", of the identities drawn."),
+            f"{len(pairs.scores) - shown:,} genuine and {shown:,} impostor pairs: {pairs.what}.",
             "Histograms of the cosine similarity of genuine and of impostor pairs, and the threshold.",
         )
         outcome.draw(
@@ -97,8 +95,39 @@ class Verification:
             ("genuine", "The hardest genuine pairs", "the same identity, yet the lowest scores"),
             ("impostor", "The easiest impostor pairs", "two identities, yet the highest scores"),
         ):
+            what += " (of the identities drawn)" if seen.stored is not None else ""
             worst = hard_pairs(seen.raw, seen.chips.labels, kind, top=SHOWN)  # type: ignore[arg-type]
             outcome.draw_pairs(f"failures-{kind}", seen.chips, worst, title, what)
+
+    def _pairs(self, outcome: Outcome, seen: Embedded, seed: int) -> AllPairs:
+        """Choose how pairs are compared, and note it."""
+        if self.impostors is not None:
+            labels = seen.chips.labels if seen.stored is None else seen.stored.labels
+            images, own = len(labels), np.bincount(np.unique(labels, return_inverse=True)[1])
+            whole = (images**2 - int((own**2).sum())) // 2
+            if self.impostors < whole:
+                if seen.stored is None:
+                    scores = sampled_scores(seen.raw, labels, self.impostors, seed=seed)
+                else:
+                    scores = seen.stored.sample(self.impostors, seed=seed)
+                outcome.results["impostors"] = {"drawn": self.impostors, "of": whole, "seed": seed}
+                outcome.notes.append(
+                    f"FAR rests on {self.impostors:,} of {whole:,} impostor pairs, drawn at random with replacement; "
+                    f"all {int(scores.genuine.sum()):,} genuine pairs were measured. The intervals hold what it costs."
+                )
+                return SampledPairs(scores)
+            outcome.notes.append(
+                f"all {whole:,} impostor pairs were measured, as {self.impostors:,} were to be drawn of them."
+            )
+        if seen.drawn is None and seen.stored is None:
+            return AllPairs(seen)
+        people, images = len(np.unique(seen.chips.labels[seen.shown])), len(seen.raw[seen.shown])
+        whole = len(seen.chips) if seen.stored is None else len(seen.stored.rows)
+        outcome.notes.append(
+            f"all pairs of {whole:,} images were measured; the intervals, the histogram and the curves of refusal are "
+            f"those of {people} identities drawn at random ({images:,} images), so the intervals are rather too wide."
+        )
+        return StreamedPairs(seen, None if self.given is None else self.given.value)
 
     def _operating_point(self, outcome: Outcome, pairs: AllPairs, replicates: int, seed: int) -> float | None:
         """Report one threshold, chosen here or given; return it, or None if none can be chosen."""
@@ -149,7 +178,7 @@ class Verification:
 
 
 def _quality(outcome: Outcome, seen: Embedded, threshold: float, replicates: int, seed: int) -> None:
-    rows = slice(None) if seen.drawn is None else seen.drawn
+    rows = seen.shown
     raw, labels = seen.raw[rows], seen.chips.labels[rows]
     curves = {
         name: error_versus_reject(raw, labels, quality[rows], threshold, replicates=replicates, seed=seed)
@@ -165,6 +194,6 @@ def _quality(outcome: Outcome, seen: Embedded, threshold: float, replicates: int
         " ".join(
             escape(curve.sentence(name)[0].upper() + curve.sentence(name)[1:] + ".") for name, curve in curves.items()
         ),
-        "FRR over the share of genuine pairs refused, one panel each for embedding norm, sharpness and contrast, with "
-        "intervals, an oracle and a random refusal.",
+        f"FRR over the share of genuine pairs refused, one panel each for {', '.join(curves)}, with intervals, an "
+        "oracle and a random refusal.",
     )

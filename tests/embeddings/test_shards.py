@@ -8,40 +8,19 @@ import time
 
 import fsspec
 import numpy as np
-import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from facelab.align import make_chips
 from facelab.cli import app
-from facelab.data import FaceSet
 from facelab.data.images import write_image
-from facelab.embeddings import Embeddings, write_embedding_shards
+from facelab.embeddings import Embeddings, StoredPairs, write_embedding_shards
 from facelab.errors import FacelabError
+from facelab.models import pretrained
 from facelab.models.files import embed_faces
 from facelab.sources import open_pictures
-from facelab.train import Checkpoint, Recipe, fit
 
 AS_CHIPS = {"images": "chips", "device": "cpu", "workers": 1}
-
-
-@pytest.fixture(scope="module")
-def network(tmp_path_factory):
-    """A network that has seen one step on noise: its embeddings are of no use, and as exact as any."""
-    noise = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), dtype=np.uint8)
-    faces = FaceSet("noise", noise, pd.DataFrame({"identity": list("aabbccdd")}))
-    path = tmp_path_factory.mktemp("train") / "small.pt"
-    fit(Recipe.parse({"size": 32, "embedding_dim": 16, "epochs": 1, "batch_size": 8}), faces, checkpoint=path)
-    return path
-
-
-@pytest.fixture
-def chips(tmp_path, toy_chips):
-    """Twelve chips of three identities, and one of nobody known."""
-    for row, identity in enumerate(toy_chips.table["identity"]):
-        write_image(tmp_path / "chips" / identity / f"{row:02d}.png", toy_chips[row][0])
-    write_image(tmp_path / "chips" / "lonely.png", toy_chips[0][0])
-    return tmp_path / "chips"
 
 
 def written(out) -> dict[str, bytes]:
@@ -56,27 +35,27 @@ def test_a_folder_holds_what_the_network_says(network, chips, tmp_path, toy_chip
     assert len(found) == 13
     assert found.names == {0: "a", 1: "b", 2: "c"}
     assert found.labels.tolist() == [*np.repeat([0, 1, 2], 4), -1]
-    assert (found.about.dimensions, found.about.precision, found.about.flip) == (16, "float32", False)
-    assert found.about.recipe["embedding_dim"] == 16
-    assert found.trained_on.tolist() == [True] * 12 + [False]  # on others of these names
-    expected = embed_faces(Checkpoint.load(network).embedder("cpu"), opened.faces)
-    everything = found.select(np.ones(13, bool))
+    assert (found.about.dimensions, found.about.precision, found.about.flip) == (128, "float32", False)
+    assert found.about.recipe["embedding_dim"] == 128
+    assert not found.trained_on.any()
+    expected = embed_faces(pretrained(network, device="cpu"), opened.faces)
+    everything = found.select(np.arange(13))
     np.testing.assert_allclose(everything.embeddings, expected, atol=1e-5)
     assert everything.files == opened.faces.files
-    some = found.select(np.isin(np.arange(13), [1, 12]))
+    some = found.select(np.array([1, 12]))
     assert (some.labels.tolist(), some.files) == ([0, -1], ["a/01.png", "lonely.png"])
     by_identity = dict(found.by_identity())
     assert list(by_identity) == ["a", "b", "c"]
     np.testing.assert_array_equal(by_identity["b"], everything.embeddings[4:8])  # it lies in two shards
     schema = pq.read_schema(tmp_path / "out" / "shard-00001.parquet")
-    assert str(schema.field("embedding").type) == "fixed_size_list<element: float>[16]"
+    assert str(schema.field("embedding").type) == "fixed_size_list<element: float>[128]"
     assert json.loads(schema.metadata[b"facelab"])["fingerprint"] == found.about.fingerprint  # a shard alone says it
 
 
 def test_a_run_goes_on_and_comes_to_the_same_bytes(network, chips, tmp_path, monkeypatch):
     opened = open_pictures([chips])
     write_embedding_shards(network, opened, tmp_path / "whole", per_shard=5, **AS_CHIPS)
-    import facelab.embeddings as room
+    import facelab.embeddings.shards as room
 
     keep, kept = room.keep_shard, []
 
@@ -113,7 +92,7 @@ def test_another_network_or_set_is_refused(network, chips, tmp_path):
         with pytest.raises(FacelabError, match="holds another set"):
             write_embedding_shards(network, opened, out, **AS_CHIPS, **options)
     with pytest.raises(FacelabError, match="fingerprint="):
-        write_embedding_shards("synthfaces-arcface", opened, out, **AS_CHIPS)
+        write_embedding_shards("synthfaces-cross-entropy", opened, out, **AS_CHIPS)
     (chips / "a" / "00.png").rename(chips / "b" / "00.png")
     with pytest.raises(FacelabError, match="rows="):
         write_embedding_shards(network, open_pictures([chips]), out, **AS_CHIPS)
@@ -126,9 +105,9 @@ def test_another_network_or_set_is_refused(network, chips, tmp_path):
 
 def test_float16_at_an_address(network, chips):
     opened = open_pictures([chips])
-    exact = embed_faces(Checkpoint.load(network).embedder("cpu"), opened.faces)
+    exact = embed_faces(pretrained(network, device="cpu"), opened.faces)
     write_embedding_shards(network, opened, "memory://embeddings/half", precision="float16", per_shard=6, **AS_CHIPS)
-    found = Embeddings("memory://embeddings/half").select(np.ones(13, bool)).embeddings
+    found = Embeddings("memory://embeddings/half").select(np.arange(13)).embeddings
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, exact.astype(np.float16))
     assert len(fsspec.filesystem("memory").ls("/embeddings/half")) == 7  # three shards, their checksums, the recipe
@@ -146,8 +125,8 @@ def test_photographs_are_detected_by_the_worker(network, orl, mtcnn, tmp_path, c
     assert "4 images written" in capsys.readouterr().out
     found = Embeddings(tmp_path / "out")
     assert (len(found), found.sizes) == (3, [1, 1, 1, 0])  # no face is found in the last
-    expected = embed_faces(Checkpoint.load(network).embedder("cpu"), make_chips(orl.select([0, 1, 10]), mtcnn)[0])
-    np.testing.assert_allclose(found.select(np.ones(3, bool)).embeddings, expected, atol=1e-4)
+    expected = embed_faces(pretrained(network, device="cpu"), make_chips(orl.select([0, 1, 10]), mtcnn)[0])
+    np.testing.assert_allclose(found.select(np.arange(3)).embeddings, expected, atol=1e-4)
 
 
 @pytest.mark.slow
@@ -157,16 +136,23 @@ def test_a_killed_worker_of_a_cluster_changes_nothing(network, chips, tmp_path):
     opened = open_pictures([chips])
     write_embedding_shards(network, opened, tmp_path / "here", per_shard=1, **AS_CHIPS)
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None) as cluster:
-        victim, out = next(iter(cluster.workers.values())).pid, tmp_path / "dask"
+        victim, out, there = next(iter(cluster.workers.values())).pid, tmp_path / "dask", []
 
         def kill():
             while len(list(out.glob("*.parquet"))) < 3:  # it is at work
                 time.sleep(0.01)
             os.kill(victim, signal.SIGKILL)
+            there.append(len(list(out.glob("*.parquet"))))
 
         killer = threading.Thread(target=kill, daemon=True)
         killer.start()
         options = {"backend": "dask", "address": cluster.scheduler_address, "device": "cpu", "images": "chips"}
         write_embedding_shards(network, opened, out, per_shard=1, **options)
         killer.join()
+        found = Embeddings(out)
+        rows = np.flatnonzero(found.labels >= 0)
+        counts = StoredPairs(found, rows, workers=None, backend="dask", address=cluster.scheduler_address).count()
+    assert there[0] < 13
     assert written(out) == written(tmp_path / "here")
+    here = StoredPairs(found, rows).count()
+    np.testing.assert_array_equal([counts.genuine, counts.impostor], [here.genuine, here.impostor])

@@ -354,24 +354,42 @@ class Embeddings:
         embeddings = numbers.reshape(-1, self.about.dimensions).astype(np.float32)
         return Block(embeddings, table["label"].to_numpy(), table["file"].to_pylist())
 
-    def select(self, wanted: np.ndarray) -> Block:
+    def select(self, rows: np.ndarray) -> Block:
         """Return some embeddings; only the shards that hold one are read.
 
         Args:
-            wanted: which, shape (n,), bool.
+            rows: which, rising; shape (m,).
         """
-        blocks, start = [Block(np.empty((0, self.about.dimensions), np.float32), np.empty(0, np.int64), [])], 0
-        for shard, size in enumerate(self.sizes):
-            rows = np.flatnonzero(wanted[start : start + size])
-            if len(rows):
-                block = self.read(shard)
-                blocks.append(Block(block.embeddings[rows], block.labels[rows], [block.files[row] for row in rows]))
-            start += size
+        return self.gather(self.places(rows))
+
+    def places(self, rows: np.ndarray) -> list[tuple[int, np.ndarray]]:
+        """Return where embeddings lie: a shard, and the rows of it; and so on. A worker needs no more to read them.
+
+        Args:
+            rows: which, rising; shape (m,).
+        """
+        starts = np.cumsum([0, *self.sizes])
+        ends = np.searchsorted(rows, starts)
+        return [
+            (shard, rows[ends[shard] : ends[shard + 1]] - starts[shard])
+            for shard in range(self.shards)
+            if ends[shard + 1] > ends[shard]
+        ]
+
+    def gather(self, places: list[tuple[int, np.ndarray]]) -> Block:
+        """Return the embeddings that lie there, in this order."""
+        blocks = [Block(np.empty((0, self.about.dimensions), np.float32), np.empty(0, np.int64), [])]
+        for shard, rows in places:
+            block = self.read(shard)
+            blocks.append(Block(block.embeddings[rows], block.labels[rows], [block.files[row] for row in rows]))
         return Block(
             np.concatenate([block.embeddings for block in blocks]),
             np.concatenate([block.labels for block in blocks]),
             [file for block in blocks for file in block.files],
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_who"}  # a worker needs none of it
 
     def by_identity(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield each identity with all its embeddings, shape (n, dimensions), as soon as the last of them is read."""
