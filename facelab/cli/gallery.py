@@ -214,12 +214,12 @@ def erase(
     from facelab.search import open_gallery
 
     with open_gallery(address) as opened:
-        done = [opened.erase(identity) for identity in identities]
+        done = opened.erase_all(identities)
     for one in done:
         receipt = f" In the log their name is {one.receipt} now." if one.receipt else ""
         say(f"{one.identity}: {count(one.templates, 'template')} erased.{receipt}")
     gone = all(one.gone for one in done)
-    say(f"The bytes are {'gone' if gone else 'NOT gone yet'}: {done[-1].why}", style="green" if gone else "bold red")
+    say(f"The bytes are {'gone' if gone else 'NOT gone yet'}: {done[-1].why}.", style="green" if gone else "bold red")
     say("Copies of the gallery (backups, snapshots of the file system) are not reached: erase there, too.")
     if not gone:
         raise typer.Exit(1)

@@ -217,7 +217,7 @@ class SqliteGallery(Gallery):
 
     def _clean(self) -> tuple[bool, str]:
         wal = f"{self.path.name}-wal"
-        again = "Then run the same command again."
+        again = "Then run the same command again"
         try:
             # Deleted rows are overwritten (secure_delete); but a row that SQLite has moved between pages may have left
             # a trace, as 2 of 1,000 templates were seen to. So the whole file is written anew. It is not read here to
@@ -233,7 +233,7 @@ class SqliteGallery(Gallery):
             )
         with _told(self.path), _transaction(self._connection) as connection:
             connection.execute("UPDATE about SET value = 0 WHERE key = 'unclean'")
-        return True, f"{self.path.name} was written anew without them, and {wal} was emptied."
+        return True, f"{self.path.name} was written anew without them, and {wal} was emptied"
 
     def _identities(self) -> dict[str, int]:
         with _told(self.path):
