@@ -119,7 +119,7 @@ class _Embed:
             faces = faces.select([])
         finally:
             cv2.setNumThreads(cv2_threads)
-        data = _to_parquet(self.about, embeddings, faces)
+        data = to_parquet(self.about, embeddings, faces)
         keep_shard(Store(self.out), shard, data, len(faces))
         return pictures
 
@@ -146,7 +146,7 @@ def _detector(name: str, turns: bool, device: str) -> "Detector":
     return make_detector(name, device=device, turns=turns)
 
 
-def _to_parquet(about: EmbeddingShards, embeddings: np.ndarray, faces: FaceSet) -> bytes:
+def to_parquet(about: EmbeddingShards, embeddings: np.ndarray, faces: FaceSet) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -17,6 +17,7 @@ PLANS = Path(__file__).parent / "plans"
 EXPERIMENTS = {
     "coverage": ("facelab.study.coverage", "Coverage"),
     "alignment": ("facelab.study.alignment", "Alignment"),
+    "costs": ("facelab.study.costs", "Costs"),
     "detection": ("facelab.study.detection", "Detectors"),
     "losses": ("facelab.study.losses", "Losses"),
     "ablations": ("facelab.study.ablations", "Ablations"),

@@ -10,7 +10,7 @@ from facelab import __version__
 from facelab.convert import describe_rows
 from facelab.data import FaceSet
 from facelab.data.images import write_image
-from facelab.embeddings.shards import EmbeddingShards, _to_parquet
+from facelab.embeddings.shards import EmbeddingShards, to_parquet
 from facelab.evaluate.coverage import POPULATIONS
 from facelab.synth.shards import Store, claim, keep_shard
 from facelab.train import Recipe
@@ -52,7 +52,7 @@ def _store(address: str) -> str:
     claim(Store(address), recipe)
     for shard in range(recipe.shards):
         rows = recipe.range_of(shard)
-        data = _to_parquet(recipe, x[rows], labelled.select(rows))
+        data = to_parquet(recipe, x[rows], labelled.select(rows))
         keep_shard(Store(address), shard, data, len(rows))
     return address
 
