@@ -31,10 +31,8 @@ def align_tensor(images: Tensor, landmarks: Tensor, size: int = TEMPLATE_SIZE) -
             f"images {tuple(images.shape)} of {images.dtype}, landmarks {tuple(landmarks.shape)}: expected floating "
             "point (n, channels, height, width) and (n, 5, 2)."
         )
-    matrix = _inverse_similarity(landmarks.float(), torch.from_numpy(template(size)).to(landmarks.device).float())
-    rows, columns = torch.meshgrid(*(torch.arange(size, device=images.device).float(),) * 2, indexing="ij")
-    targets = torch.stack([columns, rows, torch.ones_like(rows)], dim=-1)  # (size, size, 3): x, y, 1 of each pixel
-    points = torch.einsum("nij,hwj->nhwi", matrix, targets)
+    _check(landmarks.float())
+    points = sampling_points(landmarks.float(), torch.from_numpy(template(size)).to(landmarks.device).float(), size)
     height, width = images.shape[-2:]
     # grid_sample with aligned corners puts the centre of the first pixel at -1 and that of the last at 1.
     half = torch.tensor([max(width - 1, 1), max(height - 1, 1)], device=images.device) / 2
@@ -42,15 +40,34 @@ def align_tensor(images: Tensor, landmarks: Tensor, size: int = TEMPLATE_SIZE) -
     return functional.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
 
 
-def _inverse_similarity(landmarks: Tensor, target: Tensor) -> Tensor:
-    """Return the maps from chip to photograph, (n, 2, 3): the inverse of :func:`facelab.align.similarity`."""
+def _check(landmarks: Tensor) -> None:
     if not torch.isfinite(landmarks).all():
         raise FacelabError("align_tensor: a landmark is NaN or infinite; drop the face.")
+    x = (landmarks - landmarks.mean(dim=1, keepdim=True)).detach().cpu()  # no gradient: only a check
+    if bad := torch.nonzero(torch.linalg.svdvals(x)[:, 1] <= 0.01 * (x**2).sum(dim=(1, 2)).sqrt()).flatten().tolist():
+        raise FacelabError(f"align_tensor: the landmarks of face {bad[0]} coincide or lie on a line; drop the face.")
+
+
+def sampling_points(landmarks: Tensor, target: Tensor, size: int) -> Tensor:
+    """Return where on its photograph each pixel of a chip lies: x and y in pixels, shape (n, size, size, 2).
+
+    Nothing here depends on a value, so it can be exported as a graph; :func:`align_tensor` checks the landmarks.
+
+    Args:
+        landmarks: five points of each face, shape (n, 5, 2), float32.
+        target: where they should lie on the chip, shape (5, 2), float32.
+        size: width and height of the chips in pixels.
+    """
+    matrix = _inverse_similarity(landmarks, target)
+    rows, columns = torch.meshgrid(*(torch.arange(size, device=landmarks.device).float(),) * 2, indexing="ij")
+    targets = torch.stack([columns, rows, torch.ones_like(rows)], dim=-1)  # (size, size, 3): x, y, 1 of each pixel
+    return torch.einsum("nij,hwj->nhwi", matrix, targets)
+
+
+def _inverse_similarity(landmarks: Tensor, target: Tensor) -> Tensor:
+    """Return the maps from chip to photograph, (n, 2, 3): the inverse of :func:`facelab.align.similarity`."""
     x, y = landmarks - landmarks.mean(dim=1, keepdim=True), target - target.mean(dim=0)
     spread = (x**2).sum(dim=(1, 2))
-    thin = torch.linalg.svdvals(x.detach().cpu())[:, 1]  # no gradient: only a check
-    if bad := torch.nonzero(thin <= 0.01 * spread.detach().cpu().sqrt()).flatten().tolist():
-        raise FacelabError(f"align_tensor: the landmarks of face {bad[0]} coincide or lie on a line; drop the face.")
     # The factor a = sum(conj(x) y) / sum |x|^2 in two real parts, and 1 / a = conj(a) / |a|^2.
     real = (x * y).sum(dim=(1, 2)) / spread
     imaginary = (x[..., 0] * y[:, 1] - x[..., 1] * y[:, 0]).sum(dim=1) / spread

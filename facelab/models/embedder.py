@@ -55,13 +55,7 @@ class Embedder:
         Raises:
             FacelabError: chips of the wrong shape or of different sizes, or the network gives NaN.
         """
-        self.network.eval()
-        parts = []
-        for batch in _batches(chips, self.batch_size):
-            x = to_input(torch.from_numpy(batch).to(self.device), self.size)
-            parts.append(self.network(x).float())
-            if self.flip:
-                parts[-1] += self.network(x.flip(-1)).float()
+        parts = [self._raw(batch) for batch in _batches(chips, self.batch_size)]
         if not parts:
             raise FacelabError("there are no chips to embed.")
         embeddings = torch.cat(parts)
@@ -71,6 +65,13 @@ class Embedder:
         if normalize:
             embeddings = nn.functional.normalize(embeddings)
         return embeddings.cpu().numpy()
+
+    def _raw(self, batch: np.ndarray) -> torch.Tensor:
+        """Return the embeddings of one batch, as the network gives them, (n, embedding_dim), float32."""
+        self.network.eval()
+        x = to_input(torch.from_numpy(batch).to(self.device), self.size)
+        raw = self.network(x).float()
+        return raw + self.network(x.flip(-1)).float() if self.flip else raw
 
 
 def _batches(chips: FaceSet | np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -8,6 +8,15 @@ from facelab.data.images import square_margins
 from facelab.errors import FacelabError
 
 
+def check_chips(chips: Tensor) -> None:
+    """Raise a :class:`FacelabError` if these are not chips: uint8, shape (n, height, width, 3)."""
+    if chips.ndim != 4 or chips.shape[-1] != 3 or chips.dtype != torch.uint8:
+        raise FacelabError(
+            f"chips of shape {tuple(chips.shape)} and {chips.dtype}: expected uint8, (n, height, width, 3); "
+            "facelab.data.images.to_rgb8 turns floating point in [0, 1] and 16 bits into it."
+        )
+
+
 def to_input(chips: Tensor, size: int) -> Tensor:
     """Turn chips into network input: values in [-1, 1], resized (anti-aliased) where the size differs.
 
@@ -22,11 +31,7 @@ def to_input(chips: Tensor, size: int) -> Tensor:
     Raises:
         FacelabError: another shape or dtype.
     """
-    if chips.ndim != 4 or chips.shape[-1] != 3 or chips.dtype != torch.uint8:
-        raise FacelabError(
-            f"chips of shape {tuple(chips.shape)} and {chips.dtype}: expected uint8, (n, height, width, 3); "
-            "facelab.data.images.to_rgb8 turns floating point in [0, 1] and 16 bits into it."
-        )
+    check_chips(chips)
     x = chips.permute(0, 3, 1, 2).float() / 127.5 - 1
     height, width = x.shape[-2:]
     if height != width:

@@ -3,12 +3,15 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from facelab.errors import FacelabError
 from facelab.models import Embedder
+from facelab.models.onnx import OnnxEmbedder, OnnxFile, read_onnx
 from facelab.train.checkpoint import Checkpoint, network_sha256
 from facelab.train.recipe import Recipe
 
@@ -40,7 +43,7 @@ class Network:
 
     def embedder(self, device: str | torch.device = "auto", *, flip: bool = False) -> Embedder:
         """Return what turns chips into embeddings, see :class:`facelab.models.Embedder`."""
-        return self.make(device, flip=flip)
+        return self.make(device=device, flip=flip)
 
     def fingerprint_of(self, *, flip: bool) -> str:
         """Return the fingerprint of its embeddings: those with the mirrored chips added are of another kind."""
@@ -59,7 +62,11 @@ class Network:
 
 
 def open_network(network: Path | str) -> Network:
-    """Open a checkpoint by its path, or one of :func:`facelab.models.shipped_networks` by its name.
+    """Open a checkpoint or an ONNX file of ``facelab export`` by its path, or a network of the package by its name.
+
+    Args:
+        network: a path, of an ONNX file if it ends in ``.onnx``; or a key of
+            :func:`facelab.models.shipped_networks`.
 
     Raises:
         FacelabError: it is missing, damaged, or another kind of file.
@@ -69,6 +76,8 @@ def open_network(network: Path | str) -> Network:
         >>> network.recipe.backbone, network.knows(["p00000", "Ada"], "synthfaces-500").tolist()
         ('mobilefacenet', [True, False])
     """
+    if Path(network).suffix.lower() == ".onnx":
+        return _of_onnx(read_onnx(network))
     state = Checkpoint.open(network)
     return Network(
         state.recipe,
@@ -77,6 +86,27 @@ def open_network(network: Path | str) -> Network:
         state.step,
         state.total_steps,
         state.embedder,
+    )
+
+
+def _of_onnx(file: OnnxFile) -> Network:
+    known = file.metadata
+    recipe, fingerprint, people = (known.get(name) for name in ("recipe", "fingerprint", "trained_on"))
+    steps = known.get("step"), known.get("total_steps")
+    if not (
+        isinstance(recipe, dict)
+        and isinstance(fingerprint, str)
+        and isinstance(people, list)
+        and all(isinstance(one, str) for one in people)
+        and all(isinstance(number, int) for number in steps)
+    ):
+        raise FacelabError(f"{file.path} has other metadata than facelab export writes. Export the network again.")
+    return Network(
+        Recipe.parse(recipe, source=f"the recipe in {file.path}"),
+        fingerprint,
+        frozenset(people),
+        *steps,  # type: ignore[arg-type]
+        make=partial(OnnxEmbedder, file),
     )
 
 
