@@ -219,7 +219,10 @@ def erase(
         receipt = f" In the log their name is {one.receipt} now." if one.receipt else ""
         say(f"{one.identity}: {count(one.templates, 'template')} erased.{receipt}")
     gone = all(one.gone for one in done)
-    say(f"The bytes are {'gone' if gone else 'NOT gone yet'}: {done[-1].why}.", style="green" if gone else "bold red")
+    say(
+        f"The bytes are {'gone' if gone else 'NOT gone yet'}: {done[-1].why.rstrip('.')}.",
+        style="green" if gone else "bold red",
+    )
     say("Copies of the gallery (backups, snapshots of the file system) are not reached: erase there, too.")
     if not gone:
         raise typer.Exit(1)

@@ -3,10 +3,12 @@
 import contextlib
 import os
 import sqlite3
+import sys
 import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
@@ -19,6 +21,7 @@ SCHEMA = 1
 BLOCK = 8192  # templates in one piece of memory, so that one more needs no copy of all
 PAGE = 32768  # bytes: 15 templates of 512 dimensions; with 4096 a file is twice as large
 WAIT = 30.0  # seconds for another process that writes
+KEY = "FACELAB_GALLERY_KEY"  # the environment's, so that it is in no file and no list of commands
 
 _TABLES = """
 CREATE TABLE about (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -40,6 +43,9 @@ class SqliteGallery(Gallery):
 
     Several processes may use it at once. Each keeps the templates in memory (4 bytes a number: 205 MB for 100,000 of
     512 dimensions), and looks before each search whether others have changed them.
+
+    With a pass phrase in the environment (``FACELAB_GALLERY_KEY``) the file is encrypted by SQLCipher (extra
+    ``encrypted``). Who loses the phrase loses the gallery.
     """
 
     @classmethod
@@ -224,7 +230,7 @@ class SqliteGallery(Gallery):
             # look for them: a process that opens and closes the file drops the locks that SQLite has on it.
             self._connection.execute("VACUUM")
             busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        except sqlite3.Error as error:
+        except _errors() as error:
             return False, f"{self.path.name} could not be written anew: {_reason(error)}. {_remedy(error)} {again}"
         if busy:
             return False, (
@@ -254,18 +260,42 @@ class SqliteGallery(Gallery):
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
+    key = os.environ.get(KEY)
+    library: Any = _cipher() if key else sqlite3
+    connection = library.connect(
         f"file:{quote(str(path.absolute()))}?mode=rw",
         uri=True,
         timeout=WAIT,
         isolation_level=None,
         check_same_thread=False,  # a gallery has a lock of its own
     )
+    if key:
+        connection.execute("PRAGMA cipher_log_level = NONE")  # an error is raised, that is enough
+        connection.execute("PRAGMA key = '{}'".format(key.replace("'", "''")))
+        connection.execute(f"PRAGMA cipher_page_size = {PAGE}")
     connection.create_function("checksum", -1, _checksum, deterministic=True)
     connection.execute("PRAGMA synchronous = FULL")  # what is acknowledged is on disk
     connection.execute("PRAGMA wal_autocheckpoint = 128")  # pages: so the log beside the file stays at some 4 MB
     connection.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten
     return connection
+
+
+def _cipher() -> Any:
+    """Return SQLCipher, which is SQLite with every page encrypted and signed."""
+    try:
+        from sqlcipher3 import dbapi2
+    except ImportError as error:
+        raise FacelabError(
+            f"{KEY} is set, and a gallery that is encrypted needs SQLCipher: pip install 'facelab[encrypted]'. For a "
+            "gallery that is not, unset it."
+        ) from error
+    return dbapi2
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    """Return what SQLite or SQLCipher raises; UnicodeDecodeError of a name that is damaged."""
+    cipher = sys.modules.get("sqlcipher3.dbapi2")
+    return (sqlite3.Error, UnicodeDecodeError, *([cipher.Error] if cipher else []))
 
 
 @contextlib.contextmanager
@@ -305,7 +335,7 @@ def _told(path: Path) -> Iterator[None]:
     """Turn SQLite's errors into one clear line."""
     try:
         yield
-    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter of a name that is damaged
+    except _errors() as error:
         raise FacelabError(f"cannot use the gallery {path}: {_reason(error)}. {_remedy(error)}") from error
 
 
@@ -316,7 +346,11 @@ def _code(error: Exception) -> int | None:
 
 def _reason(error: Exception) -> str:
     return {
-        sqlite3.SQLITE_NOTADB: "it is not a file of SQLite",
+        sqlite3.SQLITE_NOTADB: (
+            f"it is not one that was encrypted with the key in {KEY}"
+            if os.environ.get(KEY)
+            else "it is not a file of SQLite, or it is encrypted"
+        ),
         sqlite3.SQLITE_CORRUPT: "it is damaged",
         sqlite3.SQLITE_FULL: "the disk is full",
         sqlite3.SQLITE_BUSY: f"another process has been writing for {WAIT:g} seconds",
@@ -325,7 +359,7 @@ def _reason(error: Exception) -> str:
 
 def _remedy(error: Exception) -> str:
     return {
-        sqlite3.SQLITE_NOTADB: "Check the path.",
+        sqlite3.SQLITE_NOTADB: f"Check the path, and the key in {KEY}.",
         sqlite3.SQLITE_FULL: "Free space; what was acknowledged before is kept.",
         sqlite3.SQLITE_IOERR: "Is the disk full? What was acknowledged before is kept.",
         sqlite3.SQLITE_BUSY: "Wait for it, or end it.",

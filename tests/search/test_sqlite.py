@@ -248,6 +248,41 @@ def test_a_file_that_is_no_gallery_is_said(path, tmp_path):
     connection.close()
 
 
+def test_with_a_key_nothing_can_be_read_without_it(path, monkeypatch):
+    pytest.importorskip("sqlcipher3", reason="sqlcipher3 is not installed: uv sync --extra test")
+    x, name = vectors(300), "person-of-the-gallery"
+    monkeypatch.setenv(sqlite.KEY, "it's a pass phrase")
+    with open_gallery(path, fingerprint="fingerprint-of-net", dimensions=D, create=True) as gallery:
+        gallery.enrol(name, x[:1])
+        gallery.enrol_all([f"p{row}" for row in range(1, 300)], x[1:])
+        [[match]] = gallery.search(x[:1])
+        assert match.identity == name
+        data = on_disk(path)
+        assert len(data) > 4 * x.size
+        assert not any(word in data for word in (b"SQLite format", b"CREATE TABLE", b"fingerprint", name.encode()))
+        assert not any(traces(vector, data) for vector in x[:20])
+        assert gallery.erase(name).gone
+    for key, said in (("another", "not one that was encrypted with the key in"), (None, "or it is encrypted")):
+        monkeypatch.setenv(sqlite.KEY, key) if key else monkeypatch.delenv(sqlite.KEY)
+        with pytest.raises(FacelabError, match=said) as error:
+            open_gallery(path)
+        assert "pass phrase" not in str(error.value)
+    monkeypatch.setenv(sqlite.KEY, "it's a pass phrase")
+    damaged = bytearray(path.read_bytes())
+    damaged[-1000] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(FacelabError, match="cannot use the gallery"), open_gallery(path, fingerprint=None) as gallery:
+        gallery.audit(), gallery.identities(), gallery._load()
+
+
+def test_a_key_without_the_library_is_said(path, monkeypatch):
+    monkeypatch.setenv(sqlite.KEY, "x")
+    monkeypatch.setitem(sys.modules, "sqlcipher3", None)
+    with pytest.raises(FacelabError, match=r"pip install 'facelab\[encrypted\]'"):
+        open_gallery(path, fingerprint="net", dimensions=D, create=True)
+    assert not path.exists()
+
+
 def test_another_version_of_the_schema_is_refused(gallery, path):
     gallery._connection.execute("PRAGMA user_version = 2")
     with pytest.raises(FacelabError, match=r"another version of facelab \(schema 2, this one reads 1\)"):
