@@ -53,6 +53,18 @@ def lead_to_cards(app: Sphinx, page: str, template: str, context: dict[str, Any]
         context["body"] = re.sub(r'(<a class="to-card" href=")([^"#]+)\.md(#[^"]+")', target, context["body"])
 
 
+def know_terms(app: Sphinx, doctree: nodes.document) -> None:
+    """Let a plain link lead to a term of the glossary, ``[margin](../book/glossary.md#term-margin)``, and mark Russian.
+
+    The role ``{term}`` would be shown as it is written where a notebook is not a page of this book.
+    """
+    places = app.env.metadata[app.env.docname].setdefault("myst_slugs", {})
+    for term in doctree.findall(nodes.term):
+        places.update({name: (term.line or 0, name, term.astext()) for name in term["ids"]})
+        if re.search("[а-яё]", term.astext(), re.IGNORECASE):
+            term["classes"].append("language-ru")  # docutils makes lang="ru" of it, for screen readers
+
+
 def letter_years(app: Sphinx) -> None:
     """Two works of the same authors and year are told apart by a letter, in citations and in the bibliography."""
     citation_letters.add_letters(app.env.domains["cite"].bibdata.data.entries)
@@ -154,6 +166,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", leave_out_thebe)
     app.connect("builder-inited", share_html_handlers)
     app.connect("builder-inited", letter_years, priority=900)  # after the bibliography was read
+    app.connect("doctree-read", know_terms)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", lead_to_cards)
     app.connect("build-finished", copy_mathjax)

@@ -6,16 +6,20 @@ A new figure needs one small function here, under the name of the figure's funct
     def _(data):
         return plots.roc_curves(data.scores)
 
-Then ``python -m facelab.course.figures book/figures.ipynb`` writes the page and runs it. ``tests/book/test_figures.py``
-asserts that no figure is missing and that the page shows today's docstrings.
+The page shows its lines as the call that a reader can copy. ``python -m facelab.course.figures book/figures.ipynb``
+writes the page and runs it; with names of figures behind it only these are drawn again. ``tests/book/test_figures.py``
+asserts that no figure is missing, that each call stands on its own, and that the page shows today's docstrings.
 """
 
+import ast
 import functools
 import importlib
 import inspect
 import io
 import pkgutil
+import re
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +35,23 @@ from facelab.sources import find_source
 from facelab.study.results import Results
 
 MODELS = ("cross_entropy", "arcface")
+
+INTRODUCTION = """# Figures
+
+Every figure of the course, each drawn by one function from the faces and networks of the course. Choose one: it opens
+with the lines that draw it. They work in any notebook after the lines below, which load the data when a figure asks for
+them. Figures of the embedding analysis carry a sentence with their numbers: `plots.caption(figure)`. ORL photographs:
+AT&T Laboratories Cambridge."""
+START = """%matplotlib inline
+import numpy as np
+import pandas as pd
+
+from facelab import analyze, plots
+from facelab.course.figures import ExampleData, small_pictures
+from facelab.study.results import Results
+
+data = ExampleData()
+small_pictures()  # leave it out for a large one"""
 
 
 class ExampleData:
@@ -149,23 +170,35 @@ def figure_functions() -> dict[str, Callable[..., Figure]]:
     return found
 
 
-_data = ExampleData()
-
-
-def draw(name: str) -> Any:
-    """Draw the example of a figure.
-
-    Returns:
-        An IPython image, small enough for sixty of them to fit on one page.
+def call(name: str) -> str:
+    """Return the lines that draw the example of a figure, as they can be copied: they need what :data:`START` makes.
 
     Raises:
         FacelabError: there is no example of that name.
     """
     if name not in EXAMPLES:
         raise FacelabError(f"the page of figures has no figure {name!r}; it has: {', '.join(EXAMPLES)}.")
-    from IPython.display import Image
+    source = inspect.getsource(EXAMPLES[name].draw)
+    (function,) = ast.parse(source).body
+    *_, last = function.body  # type: ignore[attr-defined]
+    lines = source.splitlines()
+    lines[last.lineno - 1] = lines[last.lineno - 1].replace("return ", "", 1)
+    lines = textwrap.dedent("\n".join(lines[function.body[0].lineno - 1 :])).splitlines()  # type: ignore[attr-defined]
+    return "\n".join(line.removesuffix("  # fmt: skip") for line in lines if line != "del data").strip()
 
-    return Image(_small(EXAMPLES[name].draw(_data)))
+
+def small_pictures() -> None:
+    """Let the running notebook show figures as pictures so small that sixty of them fit on one page."""
+    from IPython import get_ipython
+    from IPython.core.pylabtools import select_figure_formats
+
+    def bundle(figure: Figure, **_: Any) -> dict[str, bytes]:
+        picture = _small(figure)
+        return {"image/png" if picture.startswith(b"\x89PNG") else "image/jpeg": picture}
+
+    shell = get_ipython()  # type: ignore[no-untyped-call]
+    select_figure_formats(shell, [])  # type: ignore[no-untyped-call]
+    shell.display_formatter.mimebundle_formatter.for_type(Figure, bundle)
 
 
 def _small(figure: Figure, most: int = 150_000) -> bytes:
@@ -737,23 +770,18 @@ def page() -> Any:
     """Return the page as a notebook (nbformat 4) without outputs: for each figure its docstring and its example."""
     from nbformat import v4
 
-    intro = (
-        "# Figures\n\nEvery figure of the course, drawn by one function of `facelab.plots` from the faces and networks "
-        "of the course. Open a box to read how the function is called. Figures of the embedding analysis carry a "
-        "sentence with their numbers: `plots.caption(figure)`. ORL photographs: AT&T Laboratories Cambridge."
-    )
-    start = "%matplotlib inline\nfrom facelab.course.figures import draw"
-    cells = [v4.new_markdown_cell(intro), v4.new_code_cell(start)]
+    cells = [v4.new_markdown_cell(INTRODUCTION), v4.new_code_cell(START)]
     room = ""
     for name, function in figure_functions().items():
         module = function.__module__.rpartition(".")[2]
         heading = f"## {module.capitalize()}\n\n" if module != room else ""
         room = module
         cells.append(v4.new_markdown_cell(f"{heading}### {name}\n\n{described(function)}"))
-        cell = v4.new_code_cell(f'draw("{name}")')
+        cell = v4.new_code_cell(call(name))
         first = (inspect.getdoc(function) or "").split("\n\n")[0].replace("\n", " ")
         if source := EXAMPLES[name].source:
             first += f" {find_source(source).credit}."
+        cell.metadata["tags"] = ["figure"]
         cell.metadata["mystnb"] = {"image": {"alt": EXAMPLES[name].alt}, "figure": {"caption": first}}
         cells.append(cell)
     for number, cell in enumerate(cells):
@@ -763,21 +791,44 @@ def page() -> Any:
 
 
 def described(function: Callable[..., Figure]) -> str:
-    """Return a box that opens to the function's signature and docstring."""
-    call = f"{function.__module__}.{function.__name__}{inspect.signature(function)}"
-    text = f"```text\n{call}\n\n{inspect.getdoc(function)}\n```"
-    return f"````{{admonition}} How to call it\n:class: dropdown\n{text}\n````"
+    """Return a box that opens to the function's signature and docstring, and the way back."""
+    name, signature = f"{function.__module__}.{function.__name__}", inspect.signature(function)
+    if len(name + str(signature)) > 88:
+        parts = [str(parameter) for parameter in signature.parameters.values()]
+        keywords = [p.kind for p in signature.parameters.values()]
+        if inspect.Parameter.KEYWORD_ONLY in keywords:
+            parts.insert(keywords.index(inspect.Parameter.KEYWORD_ONLY), "*")
+        name += "(\n" + "".join(f"    {part},\n" for part in parts) + f") -> {signature.return_annotation.__name__}"
+    else:
+        name += str(signature)
+    name = re.sub(r"\b(?:\w+\.)+(?=[A-Z])", "", name)  # types without the modules that they stand in
+    text = f"```text\n{name}\n\n{inspect.getdoc(function)}\n```"
+    return f"````{{admonition}} How to call it\n:class: dropdown\n{text}\n````\n\n[All figures](#figures)"
 
 
-def main(path: str) -> None:
-    """Write the page and run it."""
+def main(path: str, *names: str) -> None:
+    """Write the page and run it; with names of figures only these are drawn, and the others' pictures stay."""
     import nbformat
     from nbconvert.preprocessors import ExecutePreprocessor
 
     from facelab.files import atomic_write
 
     notebook = page()
-    ExecutePreprocessor(timeout=600).preprocess(notebook)
+    if names:
+        pictures = {cell.source: cell.outputs for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"}
+        drawn = {call(name) for name in names}
+        kept = [c for c in notebook.cells if c.cell_type == "code" and c.source in pictures and c.source not in drawn]
+        part = nbformat.v4.new_notebook(
+            cells=[cell for cell in notebook.cells if cell not in kept or cell.source == START],
+            metadata=notebook.metadata,
+        )
+        ExecutePreprocessor(timeout=600).preprocess(part)
+        for cell in kept:
+            cell.outputs = pictures[cell.source]
+        for count, cell in enumerate([cell for cell in notebook.cells if cell.cell_type == "code"], start=1):
+            cell.execution_count = count
+    else:
+        ExecutePreprocessor(timeout=600).preprocess(notebook)
     with atomic_write(Path(path)) as temporary:
         nbformat.write(notebook, temporary)
 

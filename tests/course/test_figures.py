@@ -2,7 +2,7 @@
 
 import inspect
 
-from facelab.course.figures import EXAMPLES, page
+from facelab.course.figures import EXAMPLES, call, page
 
 
 def test_every_figure_with_photographs_names_whose_they_are() -> None:
@@ -10,5 +10,5 @@ def test_every_figure_with_photographs_names_whose_they_are() -> None:
     shown = {name for name, example in EXAMPLES.items() if "data.photographs" in inspect.getsource(example.draw)}
     assert {"draw_detections", "detections_sheet", "chips_by_method"} < shown
     for name in EXAMPLES:
-        caption = cells[f'draw("{name}")']["metadata"]["mystnb"]["figure"]["caption"]
+        caption = cells[call(name)]["metadata"]["mystnb"]["figure"]["caption"]
         assert ("AT&T Laboratories Cambridge" in caption) == (name in shown), name
