@@ -31,6 +31,7 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-device-for-media-stream",  # a camera for the page that can use one
 ]
 
 # The files that take longest, the longest first: so two processes end together. Chapter 06 stands before those that use
