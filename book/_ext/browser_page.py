@@ -9,7 +9,6 @@ import base64
 import gzip
 import hashlib
 import html
-import io
 import json
 import sys
 import zlib
@@ -79,16 +78,18 @@ def vendored(name: str) -> bytes:
 
 
 def networks() -> dict[str, bytes]:
-    """Return the four networks as ONNX files; they are made anew when a weight or a library has changed."""
-    about = _about()
-    key = [about["sha256"], *map(version, ("torch", "onnx", "onnxscript", "mtcnn")), Path(__file__).read_text("utf8")]
+    """Return the four networks as ONNX files; they are made anew when a weight, a library or the export has changed."""
+    from facelab.export import export_mtcnn, export_network, graphs
+    from facelab.models import onnx
+
+    code = [Path(module.__file__).read_text("utf8") for module in (graphs, onnx)]
+    key = [_about()["sha256"], *map(version, ("torch", "onnx", "onnxscript", "mtcnn")), *code]
     folder = facelab_home() / "browser" / hashlib.sha256("\n".join(key).encode()).hexdigest()[:16]
     names = [f"{name}.onnx" for name in ("pnet", "rnet", "onet", "embedder")]
     if not all((folder / name).exists() for name in names):
-        for name, data in _export().items():
-            with atomic_write(folder / name) as temporary:
-                temporary.write_bytes(data)
-    return {name: (folder / name).read_bytes() for name in names}
+        export_mtcnn(folder)
+        export_network(NETWORK, folder / "embedder.onnx")
+    return {name: read_bytes(folder / name) for name in names}
 
 
 def pictures() -> dict[str, bytes]:
@@ -171,52 +172,6 @@ def _about() -> dict[str, Any]:
     from facelab.models import shipped_networks
 
     return shipped_networks()[NETWORK]
-
-
-def _export() -> dict[str, bytes]:
-    """Export the networks; takes some ten seconds."""
-    import onnx
-    import torch
-    from torch import nn
-    from torch.export import Dim
-    from torch.nn import functional
-
-    from facelab.detect import MTCNN
-    from facelab.models import pretrained
-
-    class Chips(nn.Module):
-        """uint8 chips (n, 112, 112, 3) -> unit embeddings."""
-
-        def __init__(self, network: nn.Module, size: int):
-            super().__init__()
-            self.network, self.size = network, size
-
-        def forward(self, chips: torch.Tensor) -> torch.Tensor:
-            x = chips.permute(0, 3, 1, 2).float() / 127.5 - 1
-            x = functional.interpolate(x, (self.size, self.size), mode="bilinear", antialias=True, align_corners=False)
-            return functional.normalize(self.network(x))
-
-    detector, embedder = MTCNN(device="cpu"), pretrained(NETWORK, device="cpu")
-    batch = {0: Dim("batch")}
-    sides = {2: Dim("height", min=12), 3: Dim("width", min=12)}
-    chips = torch.zeros(4, 112, 112, 3, dtype=torch.uint8)
-    wanted: dict[str, tuple[nn.Module, torch.Tensor, dict[int, Any], list[str]]] = {
-        "pnet": (detector.pnet, torch.randn(1, 3, 64, 80), sides, ["face", "box"]),
-        "rnet": (detector.rnet, torch.randn(4, 3, 24, 24), batch, ["face", "box"]),
-        "onet": (detector.onet, torch.randn(4, 3, 48, 48), batch, ["face", "box", "landmarks"]),
-        "embedder": (Chips(embedder.network, embedder.size).eval(), chips, batch, ["embedding"]),
-    }
-    made = {}
-    for name, (network, example, dynamic, outputs) in wanted.items():
-        network = network.to(memory_format=torch.contiguous_format)
-        program = torch.onnx.export(
-            network, (example,), dynamo=True, input_names=["input"], output_names=outputs, dynamic_shapes=(dynamic,),
-            verbose=False,
-        )  # fmt: skip
-        file = io.BytesIO()
-        onnx.save(program.model_proto, file)
-        made[f"{name}.onnx"] = file.getvalue()
-    return made
 
 
 def render_pictures() -> None:

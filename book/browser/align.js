@@ -54,9 +54,9 @@
       const batch = chips.slice(start, start + BATCH), bytes = 3 * SIZE * SIZE;
       const input = new Uint8Array(batch.length * bytes);
       batch.forEach((chip, i) => input.set(chip, i * bytes));
-      const output = Object.values(await facelab.compute(embedder, input, [batch.length, SIZE, SIZE, 3]))[0];
-      const dimensions = output.dims[1];
-      batch.forEach((_, i) => embeddings.push(output.data.slice(i * dimensions, (i + 1) * dimensions)));
+      const { embedding } = await facelab.compute(embedder, input, [batch.length, SIZE, SIZE, 3]);
+      const [, dimensions] = embedding.dims;
+      batch.forEach((_, i) => embeddings.push(embedding.data.slice(i * dimensions, (i + 1) * dimensions)));
     }
     return embeddings;
   }

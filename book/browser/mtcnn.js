@@ -55,13 +55,9 @@
     const step = Math.max(1, Math.floor(STRIP / (width * STRIDE)));
     for (let first = 0; first < rows; first += step) {
       const top = first * STRIDE, bottom = Math.min((first + step - 1) * STRIDE + WINDOW, height);
-      const strip = new Float32Array(3 * (bottom - top) * width);
-      for (let channel = 0; channel < 3; channel++) {
-        const plane = channel * height * width;
-        strip.set(level.subarray(plane + top * width, plane + bottom * width), channel * (bottom - top) * width);
-      }
+      const strip = level.subarray(3 * top * width, 3 * bottom * width);
       if (first) await say(); // a breath for the page
-      const { face, box } = await facelab.compute(pnet, strip, [1, 3, bottom - top, width]);
+      const { face, box } = await facelab.compute(pnet, strip, [1, bottom - top, width, 3]);
       const [, lines, columns] = face.dims, cells = lines * columns;
       for (let cell = 0; cell < cells; cell++) {
         if (face.data[cell] < threshold) continue;
@@ -107,7 +103,7 @@
       const batch = boxes.slice(start, start + BATCH), pixels = 3 * size * size;
       const windows = new Float32Array(batch.length * pixels);
       batch.forEach((box, i) => areas.shrink(windows, i * pixels, size, size, toEdges(box)));
-      const { face, box: offsets, landmarks } = await facelab.compute(network, windows, [batch.length, 3, size, size]);
+      const { face, box: offsets, landmarks } = await facelab.compute(network, windows, [batch.length, size, size, 3]);
       batch.forEach((box, i) => looked.push({
         box,
         score: face.data[i],

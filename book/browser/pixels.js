@@ -62,12 +62,12 @@
       }
     }
 
-    // Write the window between the edges x0, y0, x1, y1, shrunk to height x width, into `out` from `start`: one plane of
-    // a colour after the other, values (x - 127.5) / 128 as the networks were trained. Outside the picture is black.
+    // Write the window between the edges x0, y0, x1, y1, shrunk to height x width, into `out` from `start`: three numbers
+    // a pixel, 0 to 255. Outside the picture is black.
     shrink(out, start, height, width, [x0, y0, x1, y1] = [0, 0, this.width, this.height]) {
       const rows = bins(y0, y1, height, this.height), columns = bins(x0, x1, width, this.width);
-      const line = 3 * (this.width + 1), plane = height * width, { sums } = this;
-      for (let row = 0; row < height; row++) {
+      const line = 3 * (this.width + 1), { sums } = this;
+      for (let row = 0, to = start; row < height; row++) {
         const top = rows.first[row] * line, bottom = rows.last[row] * line;
         for (let column = 0; column < width; column++) {
           const left = 3 * columns.first[column], right = 3 * columns.last[column];
@@ -76,8 +76,7 @@
             const sum = sums[bottom + right + channel] - sums[top + right + channel]
                       - sums[bottom + left + channel] + sums[top + left + channel];
             // Rounded to 32 bits where Python rounds, so that a tie is decided as there.
-            const mean = Math.fround(Math.fround(sum) / pixels);
-            out[start + channel * plane + row * width + column] = (mean - 127.5) / 128;
+            out[to++] = Math.fround(sum) / pixels;
           }
         }
       }
