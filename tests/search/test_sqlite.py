@@ -118,7 +118,7 @@ with open_gallery(path, fingerprint="net") as gallery:
 @pytest.mark.slow
 def test_killed_while_enrolling_and_erasing_nothing_acknowledged_is_lost_or_left(path):
     open_gallery(str(path), fingerprint="net", dimensions=D, create=True).close()
-    enrolled, erased = set(), set()
+    enrolled, erased, last = set(), set(), set()
     for round_ in range(3):
         start, wanted = 1000 * round_, 9 + 2 * round_
         command = [sys.executable, "-c", WORK, str(path), str(start)]
@@ -128,15 +128,17 @@ def test_killed_while_enrolling_and_erasing_nothing_acknowledged_is_lost_or_left
             lines += process.stdout.read().splitlines(keepends=True)
         for what, number in (line.split() for line in lines if line.endswith("\n")):
             (enrolled if what == "enrolled" else erased).add(int(number))
+        last.add(max(enrolled))
         data = on_disk(path)  # before anybody opens it again
         assert not any(f"person-{number:08d}".encode() in data for number in erased)
         assert not any(traces(_vector(number), data) for number in erased)
     with open_gallery(str(path), fingerprint="net") as gallery:
         known = {int(name.removeprefix("person-")) for name in gallery.identities()}
-        assert enrolled - erased <= known
+        erasing = {number for number in last - erased if number % 4 == 3}  # done, perhaps, and not yet acknowledged
+        assert enrolled - erased - erasing <= known
         assert not erased & known
         assert len(known - enrolled) <= 3  # of each round one may be written and not yet acknowledged
-        for number in enrolled - erased:
+        for number in enrolled & known:
             [[match]] = gallery.search(_vector(number)[None])
             assert match.identity == f"person-{number:08d}"
     assert len(enrolled) > 20
