@@ -104,18 +104,16 @@ def pictures() -> dict[str, bytes]:
 
 def facts() -> dict[str, Any]:
     """Return what the scripts know of the package."""
-    import inspect
-
     from facelab.align.similarity import TEMPLATE
     from facelab.detect import MTCNN
 
-    defaults = inspect.signature(MTCNN).parameters
+    defaults = MTCNN.__init__.__kwdefaults__  # autodoc writes its own into the signature
     rendered = "Rendered: these people do not exist."
     return {
         "network": {"name": NETWORK, "sha256": _about()["sha256"]},
         "operating_point": _about()["operating_point"],
         "template": TEMPLATE.tolist(),
-        "mtcnn": {name: defaults[name].default for name in ("thresholds", "factor")},
+        "mtcnn": {name: defaults[name] for name in ("thresholds", "factor")},
         "samples": [
             {"file": "photograph.jpg", "type": "image/jpeg", "title": "A rendered photograph", "credit": rendered},
             {"file": "sheet.png", "type": "image/png", "title": "Three rendered people", "credit": rendered},

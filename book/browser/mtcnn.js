@@ -11,7 +11,7 @@
   const f = Math.fround;
   const WINDOW = 12; // P-Net sees 12 x 12 pixels
   const STRIDE = 2; // and moves by 2
-  const STRIP = 400_000; // so many pixels go through P-Net at once: the page can show its progress in between
+  const STRIP = 100_000; // so many pixels go through P-Net at once: the page can show its progress in between
   const BATCH = 64; // and so many windows through R-Net and O-Net
 
   // The faces of a picture, best first: [{box, score, landmarks}], in pixels; a pixel's centre has whole coordinates.
