@@ -2,6 +2,8 @@
 
 import re
 import shutil
+import textwrap
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,23 @@ def lead_to_cards(app: Sphinx, page: str, template: str, context: dict[str, Any]
     if "body" in context:
         target = r"\1\3" if app.builder.name == "singlehtml" else r"\1\2.html\3"
         context["body"] = re.sub(r'(<a class="to-card" href=")([^"#]+)\.md(#[^"]+")', target, context["body"])
+
+
+def describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Say to search engines, and to who is sent a link, what a page is about: its title and its first paragraph."""
+    if doctree is None:
+        return
+    found = sorted(doctree.findall(nodes.paragraph), key=lambda p: not isinstance(p.parent, nodes.section))
+    text = " ".join(found[0].astext().split()) if found else ""
+    if text:
+        said = escape(textwrap.shorten(text.replace("$", ""), 200, placeholder=" …"), quote=True)
+        title = escape(doctree.next_node(nodes.title).astext(), quote=True)
+        tags = context.get("metatags", "")
+        if 'name="description"' not in tags:  # which a page may give itself
+            tags += f'\n<meta name="description" content="{said}" />'
+        about = {"title": title, "description": said}
+        properties = [f'<meta property="og:{name}" content="{value}" />' for name, value in about.items()]
+        context["metatags"] = "\n".join([tags, *properties, ""])
 
 
 def know_terms(app: Sphinx, doctree: nodes.document) -> None:
@@ -169,6 +188,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", know_terms)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", lead_to_cards)
+    app.connect("html-page-context", describe)
     app.connect("build-finished", copy_mathjax)
     app.add_directive("notebook-runs", NotebookRuns)
     app.add_directive("data-cards", DataCards)

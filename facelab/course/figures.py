@@ -196,8 +196,8 @@ def small_pictures() -> None:
         picture = _small(figure)
         return {"image/png" if picture.startswith(b"\x89PNG") else "image/jpeg": picture}
 
-    shell = get_ipython()  # type: ignore[no-untyped-call]
-    select_figure_formats(shell, [])  # type: ignore[no-untyped-call]
+    shell = get_ipython()
+    select_figure_formats(shell, [])
     shell.display_formatter.mimebundle_formatter.for_type(Figure, bundle)
 
 
@@ -753,7 +753,8 @@ def _(data: ExampleData) -> Figure:
 
     faces = published_arrays("gpu")["test.arcface"].astype(np.float32)
     noise = np.random.default_rng(0).normal(size=faces.shape).astype(np.float32)
-    breadth, recall = [4, 8, 16, 32, 64], {}
+    breadth = [4, 8, 16, 32, 64]
+    recall: dict[str, list] = {}
     for name, x in {"faces": faces, "noise": noise}.items():
         x /= np.linalg.norm(x, axis=1, keepdims=True)
         gallery, probes = x[:1600], x[1600:]

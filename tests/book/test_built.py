@@ -62,6 +62,15 @@ def test_nothing_is_loaded_from_elsewhere(html: Path, pages: list[Path]) -> None
         assert not re.search(r"url\(['\"]?(https?:)?//|@import url", text), sheet
 
 
+def test_every_page_says_what_it_is_about(html: Path, pages: list[Path]) -> None:
+    silent = []
+    for page in pages:
+        said = re.findall(r'<meta property="og:(title|description)" content="([^"]+)"', page.read_text("utf8"))
+        if [name for name, _ in said] != ["title", "description"]:
+            silent.append(str(page.relative_to(html)))
+    assert set(silent) <= {"search.html", "genindex.html"}  # made by Sphinx: they have no text
+
+
 def test_every_picture_has_alt_text(pages: list[Path]) -> None:
     # a path as alt text is what Sphinx writes when the author gave none
     missing = [
