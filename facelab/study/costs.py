@@ -35,11 +35,17 @@ _BATCH = 32  # chips in a forward pass
 
 
 class Backbone(Strict):
-    """A network whose speed is measured; its weights do not change that, so they are random."""
+    """A network whose speed is measured, of PyTorch and, if so said, as an ONNX file. Its weights, which do not change
+    that, are random."""
 
     name: Literal[*BACKBONES]  # type: ignore[valid-type]
     size: int = 112
     dimensions: int = 512
+    onnx: bool = False
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        return {"backbone": self.name, "size": self.size, "embedding_dim": self.dimensions}
 
 
 class FromPhotographs(Run):
@@ -87,15 +93,25 @@ class Embed(Run):
     repeats: int
 
     def compute(self, job: Job) -> Outcome:
-        from facelab.models import Embedder, make_backbone
+        from facelab.train import Checkpoint, Recipe, open_network
 
         chips = np.random.default_rng(0).integers(0, 256, (_BATCH, 112, 112, 3), dtype=np.uint8)
         jobs: dict[str, tuple[Callable[[], Any], int]] = {}
-        for network in self.networks:
-            backbone = make_backbone(network.name, network.dimensions, size=network.size)
-            embedder = Embedder(backbone, size=network.size, device="cpu", batch_size=_BATCH)
-            jobs[f"embed a chip, {network.name}"] = (partial(embedder, chips), len(chips))
-        with one_thread():
+        with tempfile.TemporaryDirectory() as folder, one_thread():
+            for network in self.networks:
+                path, name = Path(folder, f"{network.name}.pt"), f"embed a chip, {network.name}"
+                recipe = Recipe.parse(network.recipe)
+                weights = dict(recipe.build_network().state_dict())
+                Checkpoint(recipe, ["a", "b"], "", recipe.epochs, 1, network=weights).save(path)
+                forms = {name: path}
+                if network.onnx:
+                    from facelab.export import export_network
+
+                    forms[f"{name}, ONNX"] = path.with_suffix(".onnx")
+                    export_network(path, path.with_suffix(".onnx"))
+                jobs |= {
+                    form: (partial(open_network(file).embedder("cpu"), chips), _BATCH) for form, file in forms.items()
+                }
             return _outcome(seconds_of(jobs, self.repeats), {})
 
 
