@@ -240,6 +240,10 @@ class Gallery(ABC):
         with self._lock:
             return self._unclean()
 
+    def how(self) -> str:
+        """Return how the templates are searched, in words."""
+        return "exactly: a probe is compared with every template"
+
     @abstractmethod
     def close(self) -> None:
         """Let go of the file or the server."""
@@ -259,8 +263,11 @@ class Gallery(ABC):
 
     @classmethod
     @abstractmethod
-    def create(cls, address: str, fingerprint: str, dimensions: int, event: Event) -> None:
-        """Make an empty gallery, with its first line of the log; refuse if something is at the address."""
+    def create(
+        cls, address: str, fingerprint: str, dimensions: int, event: Event, *, index: str, shards: Sequence[str]
+    ) -> None:
+        """Make an empty gallery, with its first line of the log; refuse if something is at the address, and options
+        that the engine does not have."""
 
     @abstractmethod
     def __init__(self, address: str) -> None:
@@ -355,6 +362,8 @@ def open_gallery(
     fingerprint: str | None = None,
     dimensions: int | None = None,
     create: bool = False,
+    index: str = "exact",
+    shards: Sequence[str] = (),
     by: str | None = None,
 ) -> Gallery:
     """Open a gallery by its address.
@@ -365,6 +374,9 @@ def open_gallery(
             it a gallery lists and erases, and neither enrols nor searches.
         dimensions: of an embedding.
         create: make a new gallery; nothing may be at the address. It needs both of the above.
+        index: of a new gallery on a server: ``exact``, or ``hnsw``, which finds faster, and not always, see
+            :meth:`facelab.search.postgres.PostgresGallery.recall`.
+        shards: of a new gallery on a server: addresses of others, which hold the templates between them.
         by: who asks, for the log; the name of the user if not given. A service gives the name of its own user.
 
     Raises:
@@ -388,7 +400,14 @@ def open_gallery(
             raise FacelabError("a new gallery needs the fingerprint of a network and the dimensions of its embeddings.")
         if not 1 <= dimensions <= LARGEST_DIMENSIONS:
             raise FacelabError(f"dimensions = {dimensions}; give 1 to {LARGEST_DIMENSIONS:,}.")
-        engine.create(address, fingerprint, dimensions, Event(datetime.now(UTC), "create", "", 0, asks))
+        engine.create(
+            address,
+            fingerprint,
+            dimensions,
+            Event(datetime.now(UTC), "create", "", 0, asks),
+            index=index,
+            shards=shards,
+        )
     gallery = engine(address)
     try:
         return gallery._accept(fingerprint, dimensions, asks)

@@ -5,7 +5,7 @@ import os
 import sqlite3
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,12 @@ class SqliteGallery(Gallery):
     """
 
     @classmethod
-    def create(cls, address: str, fingerprint: str, dimensions: int, event: Event) -> None:
+    def create(
+        cls, address: str, fingerprint: str, dimensions: int, event: Event, *, index: str, shards: Sequence[str]
+    ) -> None:
         path = Path(address)
+        if index != "exact" or shards:
+            raise FacelabError(f"{path}: a file is searched exactly and has no shards; a server may, postgresql://...")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))  # embeddings are for the owner alone

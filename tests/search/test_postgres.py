@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from facelab.errors import FacelabError
-from facelab.search import open_gallery
+from facelab.search import open_gallery, postgres
 
 D = 128  # 512 bytes a template: short enough for the server's statistics to copy it
 psycopg = pytest.importorskip("psycopg", reason="psycopg is not installed: uv sync --extra test")
@@ -60,6 +60,28 @@ def test_deleted_alone_it_stays_in_a_file(server, filled):
     server.run("VACUUM facelab.templates")
     server.run("CHECKPOINT")
     assert any("base/" in name for name in server.holding(*(bytes_of(row)[0] for row in x[:30])))
+
+
+def test_bytes_of_an_enrolment_that_was_cut_off_go_with_those_of_the_next(server, database):
+    """A row whose transaction has failed stays in its page, and nobody asks for it any more."""
+    x, name = vectors(1, seed=7), "Ada Lovelace"
+    with create(database) as gallery:
+        for statement in (
+            "CREATE FUNCTION facelab.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$",
+            "CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON facelab.events DEFERRABLE INITIALLY DEFERRED "
+            "FOR EACH ROW WHEN (new.what = 'enrol') EXECUTE FUNCTION facelab.refuse()",
+        ):
+            server.run(statement)
+        for _ in range(3):
+            with pytest.raises(FacelabError, match="refused"):
+                gallery.enrol(name, x)
+        server.run("CHECKPOINT")
+        assert any("base/" in file for file in server.holding(*bytes_of(x[0])))
+        server.run("DROP TRIGGER refuse ON facelab.events")
+        gallery.enrol(name, x)
+        assert gallery.identities() == {name: 1}
+        assert gallery.erase(name).gone
+    assert server.holding(*bytes_of(x[0]), name.encode()) == []
 
 
 def test_old_files_kept_for_use_again_are_said_and_then_emptied(server, filled):
@@ -199,6 +221,45 @@ def test_a_server_that_went_away_is_one_line_and_the_next_call_works(server, fil
     server.start()
     assert gallery.search(vectors(1, seed=5))[0][0].identity == "Ada"
     assert gallery.enrol("Ada", x[:1]) > number
+
+
+def test_an_approximate_search_is_asked_for_and_says_how_often_it_finds(server, database, monkeypatch):
+    n, d = 1000, 128
+    names = [name for name in map(str, range(40 * n)) if postgres._bucket(name) == 0][:n]  # one part, one graph
+    x = np.random.default_rng(0).normal(size=(n, d))
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    monkeypatch.setattr(postgres, "BREADTH", 4)
+    with open_gallery(database, fingerprint="net", dimensions=d, create=True, index="hnsw") as gallery:
+        gallery.enrol_all(names, x)
+        server.run("ANALYZE")
+        gallery._connection.execute("SET enable_seqscan = off")  # a small table is read faster than its index
+        stated = gallery.recall()
+        assert 0.2 < stated.value < 1
+        assert f"approximately, by HNSW: it finds the nearest of the exact scan in {stated} of" in gallery.how()
+        noise = np.random.default_rng(4).normal(size=(200, d)) / np.sqrt(d)
+        probes = 0.5 * x[:200] + np.sqrt(0.75) * noise
+        nearest = [names[row] for row in (probes @ x.T).argmax(axis=1)]
+        answers = [found[0].identity for found in gallery.search(probes)]
+        share = sum(answer == name for answer, name in zip(answers, nearest, strict=True)) / 200
+        assert 0.2 < share < 1
+        assert stated.value == pytest.approx(share, abs=0.2)
+        assert gallery.erase(names[5]).gone
+    assert server.holding(*bytes_of(x[5])) == []
+    with pytest.raises(FacelabError, match="HNSW takes 2,000 dimensions at most"):
+        open_gallery(database, fingerprint="net", dimensions=2001, create=True, index="hnsw")
+
+
+def test_an_exact_search_stays_exact_beside_an_index_that_somebody_made(server, filled):
+    gallery, x = filled
+    server.run("CREATE INDEX ON facelab.templates USING hnsw (vector vector_ip_ops)")
+    gallery._connection.execute("SET enable_seqscan = off")
+    assert "exactly" in gallery.how()
+    plan = gallery._connection.execute(
+        "EXPLAIN SELECT -(vector <#> %s) AS score FROM facelab.templates ORDER BY score DESC LIMIT 4", (x[0],)
+    ).fetchall()
+    assert "_vector_idx" not in str(plan)
+    with pytest.raises(FacelabError, match="is searched exactly"):
+        gallery.recall()
 
 
 ENROL = """
