@@ -51,6 +51,16 @@ def create(
     flip: Annotated[
         bool, typer.Option("--flip", help="For embeddings with those of the mirrored chips added, from now on.")
     ] = False,
+    index: Annotated[
+        Literal["exact", "hnsw"],
+        typer.Option(
+            help="On a server: exact, or approximate (HNSW), which is faster in a large gallery and may miss."
+        ),
+    ] = "exact",
+    shard: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ADDRESS", help="On a server: another, which holds a part of the templates; repeat it."),
+    ] = None,
 ) -> None:
     """Make an empty gallery for the embeddings of one network."""
     from facelab.search import open_gallery
@@ -58,8 +68,10 @@ def create(
 
     opened = open_network(network)
     fingerprint, dimensions = opened.fingerprint_of(flip=flip), opened.recipe.embedding_dim
-    open_gallery(address, fingerprint=fingerprint, dimensions=dimensions, create=True).close()
-    say(f"An empty gallery for {dimensions} dimensions of the network {fingerprint[:12]}: {address}")
+    with open_gallery(
+        address, fingerprint=fingerprint, dimensions=dimensions, create=True, index=index, shards=shard or ()
+    ) as made:
+        say(f"An empty gallery for {dimensions} dimensions of the network {fingerprint[:12]}: {made.address}")
 
 
 @gallery.command(cls=Verb)
@@ -113,7 +125,7 @@ def enrol(
         fingerprint, people, nameless = shards.about.fingerprint, shards.by_identity(), int((shards.labels < 0).sum())
     else:
         if network is None:
-            raise FacelabError(f"say which network embeds the pictures: --network NETWORK, the one of {address}.")
+            raise FacelabError("say which network embeds the pictures: --network NETWORK, the gallery's own.")
         trained, flip = _network_of(address, network)
         opened, found = _embedded(
             context, trained, flip, faces, images, detector, method, which, turns, device, missing="skip"
@@ -146,7 +158,7 @@ def enrol(
     said = f"{count(len(kept), 'identity', 'identities')} enrolled from {count(pictures, 'picture')} ({how})"
     said += f"; {again} of them had a template before" if again else ""
     said += f"; {count(nameless, 'picture')} of nobody known left out" if nameless else ""
-    finish(errors, f"{said}: {address}")
+    finish(errors, f"{said}: {opened_gallery.address}")
 
 
 @gallery.command(cls=Verb)
@@ -184,7 +196,7 @@ def search(
     with open_gallery(address, fingerprint=trained.fingerprint_of(flip=flip)) as opened_gallery:
         answers = opened_gallery.search(found, top, threshold.value if threshold else None)
         templates = sum(opened_gallery.identities().values())
-    table = Table("picture", "rank", "identity", "cosine", title=Text(f"search in {address}"))
+    table = Table("picture", "rank", "identity", "cosine", title=Text(f"search in {opened_gallery.address}"))
     numbers = opened.faces.table.get("face", [0] * len(answers))
     for file, number, matches in zip(opened.faces.files, numbers, answers, strict=True):
         picture = f"{file}, face {number}" if number else file
@@ -194,6 +206,8 @@ def search(
         if not matches:
             table.add_row(Text(picture), "", Text("nobody known", style="dim"), "")
     console.print(table)
+    if not opened_gallery.exact:
+        say("The search is approximate and may miss the nearest; facelab gallery list says how often.")
     if threshold is None:
         say(NO_DECISION)
     else:
@@ -252,10 +266,10 @@ def list_identities(address: Address) -> None:
 
     with open_gallery(address) as opened:
         known, unclean = opened.identities(), opened.unclean()
-        about = f"{opened.dimensions} dimensions of the network {opened.fingerprint}"
+        about, how = f"{opened.dimensions} dimensions of the network {opened.fingerprint}", opened.how()
     for name, number in known.items():
         say(f"{name}: {count(number, 'template')}")
-    say(f"{summary(known)}; {about}")
+    say(f"{summary(known)}; {about}; searched {how}")
     if unclean:
         say("Bytes of an erased identity may still be in the files: run the same facelab gallery erase again.")
 

@@ -111,6 +111,7 @@ class Gallery(ABC):
     fingerprint: str
     dimensions: int
     by: str = ""
+    exact = True  # whether a search compares a probe with every template
     _trusted = False  # whether the caller has said whose embeddings come
 
     @property

@@ -148,7 +148,7 @@ class PostgresGallery(Gallery):
             if known != before:
                 raise FacelabError(f"{self.address} is another gallery than before. Open it again.")
             self._known, self.fingerprint, self.dimensions = known, known["fingerprint"], int(known["dimensions"])
-            self.index = known["index"]
+            self.index, self.exact = known["index"], known["index"] == "exact"
             self._shards = _read_shards(connection) if known["shards"] != "0" else []
             self.shards = [shown_address(shard) for shard in self._shards]
             if len(self.shards) != int(known["shards"]):
@@ -279,7 +279,7 @@ class PostgresGallery(Gallery):
         ).fetchall()
 
     def how(self) -> str:
-        if self.index == "exact":
+        if self.exact:
             return super().how()
         if not self.identities():
             return "approximately, by HNSW; how often it finds the nearest cannot be measured while nobody is enrolled"
@@ -303,7 +303,7 @@ class PostgresGallery(Gallery):
         Raises:
             FacelabError: the search is exact, or nobody is enrolled.
         """
-        if self.index == "exact":
+        if self.exact:
             raise FacelabError(f"{self.address} is searched exactly: there is nothing to measure.")
         with self._lock, self._server() as connection:
             numbers = connection.execute(

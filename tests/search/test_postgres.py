@@ -7,6 +7,7 @@ import threading
 import numpy as np
 import pytest
 
+from facelab.cli import app
 from facelab.errors import FacelabError
 from facelab.search import open_gallery, postgres
 
@@ -208,6 +209,20 @@ def test_the_address_in_messages_has_neither_user_nor_password(server, filled):
         with pytest.raises(FacelabError, match=r"nobody called 'x' is in postgresql:///postgres\?host=/") as error:
             other.erase("x")
     assert "s3cret" not in str(error.value)
+
+
+def test_the_command_line_shows_no_password_either(server, filled, capsys):
+    address = server.address().replace("owner@", "owner:s3cret@")
+    for words in (["list", address], ["audit", address], ["erase", address, "person-0009"]):
+        with pytest.raises(SystemExit) as end:
+            app(["gallery", *words])
+        assert end.value.code == 0
+    said = capsys.readouterr()
+    assert "searched exactly" in said.out
+    assert "The bytes are gone" in said.out
+    with pytest.raises(SystemExit):
+        app(["gallery", "erase", address, "nobody"])
+    assert "s3cret" not in said.out + said.err + capsys.readouterr().err
 
 
 def test_a_server_that_went_away_is_one_line_and_the_next_call_works(server, filled):
