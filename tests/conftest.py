@@ -38,7 +38,8 @@ CHROMIUM_FLAGS = [
 # its network, or they would train it a second time.
 LONG = [
     "06_cross_entropy.ipynb", "00_quickstart.ipynb", "08_arcface_training.ipynb", "test_browser.py",
-    "09_metric_learning.ipynb", "test_assignments.py", "11_embedding_analysis.ipynb", "03_synthfaces.ipynb",
+    "09_metric_learning.ipynb", "test_assignments.py", "11_embedding_analysis.ipynb", "14_production.ipynb",
+    "03_synthfaces.ipynb",
     "test_quickstart.py", "test_processes.py", "test_fit.py", "figures.ipynb", "07_arcface_derivation.ipynb",
     "test_kill.py", "test_losses.py", "04_detection.ipynb", "test_dataset.py", "12_verification_identification.ipynb",
 ]  # fmt: skip

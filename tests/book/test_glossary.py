@@ -26,7 +26,7 @@ NO_TERMS = {
     "explain the picture", "name the identity", "be closer to your own than to any other, by a margin",
 }  # fmt: skip
 # Chapters that are still being written.
-LATER = ("11_embedding_analysis", "12_verification_identification", "13_transfer_and_fairness", "14_production")
+LATER = ("11_embedding_analysis", "12_verification_identification", "13_transfer_and_fairness")
 
 
 def text_of(path: Path) -> str:
