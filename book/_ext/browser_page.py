@@ -207,6 +207,8 @@ class SingleFile(SphinxDirective):
     """``{single-file}``: the link to it, and its size."""
 
     def run(self) -> list[nodes.Node]:
+        if self.env.app.builder.name != "html":
+            return [nodes.paragraph(SINGLE_FILE, SINGLE_FILE)]
         up = "../" * self.env.docname.count("/")
         text = f"{SINGLE_FILE} ({len(single_file()) / 1e6:.0f} MB)"
         link = f'<p><a href="{up}_static/{FOLDER}/{SINGLE_FILE}" download>{text}</a></p>'
