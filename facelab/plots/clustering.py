@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from facelab.analyze.clustering import ClusteringScores
 from facelab.plots.style import BLACK, CYCLE, MARKERS, display_name, new_figure, styled, with_caption
@@ -28,5 +29,8 @@ def clustering_curves(scores: Mapping[str, Mapping[float, ClusteringScores]]) ->
     right.axhline(found.identities, color=BLACK, linestyle="--", linewidth=1, label="identities in truth")
     left.set(title="pairwise F", xlabel="threshold (cosine)", ylim=(0, 1.02))
     right.set(title="clusters found", xlabel="threshold (cosine)", yscale="log")
+    right.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    right.yaxis.set_major_formatter(ScalarFormatter())
+    right.yaxis.set_minor_formatter(NullFormatter())
     right.legend(fontsize=8)
     return with_caption(figure, "; ".join(said) + f"; in truth there are {found.identities} identities.")
