@@ -8,6 +8,7 @@ from facelab.cli import (
     detect,
     embed,
     evaluate,
+    export,
     gallery,
     quickstart,
     study,
@@ -23,6 +24,7 @@ for verb in (  # as the help lists them
     synth.synth,
     train.train,
     embed.embed,
+    export.export,
     compare.compare,
     evaluate.evaluate,
 ):

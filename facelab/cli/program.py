@@ -26,7 +26,11 @@ typer_app = typer.Typer(
 console = Console()
 
 Network = Annotated[
-    Path, typer.Argument(help="A network that a training saved (.pt), or one of facelab's own: {networks}.")
+    Path,
+    typer.Argument(
+        help="A network that a training saved (.pt) or facelab export wrote (.onnx), or one of facelab's own: "
+        "{networks}."
+    ),
 ]
 Flip = Annotated[
     bool,

@@ -15,7 +15,7 @@ from facelab.align.differentiable import sampling_points
 from facelab.align.similarity import TEMPLATE_SIZE, check_size, template
 from facelab.detect.mtcnn_nets import ONet, PNet, RNet, load_pretrained
 from facelab.errors import FacelabError
-from facelab.models import shipped_networks
+from facelab.models import Embedder, shipped_networks
 from facelab.models.onnx import INPUT, OUTPUTS, write_onnx
 from facelab.train import open_network
 
@@ -57,7 +57,11 @@ def network_graph(network: Path | str) -> "ModelProto":
     """Return the graph that :func:`export_network` writes."""
     if Path(network).suffix.lower() == ".onnx":
         raise FacelabError(f"{network} is an ONNX file already; give the checkpoint that it was made of.")
-    embedder = open_network(network).embedder("cpu")
+    return graph_of(open_network(network).embedder("cpu"))
+
+
+def graph_of(embedder: Embedder) -> "ModelProto":
+    """Return the graph of an embedder on the CPU, without the mirrored chips."""
     return _exported(
         _PixelsToEmbedding(embedder.network, embedder.size),
         (torch.zeros(2, 112, 96, 3, dtype=torch.uint8),),
@@ -142,7 +146,8 @@ class _PixelsToEmbedding(nn.Module):
         height, width = chips.shape[1], chips.shape[2]
         side = torch.sym_max(height, width)
         top, left = (side - height) // 2, (side - width) // 2
-        x = functional.pad(x, (left, side - width - left, top, side - height - top), value=-1.0)
+        margins: list[int] = [left, side - width - left, top, side - height - top]  # type: ignore[list-item]
+        x = functional.pad(x, margins, value=-1.0)
         size = (self.size, self.size)
         x = functional.interpolate(x, size=size, mode="bilinear", antialias=True, align_corners=False)
         embedding = self.network(x)

@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 from facelab.errors import FacelabError, shown
 from facelab.evaluate import Estimate
 from facelab.files import read_json
+from facelab.models.onnx import read_onnx
 from facelab.train import Network, Recipe
 
 
@@ -22,6 +23,7 @@ class Threshold:
         far, frr: what it does there, with 95 % intervals; None if not said.
         recipe: of the network whose scores it cuts; None if not said.
         flip: whether these are of embeddings with those of the mirrored chips added; None if not said.
+        fingerprint: of those embeddings, see :meth:`facelab.train.Network.fingerprint_of`; None if not said.
     """
 
     value: float
@@ -31,6 +33,7 @@ class Threshold:
     frr: Estimate | None = None
     recipe: Mapping[str, Any] | None = None
     flip: bool | None = None
+    fingerprint: str | None = None
 
     def origin(self) -> str:
         """Say where it is from, and what it does there."""
@@ -52,12 +55,13 @@ class Threshold:
 
 
 def read_threshold(path: Path) -> Threshold:
-    """Read the threshold of a ``results.json`` of ``facelab evaluate``, or of a JSON file with a number ``threshold``.
+    """Read the threshold of a ``results.json`` of ``facelab evaluate``, of a JSON file with a number ``threshold``, or
+    the one that an ONNX file of ``facelab export`` carries.
 
     Raises:
         FacelabError: the file cannot be read or holds no threshold.
     """
-    values = read_json(path)
+    values = read_onnx(path).metadata.get("threshold") or {} if path.suffix.lower() == ".onnx" else read_json(path)
     point = values.get("operating_point", values) if isinstance(values, dict) else {}
     threshold = point.get("threshold") if isinstance(point, dict) else None
     if not _is_number(threshold):
@@ -84,7 +88,10 @@ def read_threshold(path: Path) -> Threshold:
     flip = values.get("flip", False if "recipe" in values else None)  # a report from before it was an option
     if flip not in (None, True, False):
         raise FacelabError(f"{path}: flip = {shown(flip)}; expected true or false.")
-    return Threshold(float(threshold), asked, where or "another set", far, frr, recipe, flip)
+    fingerprint = values.get("fingerprint")
+    if not isinstance(fingerprint, str | None):
+        raise FacelabError(f"{path}: fingerprint = {shown(fingerprint)}; expected a text.")
+    return Threshold(float(threshold), asked, where or "another set", far, frr, recipe, flip, fingerprint)
 
 
 def threshold_for(path: Path, network: Network, *, flip: bool) -> Threshold:
@@ -95,6 +102,11 @@ def threshold_for(path: Path, network: Network, *, flip: bool) -> Threshold:
     """
     threshold = read_threshold(path)
     threshold.check_flip(flip)
+    if threshold.fingerprint not in (None, network.fingerprint_of(flip=flip)):
+        raise FacelabError(
+            f"the threshold in {path} was chosen for another network, or another precision of this one, whose scores "
+            "differ; evaluate this one: facelab evaluate NETWORK --data SOURCE."
+        )
     if threshold.recipe is not None and Recipe.parse(dict(threshold.recipe), source=str(path)) != network.recipe:
         raise FacelabError(
             f"the threshold in {path} was chosen for a network of another recipe, whose scores mean something else; "
