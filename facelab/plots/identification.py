@@ -23,7 +23,8 @@ def cmc_curves(curves: Mapping[str, np.ndarray], *, ranks: int = 20) -> Figure:
         k = np.arange(1, min(ranks, len(curve)) + 1)
         label = f"{display_name(name)} (rank 1: {curve[0]:.1%})"
         panel.plot(k, curve[: len(k)], color=colour, marker=marker, markersize=4, label=label)
-    panel.set(xlabel="rank k", ylabel="share of probes found", ylim=(None, None if min(c[0] for c in curves.values()) > 0.9 else 1.02))
+    lowest = min(curve[0] for curve in curves.values())
+    panel.set(xlabel="rank k", ylabel="share of probes found", ylim=(None, 1 + 0.05 * (1 - lowest)))
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     panel.yaxis.set_major_formatter(PercentFormatter(1))
     panel.legend(loc="lower right")
