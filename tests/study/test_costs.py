@@ -16,6 +16,7 @@ VALUES = {
             "embed a chip, small": 36.0,
             "embed a chip, large": 72.0,
             "compare a pair, 4 dimensions": 3.6e-5,
+            "compare a drawn pair, 4 dimensions": 3.6e-4,
             "search, for each enrolled, 4 dimensions": 3.6e-2,
             "search in batches of 64, for each enrolled, 4 dimensions": 3.6e-3,
         }.items()
@@ -46,7 +47,7 @@ def test_the_table_is_arithmetic_on_the_constants():
     assert hours.loc["embed", 1000] == pytest.approx(10)
     assert hours.loc["compare all pairs", 1000] == pytest.approx(499_500 * 1e-8)
     assert hours.loc["compare all pairs", 10_000] == pytest.approx(10_000 * 9_999 / 2 * 1e-8)  # with the square
-    assert hours.loc["compare genuine pairs and a sample", 10_000] == pytest.approx(145_000 * 1e-8)
+    assert hours.loc["compare genuine pairs and a sample", 10_000] == pytest.approx(145_000 * 1e-7)
     assert hours.loc["one search of all identities", 1000] == pytest.approx(1e-3)
     assert tables["gigabytes"].loc["photographs", 1000] == pytest.approx(5)
     assert tables["gigabytes"].loc["a gallery, one template for each identity", 1000] == pytest.approx(1e-5)
@@ -83,4 +84,4 @@ def test_constants_are_measured(tmp_path):
         sizes[f"an embedding in a shard, 32 dimensions, {precision}"] for precision in ("float32", "float16")
     )
     assert 64 < half < exact < 4 * 32 + 200
-    assert sizes["an identity in a gallery, 32 dimensions"] > 4 * 32
+    assert 4 * 32 < sizes["an identity in a gallery, 32 dimensions"] < 4 * 32 + 2000  # also with little in the file
