@@ -4,6 +4,7 @@
   const get = (id) => document.getElementById(`try-${id}`);
   const signed = (value, digits) => value.toFixed(digits).replace("-", "−");
   const percent = (share, digits = 2) => `${(100 * share).toFixed(digits)} %`;
+  const expected = (number) => (number < 10 ? number.toPrecision(1) : number.toFixed()); // 0.03, 2, 12
   const breath = () => new Promise((done) => setTimeout(done)); // the page is drawn, keys are heard
 
   // Say what is being done, and how far it is (0 to 1); then let the browser draw it.
@@ -24,13 +25,18 @@
   // Do one piece of work with the progress line shown; what goes wrong is said. A second piece does not begin meanwhile.
   let busy = false;
   async function working(work) {
-    if (busy) return;
+    if (busy) {
+      get("alert").textContent = "Still at work: wait until it is done, then choose again.";
+      get("alert").hidden = false;
+      return;
+    }
     busy = true;
     get("alert").hidden = true;
     get("progress").hidden = false;
     document.getElementById("try").setAttribute("aria-busy", "true");
     try {
       await work();
+      get("alert").hidden = true; // of what came too early meanwhile
     } catch (error) {
       complain(error);
     } finally {
@@ -65,8 +71,9 @@
     }
   }
 
-  // 2. A picture: find the faces, show everything.
+  // 2. A picture: find the faces, show everything. What stands from the one before goes first, also if this one fails.
   const choose = (file, credit) => working(async () => {
+    get("result").hidden = true;
     await say(`Reading ${file.name}`, 0);
     await analyse(await facelab.readPicture(file), credit);
   });
@@ -158,7 +165,7 @@
     const same = cosines.flatMap((row, i) => row.slice(i + 1)).filter((cosine) => cosine >= threshold).length;
     get("count").textContent =
       `${pairs === 1 ? "One pair" : `${pairs} pairs`}: ${same} at the threshold or above. If all were strangers to each ` +
-      `other, one would expect ${(pairs * far.value).toPrecision(1)} of them there by mistake, for people like those on whom it was measured.`;
+      `other, one would expect ${expected(pairs * far.value)} of them there by mistake, for people like those on whom it was measured.`;
     get("decision").textContent =
       `The threshold ${threshold.toFixed(3)} was chosen for a false accept rate (FAR) of ${percent(asked, 1)} on ${far.identities} ` +
       `rendered people whom the network had not seen. There FAR is ${percent(far.value)}, 95 % interval ${percent(far.low)} to ` +
@@ -169,6 +176,7 @@
   // 3. The camera: asked for by the browser after the reader's own press, switched off after the picture.
   let stream;
   async function openCamera() {
+    get("camera").disabled = true; // a second press would open a second stream, which nobody switches off
     get("alert").hidden = true;
     try {
       if (!navigator.mediaDevices?.getUserMedia) throw new DOMException("", "NotSupportedError");
@@ -197,6 +205,7 @@
     stream = undefined;
     get("video").srcObject = null;
     get("live").hidden = get("take").disabled = true;
+    get("camera").disabled = false;
     get("camera").focus();
   }
 

@@ -17,7 +17,7 @@
     }).observe({ type: "resource" });
   }
 
-  // Try to send a few bytes to the page's own address, and say what the browser does with them.
+  // Try to send a few bytes to another machine, and say what the browser does with them.
   function tryToSend() {
     return new Promise((done) => {
       const refused = ({ violatedDirective }) => done(`The browser refused to send it: rule ${violatedDirective}.`);

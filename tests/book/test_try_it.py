@@ -147,7 +147,10 @@ def test_what_cannot_work_is_said(session, tmp_path):
     (tmp_path / "notes.txt").write_text("no picture")
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((200, 300), 128, np.uint8))
     cv2.imwrite(str(tmp_path / "dot.png"), np.zeros((1, 1), np.uint8))
+    session.page.click("#try-samples button:has-text('ORL')")
+    session.page.wait_for_selector("#try-result:visible")
     session.choose(tmp_path / "notes.txt")
+    assert not session.page.is_visible("#try-result"), "the faces of the picture before stand below the alert"
     assert "“notes.txt” is not a picture that this browser can read" in session.alert()
     for name in ("grey.png", "dot.png"):
         session.choose(tmp_path / name)
@@ -163,6 +166,34 @@ def test_the_camera_is_asked_for_and_switched_off(session):
     assert "No face was found" in session.alert()  # Chromium's camera for tests shows a clock
     assert session.page.evaluate("document.getElementById('try-video').srcObject") is None
     assert not session.page.is_visible("#try-live")
+
+
+def test_a_second_press_opens_no_second_camera(session):
+    session.page.evaluate("""() => {
+      globalThis.opened = [];
+      const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);
+      media.getUserMedia = async (asked) => {
+        const stream = await open(asked);
+        opened.push(...stream.getTracks());
+        return stream;
+      };
+      const camera = document.getElementById("try-camera");
+      camera.click();
+      camera.click();
+    }""")
+    session.page.wait_for_selector("#try-take:enabled")
+    session.page.evaluate("document.getElementById('try-camera').click()")
+    session.page.click("#try-close")
+    assert session.page.evaluate("opened.map((track) => track.readyState)") == ["ended"]
+    assert session.page.evaluate("document.activeElement.id") == "try-camera"
+
+
+def test_a_picture_chosen_too_early_is_not_dropped_in_silence(session, pictures):
+    session.page.evaluate("document.querySelectorAll('#try-samples button').forEach((button) => button.click())")
+    assert "Still at work" in session.alert()
+    session.page.wait_for_selector(IDLE)
+    assert session.page.inner_text("#try-found") == "4 faces found"  # the first one
+    assert session.alert() == ""
 
 
 def test_it_is_accessible_on_a_phone_in_both_schemes(session, pictures):
