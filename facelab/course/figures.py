@@ -733,6 +733,14 @@ def _(data: ExampleData) -> Figure:
     return plots.replayed_experiments({world: replayed[world] for world in ("as it was", "equal losses")})
 
 
+@example("factor_errors", "Three columns of FRR above FAR; both are flat over yaw, and rise with melanin and age.")
+def _(data: ExampleData) -> Figure:
+    study = Results.load("factors")
+    found = study.values["networks"]["synthfaces-arcface"]["factors"]
+    rows = {name: found[name] for name in ("yaw", "melanin", "age")}
+    return plots.factor_errors(rows, study.plan["settings"]["factors"], far=study.values["far"])
+
+
 @example("false_match_curves", "Two curves that rise with the size of the gallery and level off at every search.")
 def _(data: ExampleData) -> Figure:
     from facelab.evaluate import errors_at, threshold_at_far

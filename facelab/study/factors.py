@@ -59,7 +59,7 @@ class Steps(Strict):
     """How a factor moves.
 
     Attributes:
-        part, factor: whose, and its name in :mod:`facelab.synth.factors`.
+        part, factor: whose, and its name in ``facelab.synth.factors``.
         unit: of the values, for figures.
         values: the first is the reference, the last the one that is asked about.
         degrees: whether the values are radians that figures show in degrees.
