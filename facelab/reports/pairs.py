@@ -33,9 +33,11 @@ class AllPairs:
         scores: of all pairs.
         curve: what the ROC is drawn from.
         genuine_pairs, impostor_pairs: how many there are.
+        fewest: false accepts that a rate must stand for, to be given.
     """
 
     what: ClassVar[str] = "every image with every other one"
+    fewest: ClassVar[int] = 1
 
     def __init__(self, seen: Embedded):
         self.scores = pair_scores(seen.raw, seen.chips.labels)
@@ -123,11 +125,14 @@ class StreamedPairs(AllPairs):
 class SampledPairs(AllPairs):
     """All genuine pairs, and impostor pairs drawn at random; intervals know of the draw.
 
+    A rate is given where the draw holds 30 false accepts or more, as of fewer the few pairs drawn decide.
+
     Args:
         scores: from :func:`facelab.evaluate.sampled_scores`.
     """
 
     what = "all genuine ones, and impostor pairs drawn at random"
+    fewest = 30
 
     def __init__(self, scores: Scores):
         self.scores = self.curve = scores

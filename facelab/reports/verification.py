@@ -54,12 +54,13 @@ class Verification:
         """Fill the outcome."""
         pairs = self._pairs(outcome, seen, seed)
         impostors = pairs.impostor_pairs
-        fars = tuple(sorted({f for f in (*FARS, self.far) if f * impostors >= 1}, reverse=True))
+        fars = tuple(sorted({f for f in (*FARS, self.far) if f * impostors >= pairs.fewest}, reverse=True))
         measured = pairs.measure(fars, replicates=replicates, seed=seed)
         names = {"auc": "AUC", "eer": "EER"} | {f"tar_at_far_{f:g}": f"TAR at FAR {100 * f:g} %" for f in fars}
         outcome.estimates |= {names[key]: estimate for key, estimate in measured.items()}
         outcome.notes.append(
-            f"{impostors:,} impostor pairs cannot show a FAR below {100 / impostors:.2g} %, so none is given."
+            f"{impostors:,} impostor pairs cannot show a FAR below {100 * pairs.fewest / impostors:.2g} %, "
+            "so none is given."
         )
         threshold = self._operating_point(outcome, pairs, replicates, seed)
         if isinstance(pairs, SampledPairs) and threshold is not None:

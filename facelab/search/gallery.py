@@ -1,6 +1,7 @@
 """What a gallery is, whatever keeps it: the rules that all engines share stand here, and nowhere else."""
 
 import getpass
+import re
 import secrets
 import threading
 import unicodedata
@@ -420,6 +421,11 @@ def open_gallery(
 def _engine(address: str) -> type[Gallery]:
     """Return the engine of an address; only that one is imported."""
     scheme, separator, _ = address.partition("://")
+    if not separator and re.search(r"(?:^|\s)(?:host|hostaddr|dbname|user|password|passfile|service)\s*=", address):
+        raise FacelabError(
+            "the address looks like PostgreSQL's form host=... dbname=..., which is not read here (nor repeated, as it "
+            "may hold a password); give postgresql://USER@HOST/DATABASE."
+        )
     if scheme in ("postgresql", "postgres") and separator:
         from facelab.search.postgres import PostgresGallery
 

@@ -120,6 +120,8 @@ def test_a_sample_of_impostors_is_said(folder, tmp_path, monkeypatch):
     assert found["estimates"]["TAR at FAR 1 %"]["n"] == 600
     assert "FAR rests on 4,000 of 44,250 impostor pairs, drawn at random with replacement" in said
     assert "comes from the draw of pairs" in said
+    assert "TAR at FAR 0.1 %" not in found["estimates"]  # four drawn pairs would decide
+    assert "cannot show a FAR below 0.75 %" in said
     exact = streamed_roc(*whole(folder))
     auc_found = found["estimates"]["AUC"]
     assert auc_found["low"] < float(auc(exact)) < auc_found["high"]

@@ -243,6 +243,9 @@ def test_it_is_created_once_and_opened_only_if_it_is_there(address, tmp_path):
         open_gallery(address, fingerprint="net", dimensions=D, create=True)
     with pytest.raises(FacelabError, match="no gallery is kept there"):
         open_gallery("s3://bucket/faces.db")
+    with pytest.raises(FacelabError, match="looks like PostgreSQL's form") as refused:
+        open_gallery("host=server password=secret")
+    assert "secret" not in str(refused.value)
 
 
 def test_threads_share_one(gallery):
