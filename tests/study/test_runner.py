@@ -165,7 +165,7 @@ def test_differences_name_the_field():
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('name = "a"\ntitle = "t"\nexperiment = "x"', r"experiment = 'x': give one of coverage, alignment, costs, detection"),
+        ('name = "a"\ntitle = "t"\nexperiment = "x"', r"experiment = 'x': give one of coverage, alignment, costs"),
         ('name = "a"\ntitle = "t"\nexperiment = "detection"\n[settings]\niuo = 3', r"\[settings\]: iuo = 3"),
         ('name = "A b"\ntitle = "t"\nexperiment = "detection"\n[settings]\ndetectors = ["mtcnn"]\n'
          "photographs = { photographs = 2 }", r"name: 'A b' is to name files"),
