@@ -1,7 +1,7 @@
 """``facelab embed``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -22,6 +22,12 @@ from facelab.cli.program import (
     refuse,
 )
 from facelab.errors import count
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from facelab.models import Embedder
+    from facelab.sources import Opened
 
 
 def embed(
@@ -64,11 +70,10 @@ def embed(
     address: Address = None,
 ) -> None:
     """Turn chips into embeddings with a trained network."""
-    from facelab.detect import make_detector
     from facelab.embeddings import write_embedding_shards
     from facelab.files import check_claim, claim
-    from facelab.models.files import embed_faces, write_embeddings
-    from facelab.sources import open_chips, open_pictures
+    from facelab.models.files import write_embeddings
+    from facelab.sources import open_pictures
     from facelab.train import open_network
 
     if not out.endswith(".npz"):
@@ -97,18 +102,41 @@ def embed(
     path = Path(out)
     check_claim(path.parent, [path.name])
     embedder = open_network(checkpoint).embedder(device, flip=flip)
-    opened = open_chips(
-        chips,
-        images=images,
-        detector=make_detector(detector or "mtcnn", device=device, turns=turns),
-        method=method,
-        which=which,
-        show_progress=True,
+    opened, embeddings = embed_pictures(
+        context, embedder, chips, images, detector or "mtcnn", method, which, turns, device
     )
-    if opened.report is None:
-        refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
-    embeddings = embed_faces(embedder, opened.faces, show_progress=True)
     claim(path.parent, [path.name])
     write_embeddings(path, embeddings, opened.faces)
     said = f"{count(len(embeddings), 'embedding')} of {embeddings.shape[1]} dimensions ({opened.how}); written to {out}"
     finish(opened.errors, said)
+
+
+def embed_pictures(
+    context: typer.Context,
+    embedder: "Embedder",
+    pictures: list[str],
+    images: Any,
+    detector: str,
+    method: Any,
+    which: Any,
+    turns: bool,
+    device: str,
+    **options: Any,
+) -> "tuple[Opened, np.ndarray]":
+    """Return the chips of what the user named, and their embeddings, not normalised, shape (n, D)."""
+    from facelab.detect import make_detector
+    from facelab.models.files import embed_faces
+    from facelab.sources import open_chips
+
+    opened = open_chips(
+        pictures,
+        images=images,
+        detector=make_detector(detector, device=device, turns=turns),
+        method=method,
+        which=which,
+        show_progress=True,
+        **options,
+    )
+    if opened.report is None:
+        refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
+    return opened, embed_faces(embedder, opened.faces, show_progress=True)

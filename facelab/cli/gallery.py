@@ -1,15 +1,15 @@
 """``facelab gallery``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
+from facelab.cli.embed import embed_pictures
 from facelab.cli.program import (
     OF_PHOTOGRAPHS,
-    TAKEN_AS_THEY_ARE,
     Device,
     Kind,
     Turns,
@@ -23,7 +23,6 @@ from facelab.cli.program import (
 from facelab.errors import FacelabError, count
 
 if TYPE_CHECKING:
-    from facelab.sources import Opened
     from facelab.train import Network
 
 Address = Annotated[
@@ -127,8 +126,9 @@ def enrol(
         if network is None:
             raise FacelabError("say which network embeds the pictures: --network NETWORK, the gallery's own.")
         trained, flip = _network_of(address, network)
-        opened, found = _embedded(
-            context, trained, flip, faces, images, detector, method, which, turns, device, missing="skip"
+        embedder = trained.embedder(device, flip=flip)
+        opened, found = embed_pictures(
+            context, embedder, faces, images, detector, method, which, turns, device, missing="skip"
         )
         if opened.report is not None and opened.report.several:
             say(
@@ -192,7 +192,8 @@ def search(
         refuse(context, {"searches_a_day"}, "it is about a threshold, and there is none")
     trained, flip = _network_of(address, network)
     threshold = None if threshold_from is None else threshold_for(threshold_from, trained, flip=flip)
-    opened, found = _embedded(context, trained, flip, faces, images, detector, method, which, turns, device)
+    embedder = trained.embedder(device, flip=flip)
+    opened, found = embed_pictures(context, embedder, faces, images, detector, method, which, turns, device)
     with open_gallery(address, fingerprint=trained.fingerprint_of(flip=flip)) as opened_gallery:
         answers = opened_gallery.search(found, top, threshold.value if threshold else None)
         templates = sum(opened_gallery.identities().values())
@@ -288,35 +289,3 @@ def _network_of(address: str, network: Path) -> "tuple[Network, bool]":
         flip = opened.flip
     open_gallery(address, fingerprint=trained.fingerprint_of(flip=flip)).close()  # before the long work
     return trained, flip
-
-
-def _embedded(
-    context: typer.Context,
-    trained: "Network",
-    flip: bool,
-    faces: list[str],
-    images: Any,
-    detector: str,
-    method: Any,
-    which: Any,
-    turns: bool,
-    device: str,
-    **options: Any,
-) -> "tuple[Opened, Any]":
-    """Return the chips of what the user named, and their embeddings, not normalised, shape (n, D)."""
-    from facelab.detect import make_detector
-    from facelab.models.files import embed_faces
-    from facelab.sources import open_chips
-
-    opened = open_chips(
-        faces,
-        images=images,
-        detector=make_detector(detector, device=device, turns=turns),
-        method=method,
-        which=which,
-        show_progress=True,
-        **options,
-    )
-    if opened.report is None:
-        refuse(context, OF_PHOTOGRAPHS, TAKEN_AS_THEY_ARE)
-    return opened, embed_faces(trained.embedder(device, flip=flip), opened.faces, show_progress=True)

@@ -34,6 +34,7 @@ from facelab.files import package_folder
 from facelab.models import pretrained
 from facelab.study.cards import write_numbers
 from facelab.study.experiment import Experiment, Job, Outcome, Run
+from facelab.study.losses import pair_numbers
 from facelab.study.synthfaces import local_binary_patterns, pixels
 from facelab.study.training import Training
 
@@ -382,13 +383,11 @@ class Transfer(Experiment):
         return name if name in self.networks else self.reference
 
     def _system(self, found: Outcome) -> dict[str, Any]:
-        pairs = len(found.arrays["scores"])
-        genuine = int(sum(n * (n - 1) // 2 for n in np.bincount(found.arrays["labels"])))
+        pairs = pair_numbers(found.arrays["labels"])
         result: dict[str, Any] = {"rank1": found.values["rank1"]}
         for measure in MEASURES:
-            n = genuine if measure.startswith("tar") else pairs
             draws = found.arrays[measure]
-            interval = bootstrap_interval(found.values[measure], draws, n, self.identities, share=True)
+            interval = bootstrap_interval(found.values[measure], draws, pairs[measure], self.identities, share=True)
             result[measure] = interval.as_dict()
         return result
 
