@@ -70,7 +70,12 @@ def test_shape_of_the_chapter(path: Path) -> None:
     assert -1 not in positions, f"missing: {[s for s, p in zip(SECTIONS, positions, strict=True) if p < 0]}"
     objectives = text[positions[0] : positions[1]]
     assert 3 <= len(re.findall(r"^[-*] ", objectives, re.M)) <= 5, "three to five objectives"
-    assert max(len(_source(cell).splitlines()) for cell in _code(path)) <= 20, "a code cell is longer than 20 lines"
+    end = next(
+        k for k, cell in enumerate(_cells(path)) if re.search("^## Exercises", _source(cell), re.M)
+    )  # solutions follow
+    for cell, limit in [(c, 20) for c in _cells(path)[:end]] + [(c, 40) for c in _cells(path)[end:]]:
+        if cell["cell_type"] == "code":
+            assert len(_source(cell).splitlines()) <= limit, f"a code cell is longer than {limit} lines"
 
 
 def test_every_exercise_has_a_hidden_solution(path: Path) -> None:
