@@ -10,13 +10,13 @@ from matplotlib.patches import FancyBboxPatch
 
 from facelab.plots.style import (
     BLUE,
-    CYCLE,
     FORMULA,
     GREEN,
     GREY,
     MARKERS,
     ORANGE,
     PINK,
+    looks,
     new_figure,
     show_image,
     styled,
@@ -166,8 +166,8 @@ def target_logits(theta: np.ndarray, curves: Mapping[str, np.ndarray]) -> Figure
     figure, axes = new_figure(1, 2, width=7.4, height=3.9)
     degrees = np.degrees(theta)
     for ax in axes[0]:
-        for (name, values), colour, marker in zip(curves.items(), CYCLE, MARKERS, strict=False):
-            ax.plot(degrees, values, color=colour, marker=marker, markevery=len(theta) // 12, ms=4.5, label=name)
+        for (name, values), look in zip(curves.items(), looks(curves), strict=True):
+            ax.plot(degrees, values, **look.of_line, label=name)
         ax.axvspan(20, 60, color=GREY, alpha=0.12, lw=0)
         ax.set_xlabel("angle θ to the own centre (degrees)")
     axes[0, 0].set(ylabel="target logit ψ(θ)", xticks=range(0, 181, 30), title="all angles")

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from facelab.analyze.clustering import ClusteringScores
-from facelab.plots.style import BLACK, CYCLE, MARKERS, display_name, new_figure, styled, with_caption
+from facelab.plots.style import BLACK, display_name, looks, new_figure, styled, with_caption
 
 
 @styled
@@ -18,9 +18,9 @@ def clustering_curves(scores: Mapping[str, Mapping[float, ClusteringScores]]) ->
     """
     figure, ((left, right),) = new_figure(1, 2)
     said = []
-    for (name, rows), colour, marker in zip(scores.items(), CYCLE, MARKERS, strict=False):
+    for (name, rows), look in zip(scores.items(), looks(scores), strict=True):
         thresholds = sorted(rows)
-        style = {"color": colour, "marker": marker, "markersize": 4, "label": display_name(name)}
+        style = {**look.of_line, "marker": look.marker, "markersize": 4, "label": display_name(name)}
         left.plot(thresholds, [rows[t].f for t in thresholds], **style)
         right.plot(thresholds, [rows[t].clusters for t in thresholds], **style)
         best = max(thresholds, key=lambda t, rows=rows: rows[t].f)  # type: ignore[misc]

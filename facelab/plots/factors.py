@@ -15,11 +15,12 @@ from facelab.evaluate import Estimate
 from facelab.plots.style import (
     BLACK,
     BLUE,
-    CYCLE,
     GREY,
-    MARKERS,
+    ON_COLOUR,
     ORANGE,
+    Look,
     display_name,
+    looks,
     new_figure,
     show_image,
     styled,
@@ -44,14 +45,14 @@ def variance_bars(partitions: Mapping[str, VariancePartition]) -> Figure:
     figure, ((left, right),) = new_figure(1, 2, width=8.0, height=3.4, gridspec_kw={"width_ratios": [1, 1.6]})
     names = list(next(iter(partitions.values())).parts)
     said = []
-    for k, (model, result) in enumerate(partitions.items()):
+    for k, ((model, result), look) in enumerate(zip(partitions.items(), looks(partitions), strict=True)):
         e = result.identity
-        left.bar(k, e.value, color=CYCLE[k], width=0.55)
+        left.bar(k, e.value, color=look.colour, width=0.55)
         left.bar(k, 1 - e.value, bottom=e.value, color="#d9d9d9", width=0.55)
         whiskers(left, [k], [e], fmt="none", color=BLACK)
-        left.text(k, 0.03, f"{e.value:.0%}", ha="center", color="white", fontweight="bold")
+        left.text(k, 0.03, f"{e.value:.0%}", ha="center", color=ON_COLOUR, fontweight="bold")
         said.append(f"{display_name(model)}: identity {e.value:.0%} [{e.low:.0%}, {e.high:.0%}]")
-        _rows(right, [result.parts[n].alone for n in names], k, len(partitions), display_name(model))
+        _rows(right, [result.parts[n].alone for n in names], k, len(partitions), display_name(model), look)
     left.set(title="between identities", ylim=(0, 1), xticks=range(len(partitions)), ylabel="share of the variance")
     left.set_xticklabels([display_name(model) for model in partitions])
     left.grid(axis="x", visible=False)
@@ -73,8 +74,8 @@ def probe_scores(probes: Mapping[str, Mapping[str, Probe]]) -> Figure:
     names = list(next(iter(probes.values())))
     figure, ((panel,),) = new_figure(width=5.8, height=0.42 * len(names) + 1.2)
     said = []
-    for k, (model, rows) in enumerate(probes.items()):
-        _rows(panel, [rows[n].score for n in names], k, len(probes), display_name(model))
+    for k, ((model, rows), look) in enumerate(zip(probes.items(), looks(probes), strict=True)):
+        _rows(panel, [rows[n].score for n in names], k, len(probes), display_name(model), look)
         best = max(names, key=lambda n, rows=rows: rows[n].score.value)  # type: ignore[misc]
         e = rows[best].score
         said.append(f"{display_name(model)}: {best} best, R² {e.value:.2f} [{e.low:.2f}, {e.high:.2f}]")
@@ -84,10 +85,10 @@ def probe_scores(probes: Mapping[str, Mapping[str, Probe]]) -> Figure:
     return with_caption(figure, "; ".join(said) + ".")
 
 
-def _rows(panel: Axes, estimates: Sequence[Estimate], k: int, models: int, label: str) -> None:
+def _rows(panel: Axes, estimates: Sequence[Estimate], k: int, models: int, label: str, look: Look) -> None:
     """The estimates of model ``k``, one below the other."""
     y = np.arange(len(estimates)) + (k - (models - 1) / 2) * 0.25
-    whiskers(panel, y, estimates, across=True, fmt=MARKERS[k], color=CYCLE[k], label=label)
+    whiskers(panel, y, estimates, across=True, fmt=look.marker, color=look.colour, label=label)
     if k == 0:
         panel.axvline(0, color=GREY, linewidth=1)
         panel.invert_yaxis()
@@ -106,13 +107,13 @@ def response_curves(models: Mapping[str, Mapping[str, Response]]) -> Figure:
     factors = list(next(iter(models.values())))
     figure, axes = new_figure(1, len(factors), width=2.3 * len(factors) + 0.8, height=3.0, sharey=True)
     said = []
-    for k, (model, rows) in enumerate(models.items()):
+    for (model, rows), look in zip(models.items(), looks(models), strict=True):
         for panel, name in zip(axes[0], factors, strict=True):
             r = rows[name]
             value, low, high = (np.degrees([getattr(e, f) for e in r.moved]) for f in ("value", "low", "high"))
-            panel.fill_between(r.values, low, high, color=CYCLE[k], alpha=0.2, linewidth=0)
-            panel.plot(r.values, value, color=CYCLE[k], marker=MARKERS[k], markersize=4, label=display_name(model))
-            panel.axhline(np.degrees(r.between), color=CYCLE[k], linestyle="--", linewidth=1)
+            panel.fill_between(r.values, low, high, color=look.colour, alpha=0.2, linewidth=0)
+            panel.plot(r.values, value, **look.of_line, marker=look.marker, markersize=4, label=display_name(model))
+            panel.axhline(np.degrees(r.between), color=look.colour, linestyle="--", linewidth=1)
             panel.set_xlabel(r.unit, fontsize=8)
             panel.set_title(name)
         reach = {n: max(e.value for e in rows[n].moved) / rows[n].between for n in factors}

@@ -12,12 +12,10 @@ from facelab.evaluate import Estimate
 from facelab.plots.style import (
     BLACK,
     BLUE,
-    CYCLE,
     GREY,
-    LINES,
-    MARKERS,
     ORANGE,
     display_name,
+    looks,
     new_figure,
     overlaid_histograms,
     styled,
@@ -89,13 +87,13 @@ def spectrum_curves(spectra: Mapping[str, np.ndarray]) -> Figure:
     """
     figure, ((panel,),) = new_figure(width=5.2, height=3.2)
     said = []
-    for (name, shares), colour, line, marker in zip(spectra.items(), CYCLE, LINES, MARKERS, strict=False):
+    for (name, shares), look in zip(spectra.items(), looks(spectra), strict=True):
         reached = np.cumsum(shares)
         needed = dimensions_for(shares, 0.95)
         ratio = 1 / (shares**2).sum()
         label = f"{display_name(name)}: participation ratio {ratio:.1f}"
-        panel.plot(np.arange(1, len(shares) + 1), reached, color=colour, linestyle=line, label=label)
-        panel.scatter([needed], [reached[needed - 1]], color=colour, marker=marker, s=40, zorder=3)
+        panel.plot(np.arange(1, len(shares) + 1), reached, **look.of_line, label=label)
+        panel.scatter([needed], [reached[needed - 1]], color=look.colour, marker=look.marker, s=40, zorder=3)
         said.append(f"{display_name(name)} needs {needed} of {len(shares)} axes (participation ratio {ratio:.1f})")
     panel.axhline(0.95, color=GREY, linewidth=1, linestyle=":")
     panel.set(xscale="log", xlabel="number of principal axes, k", ylabel="share of the variance", ylim=(0, 1.02))
@@ -167,12 +165,10 @@ def collapse_curves(watches: Mapping[str, "EmbeddingWatch"]) -> Figure:
     )
     figure, axes = new_figure(1, 4, width=9.0, height=2.7)
     said = []
-    for (name, watch), colour, line, marker in zip(watches.items(), CYCLE, LINES, MARKERS, strict=False):
+    for (name, watch), look in zip(watches.items(), looks(watches), strict=True):
         for panel, (field, _) in zip(axes[0], measures, strict=True):
             values = [getattr(row, field) for row in watch.history]
-            panel.plot(
-                watch.steps, values, color=colour, linestyle=line, marker=marker, markersize=3, label=display_name(name)
-            )
+            panel.plot(watch.steps, values, **look.of_line, marker=look.marker, markersize=3, label=display_name(name))
         first, last = watch.history[0], watch.history[-1]
         said.append(f"{display_name(name)}: NC1 from {first.variability:.2g} to {last.variability:.2g}")
     for panel, (_, title) in zip(axes[0], measures, strict=True):

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from facelab.evaluate import OpenSet
-from facelab.plots.style import CYCLE, LINES, MARKERS, display_name, new_figure, styled
+from facelab.plots.style import display_name, looks, new_figure, styled
 
 
 @styled
@@ -19,10 +19,10 @@ def cmc_curves(curves: Mapping[str, np.ndarray], *, ranks: int = 20) -> Figure:
         ranks: how many ranks to show.
     """
     figure, ((panel,),) = new_figure(width=5.2, height=3.4)
-    for (name, curve), colour, marker in zip(curves.items(), CYCLE, MARKERS, strict=False):
+    for (name, curve), look in zip(curves.items(), looks(curves), strict=True):
         k = np.arange(1, min(ranks, len(curve)) + 1)
         label = f"{display_name(name)} (rank 1: {curve[0]:.1%})"
-        panel.plot(k, curve[: len(k)], color=colour, marker=marker, markersize=4, label=label)
+        panel.plot(k, curve[: len(k)], **look.of_line, marker=look.marker, markersize=4, label=label)
     lowest = min(curve[0] for curve in curves.values())
     panel.set(xlabel="rank k", ylabel="share of probes found", ylim=(None, 1 + 0.05 * (1 - lowest)))
     panel.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -35,12 +35,12 @@ def cmc_curves(curves: Mapping[str, np.ndarray], *, ranks: int = 20) -> Figure:
 def open_set_curves(searches: Mapping[str, OpenSet]) -> Figure:
     """Draw the share of known probes found (DIR) over the share of strangers who raise an alarm (FPIR, log axis)."""
     figure, ((panel,),) = new_figure(width=5.2, height=3.4)
-    for (name, search), colour, line in zip(searches.items(), CYCLE, LINES, strict=False):
+    for (name, search), look in zip(searches.items(), looks(searches), strict=True):
         thresholds = np.append(np.unique(search.strangers)[::-1], -np.inf)
         fpir = [0.0, *(search.fpir(t) for t in thresholds)]
         # At each threshold just above a stranger's score: the best DIR at the FPIR before that stranger is let in.
         found = [1 - search.fnir(np.nextafter(t, np.inf)) for t in thresholds]
-        panel.step(fpir[:-1], found, where="post", color=colour, linestyle=line, label=display_name(name))
+        panel.step(fpir[:-1], found, where="post", **look.of_line, label=display_name(name))
     lowest = min(1 / len(search.strangers) for search in searches.values())
     panel.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.02))
     panel.set(xlabel="strangers who raise an alarm (FPIR)", ylabel="known probes found (DIR)")

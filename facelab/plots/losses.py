@@ -13,11 +13,11 @@ from facelab.plots.style import (
     BLUE,
     CYCLE,
     GREY,
-    LINES,
     MARKERS,
     ORANGE,
     YELLOW,
     display_name,
+    looks,
     new_figure,
     overlaid_histograms,
     styled,
@@ -37,8 +37,8 @@ def over_angle(
         marks: vertical lines: their label and angle in radians.
     """
     figure, ((panel,),) = new_figure(width=6.0, height=3.4)
-    for (name, values), colour, line in zip(curves.items(), CYCLE, LINES, strict=False):
-        panel.plot(np.degrees(theta), values, color=colour, linestyle=line, label=display_name(name))
+    for (name, values), look in zip(curves.items(), looks(curves), strict=True):
+        panel.plot(np.degrees(theta), values, **look.of_line, label=display_name(name))
     for label, angle in (marks or {}).items():
         panel.axvline(np.degrees(angle), color=GREY, linewidth=0.8)
         panel.annotate(label, (np.degrees(angle), 1), (3, -3), xycoords=("data", "axes fraction"), va="top",

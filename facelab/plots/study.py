@@ -7,7 +7,18 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from facelab.plots.style import BLUE, GREY, ORANGE, display_name, new_figure, styled, whiskers
+from facelab.plots.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    LOSS_STYLES,
+    ORANGE,
+    display_name,
+    loss_of,
+    new_figure,
+    styled,
+    whiskers,
+)
 
 
 @styled
@@ -85,7 +96,7 @@ def replayed_experiments(panels: Mapping[str, Mapping[str, Any]], *, marks: Sequ
         share = np.array(row["times"]) / row["experiments"]
         colours = [ORANGE if point < 0 else BLUE for point in points]
         panel.bar(points, share, width=100 / row["images"] * 0.85, color=colours)
-        panel.axvline(100 * row["expected"], color="black", linestyle="--", linewidth=1.2)
+        panel.axvline(100 * row["expected"], color=BLACK, linestyle="--", linewidth=1.2)
         for mark in marks:
             panel.axvline(100 * mark, color=GREY, linestyle=":", linewidth=1.2)
         panel.set(title=title, xlabel="second − first, points")
@@ -112,5 +123,6 @@ def _panels_of_rows(
 
 
 def _colour(loss: str) -> str:
-    """ArcFace, or a pair that it leads, in orange; the rest in blue."""
-    return ORANGE if loss.split(" - ")[0] == "arcface" else BLUE
+    """That of the loss, or of the one that leads a pair; what is no loss in blue."""
+    known = loss_of(loss.split(" - ")[0])
+    return LOSS_STYLES[known].colour if known else BLUE

@@ -1,8 +1,9 @@
 """One look for all figures: readable on a light and a dark page, and to colour-blind readers."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ParamSpec
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, ParamSpec
 
 import numpy as np
 from matplotlib import rc_context
@@ -16,13 +17,92 @@ from numpy.typing import ArrayLike
 from facelab.errors import FacelabError
 from facelab.evaluate import Estimate
 
-# Okabe and Ito, "Color Universal Design", 2008: eight colours that colour-blind readers can tell apart.
+# Okabe and Ito, "Color Universal Design", 2008: colours that colour-blind readers can tell apart. Sky blue and yellow
+# are for marks on photographs: on white their contrast is below 3. Ochre and violet are what they become on a page.
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#1a1a1a", "#767676"
-CYCLE = (BLUE, ORANGE, GREEN, PINK, SKY, YELLOW, BLACK)
+OCHRE, VIOLET = "#B07D00", "#7A5FC0"
+ON_COLOUR = "#fdfdfd"  # letters on a coloured ground: white, but the same in dark mode
+CYCLE = (BLUE, ORANGE, GREEN, PINK, VIOLET, OCHRE, GREY)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
-LINES = ("-", "--", "-.", ":") * 2
+DASH_DOT_DOT = (0, (6, 1.5, 1.5, 1.5, 1.5, 1.5))
+LINES: tuple[Any, ...] = ("-", "--", "-.", ":", DASH_DOT_DOT)
 FORMULA = "formula"
+
+
+class Look(NamedTuple):
+    """How one model is drawn: colour, line style, marker, and width of the line in points."""
+
+    colour: str
+    line: Any
+    marker: str
+    width: float = 1.8
+
+    @property
+    def of_line(self) -> dict[str, Any]:
+        """Arguments of ``Axes.plot``."""
+        return {"color": self.colour, "linestyle": self.line, "linewidth": self.width}
+
+
+# The one look of each loss, in every figure, report and interactive figure. Two losses differ in colour, also for
+# colour-blind readers, or in their line; ArcFace is the boldest. A test holds both.
+LOSS_STYLES = {
+    "cross_entropy": Look(BLUE, "--", "s"),
+    "arcface": Look(ORANGE, "-", "o", 2.6),
+    "cosface": Look(GREEN, "-.", "^"),
+    "normface": Look(GREY, "--", "D"),
+    "sphereface": Look(VIOLET, "-", "v"),
+    "sphereface_r": Look(VIOLET, ":", "<"),
+    "combined": Look(OCHRE, ":", "P"),
+    "adaface": Look(PINK, "--", "X"),
+    "curricularface": Look(GREEN, ":", ">"),
+    "magface": Look(PINK, "-.", "*"),
+    "triplet": Look(GREEN, "-", "d"),
+    "subcenter_arcface": Look(OCHRE, DASH_DOT_DOT, "h"),
+    "elasticface": Look(BLUE, DASH_DOT_DOT, "p"),
+    "pixels": Look(GREY, (0, (1, 4)), "."),  # no loss, but the yardstick beside them
+}
+
+
+def loss_of(name: str) -> str | None:
+    """Return which loss of :data:`LOSS_STYLES` a model is called by, as in ``"ArcFace, s = 64"``; None if by none."""
+    from facelab.losses import LOSSES  # here, as it loads PyTorch, and many figures name no model
+
+    called = re.split(r"[,:(]", name)[0].strip()
+    titles = {row.title: loss for loss, row in LOSSES.items()}
+    loss = titles.get(called, called)
+    return loss if loss in LOSS_STYLES else None
+
+
+def looks(names: Iterable[str]) -> list[Look]:
+    """Return how each of some models is drawn: a loss as :data:`LOSS_STYLES` says, anything else in a colour that no
+    loss among them has. The second model with the same loss has its colour, and another line and marker."""
+    names = list(names)
+    losses = [loss_of(name) for name in names]
+    taken = {LOSS_STYLES[loss].colour for loss in losses if loss}
+    free = [colour for colour in CYCLE if colour not in taken] or list(CYCLE)
+    found: list[Look] = []
+    others = 0
+    for loss in losses:
+        if loss is None:
+            look = Look(free[others % len(free)], LINES[others % len(LINES)], MARKERS[others % len(MARKERS)])
+            others += 1
+        else:
+            look = LOSS_STYLES[loss]
+        found.append(_another(look, found))
+    return found
+
+
+def _another(look: Look, taken: Sequence[Look]) -> Look:
+    """Return ``look``, with the first line and marker that no other of this colour has, if its own are taken."""
+    same = [other for other in taken if other.colour == look.colour]
+    lines, markers = [other.line for other in same], [other.marker for other in same]
+    if look.line in lines:
+        look = look._replace(line=next((line for line in LINES if line not in lines), look.line))
+    if look.marker in markers:
+        look = look._replace(marker=next((marker for marker in MARKERS if marker not in markers), look.marker))
+    return look
+
 
 _RC = {
     "font.size": 10,

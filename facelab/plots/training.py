@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from facelab.plots.style import BLACK, BLUE, CYCLE, LINES, ORANGE, display_name, new_figure, styled
+from facelab.plots.style import BLACK, BLUE, ORANGE, display_name, looks, new_figure, styled
 
 
 @styled
@@ -19,9 +19,9 @@ def training_curves(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> F
         histories: for each model the rows of :attr:`facelab.train.Checkpoint.history`.
     """
     figure, ((left, right),) = new_figure(1, 2)
-    for (name, history), colour, line in zip(histories.items(), CYCLE, LINES, strict=False):
+    for (name, history), look in zip(histories.items(), looks(histories), strict=True):
         epochs = [row["epoch"] for row in history]
-        style = {"color": colour, "linestyle": line, "label": display_name(name)}
+        style = {**look.of_line, "label": display_name(name)}
         left.plot(epochs, [row["loss"] / history[0]["loss"] for row in history], **style)
         right.plot(epochs, [row["accuracy"] for row in history], **style)
     left.set(title="loss, relative to epoch 1", xlabel="epoch", ylim=(0, None))
@@ -64,8 +64,8 @@ def loss_steps(losses: Mapping[str, np.ndarray], *, level: float, level_name: st
         level_name: what it is.
     """
     figure, ((panel,),) = new_figure(width=6.0, height=3.0)
-    for (name, values), colour, line in zip(losses.items(), CYCLE, LINES, strict=False):
-        panel.plot(values, color=colour, linestyle=line, linewidth=1.3, label=display_name(name))
+    for (name, values), look in zip(losses.items(), looks(losses), strict=True):
+        panel.plot(values, **look.of_line, label=display_name(name))
     panel.axhline(level, color=BLACK, linewidth=0.8, label=level_name)
     panel.set(xlabel="step", ylabel="loss", yscale="log")
     panel.legend(fontsize=8)

@@ -21,12 +21,11 @@ from facelab.evaluate import (
 from facelab.plots.style import (
     BLACK,
     BLUE,
-    CYCLE,
     GREY,
-    LINES,
     ORANGE,
     PINK,
     display_name,
+    looks,
     new_figure,
     overlaid_histograms,
     show_image,
@@ -108,9 +107,9 @@ def roc_curves(scores: Mapping[str, Scores | Roc]) -> Figure:
     """Draw TAR over FAR (logarithmic) for each model. Higher is better; the useful end is on the left."""
     figure, ((panel,),) = new_figure(width=5.0, height=3.6)
     curves = _rocs(scores)
-    for (name, curve), colour, line in zip(curves.items(), CYCLE, LINES, strict=False):
+    for (name, curve), look in zip(curves.items(), looks(curves), strict=True):
         label = f"{display_name(name)} (AUC {auc(curve):.3f})"
-        panel.step(curve.far, curve.tar, where="post", color=colour, linestyle=line, label=label)
+        panel.step(curve.far, curve.tar, where="post", **look.of_line, label=label)
     lowest = min(1 / (curve.impostor_pairs or 1) for curve in curves.values())
     panel.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.02), xlabel="false accept rate (FAR)")
     panel.set_ylabel("true accept rate (TAR)")
@@ -126,8 +125,8 @@ def det_curves(scores: Mapping[str, Scores | Roc]) -> Figure:
 
     figure, ((panel,),) = new_figure(width=4.6, height=4.2)
     curves = _rocs(scores)
-    for (name, curve), colour, line in zip(curves.items(), CYCLE, LINES, strict=False):
-        panel.plot(*det(curve), color=colour, linestyle=line, label=display_name(name))
+    for (name, curve), look in zip(curves.items(), looks(curves), strict=True):
+        panel.plot(*det(curve), **look.of_line, label=display_name(name))
     rates = np.array([0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, 0.8])
     lowest = min(1 / (curve.impostor_pairs or 1) for curve in curves.values())
     panel.set_xlim(ndtri(max(lowest, 1e-4)), ndtri(0.85))
