@@ -1,14 +1,15 @@
-"""Notes how long each notebook took in its last test run; the book's page of execution times shows it.
+"""Notes how long each notebook took in its last test run; what is recorded with a release comes from here.
 
 ``pytest --nbval`` loads this file with the notebooks. A notebook that ran whole, whether its cells passed or not, gets
 its row in ``.book/last_test_run.json``; a run of some of its cells changes nothing, nor do the other notebooks' rows.
+``python book/_ext/notebook_runs.py`` makes the record of them.
 """
 
 import json
 import platform
 import runpy
 from collections import defaultdict
-from datetime import date
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 # What the book's page reads, its own file says; that file needs the standard library only.
 PAGE = runpy.run_path(str(Path(__file__).parents[1] / "book" / "_ext" / "notebook_runs.py"))
-RECORD, PACKAGES = PAGE["RECORD"], PAGE["PACKAGES"]
+NOTED, PACKAGES = PAGE["NOTED"], PAGE["PACKAGES"]
 
 # Sources of assignments hold no outputs; tests/coursework tries their solutions and variants instead.
 collect_ignore = ["coursework"]
@@ -36,13 +37,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     root = session.config.rootpath
     whole = {path.stem: row for path, reports in _reports.items() if (row := _row(root / path, reports))}
     _reports.clear()
+    run = {  # what the notebooks of one run have in common
+        "run": datetime.now().isoformat(timespec="seconds"),
+        "machine": PAGE["this_machine"](),
+        "processes": getattr(session.config.option, "numprocesses", None) or 1,
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+    }
+    whole = {name: row | run for name, row in whole.items()}
     if not whole:
         return
     from facelab.files import atomic_write  # not needed to collect
 
-    record = root / RECORD
-    known = json.loads(record.read_text("utf8")) if record.exists() else {}
-    with atomic_write(record) as temporary:
+    noted = root / NOTED
+    known = json.loads(noted.read_text("utf8")) if noted.exists() else {}
+    with atomic_write(noted) as temporary:
         temporary.write_text(json.dumps(dict(sorted((known | whole).items())), indent=1) + "\n", "utf8")
 
 
@@ -56,9 +65,7 @@ def _row(notebook: Path, reports: list[pytest.TestReport]) -> dict | None:
         "cells": len(cells),
         "passed": len(cells - failed),
         "seconds": round(sum(report.duration for report in reports), 1),  # with the start of the kernel
-        "date": date.today().isoformat(),
-        "python": platform.python_version(),
-        "packages": {name: version(name) for name in PACKAGES},
+        "code": PAGE["code_digest"](notebook),
     }
 
 

@@ -97,7 +97,7 @@ def copy_mathjax(app: Sphinx, exception: Exception | None) -> None:
 
 
 class NotebookRuns(SphinxDirective):
-    """``{notebook-runs}``: a table of the last runs of all notebooks; ``{notebook-runs} versions``: of packages."""
+    """``{notebook-runs}``: seconds of each notebook in the recorded run; ``{notebook-runs} circumstances`` of it."""
 
     optional_arguments = 1
 
@@ -105,12 +105,10 @@ class NotebookRuns(SphinxDirective):
         root = Path(self.env.srcdir)
         for path in [root / notebook_runs.RECORD, *notebook_runs.notebook_paths(root)]:
             self.env.note_dependency(str(path))
-        tested = bool(notebook_runs.test_runs(root))
-        if self.arguments == ["versions"]:
-            whose = "of the latest test run" if tested else "of the environment that built this book"
-            return [_table(notebook_runs.versions(root), f"Package versions {whose}")]
-        which = "test run" if tested else "stored run"
-        return [_table(notebook_runs.runs(root), f"Last {which} of each notebook")]
+        if self.arguments == ["circumstances"]:
+            rows = notebook_runs.circumstances(root)
+            return [_table(rows, "The recorded run")] if rows else []
+        return [_table(notebook_runs.runs(root), "The notebooks in the recorded run")]
 
 
 class DataCards(SphinxDirective):

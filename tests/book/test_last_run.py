@@ -1,11 +1,10 @@
-"""The record of the notebooks' last test run: what writes it, and what the book's page makes of it."""
+"""The notebooks' last test run: what notes it, what is recorded of it, what the book's page makes of that."""
 
-import importlib.util
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import nbformat.v4 as nb
@@ -14,7 +13,9 @@ import pytest
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-RECORD = Path(".book") / "last_test_run.json"
+PAGE = ROOT / "book" / "_ext" / "notebook_runs.py"
+RUNS = runpy.run_path(str(PAGE))
+NOTED = Path(".book") / "last_test_run.json"
 
 
 @pytest.fixture(scope="module")
@@ -34,42 +35,61 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def test_a_whole_run_is_recorded_passed_or_not(project: Path) -> None:
-    record = _record(project)
-    assert list(record) == ["bad", "good"]
-    assert [(run["cells"], run["passed"]) for run in record.values()] == [(2, 1), (2, 2)]
-    assert all(run["seconds"] > 0 and run["packages"]["facelab"] for run in record.values())
+def test_a_whole_run_is_noted_passed_or_not(project: Path) -> None:
+    noted = _noted(project)
+    assert list(noted) == ["bad", "good"]
+    assert [(run["cells"], run["passed"], run["processes"]) for run in noted.values()] == [(2, 1, 2), (2, 2, 2)]
+    assert all(run["seconds"] > 0 and run["packages"]["facelab"] and "core" in run["machine"] for run in noted.values())
 
 
 def test_a_whole_run_changes_only_its_row_and_a_run_of_some_cells_none(project: Path) -> None:
-    marked = {name: run | {"date": "2000-01-01"} for name, run in _record(project).items()}
-    (project / RECORD).write_text(json.dumps(marked), "utf8")
+    marked = {name: run | {"run": "2000-01-01T00:00:00"} for name, run in _noted(project).items()}
+    (project / NOTED).write_text(json.dumps(marked), "utf8")
     assert _pytest(project, "notebooks/bad.ipynb::Cell 0", "notebooks/good.ipynb") == 0
-    assert _record(project)["bad"] == marked["bad"]
-    assert _record(project)["good"]["date"] > "2000-01-01"
+    assert _noted(project)["bad"] == marked["bad"]
+    assert _noted(project)["good"]["run"] > "2000-01-01"
 
 
-def test_the_page_shows_the_record_and_else_what_the_notebooks_store(project: Path, tmp_path: Path) -> None:
-    pages = _load("notebook_runs")
-    rows = {row["Notebook"]: row for row in pages.runs(project)}
-    assert (rows["bad"]["From"], rows["bad"]["Cells"], rows["bad"]["Passed"]) == ("test run", "2", "1")
-    assert pages.versions(project)[0] == {
-        "Package": "facelab",
-        "Version": _record(project)["good"]["packages"]["facelab"],
+def test_only_one_whole_run_that_passed_becomes_the_record(project: Path) -> None:
+    def write() -> str:
+        command = [sys.executable, str(project / "book" / "_ext" / PAGE.name)]
+        return subprocess.run(command, capture_output=True, text=True).stderr
+
+    good = _noted(project)["good"]
+    noted = {"good": good, "bad": good | {"passed": 1, "run": "2000-01-01T00:00:00"}}
+
+    def note(**changes: Any) -> None:
+        (project / NOTED).write_text(json.dumps(noted | {"bad": noted["bad"] | changes}), "utf8")
+
+    note()
+    assert "bad was not run" in write()
+    note(run=good["run"])
+    assert "bad: 1 cells fail" in write()
+    note(run=good["run"], passed=2, code="another")
+    assert "bad has changed since" in write()
+    assert not (project / RUNS["RECORD"]).exists()
+    assert {row["Since then"] for row in RUNS["runs"](project)} == {"not recorded"}
+    assert RUNS["circumstances"](project) == []
+
+    note(run=good["run"], passed=2, code=RUNS["code_digest"](project / "notebooks" / "bad.ipynb"), seconds=61.2)
+    assert write() == ""
+    rows = {row["Notebook"]: row for row in RUNS["runs"](project)}
+    assert (rows["bad"]["Seconds"], rows["bad"]["Since then"]) == ("61", "the same code")
+    facts = {row["What"]: row["Value"] for row in RUNS["circumstances"](project)}
+    assert facts["How"] == "one notebook at a time"
+    assert facts["facelab"] == good["packages"]["facelab"]
+
+    path = project / "notebooks" / "bad.ipynb"
+    path.write_text(path.read_text("utf8").replace("x + 1", "x + 2"), "utf8")
+    assert {row["Notebook"]: row["Since then"] for row in RUNS["runs"](project)} == {
+        "bad": "the code has changed",
+        "good": "the same code",
     }
 
-    (tmp_path / "notebooks").mkdir()
-    cell = _cell(
-        "1", None, **{"iopub.execute_input": "2026-01-02T03:04:05Z", "shell.execute_reply": "2026-01-02T03:04:07Z"}
-    )
-    (tmp_path / "notebooks" / "new.ipynb").write_text(json.dumps(nb.new_notebook(cells=[cell])), "utf8")
-    (row,) = pages.runs(tmp_path)
-    assert (row["From"], row["Seconds"], row["Day"]) == ("stored outputs", "2.0", "2026-01-02")
 
-
-def _cell(source: str, stdout: str | None, **stamps: str) -> Any:
+def _cell(source: str, stdout: str | None) -> Any:
     outputs = [] if stdout is None else [nb.new_output("stream", name="stdout", text=stdout)]
-    return nb.new_code_cell(source, outputs=outputs, execution_count=1, metadata={"execution": stamps})
+    return nb.new_code_cell(source, outputs=outputs, execution_count=1)
 
 
 def _pytest(root: Path, *what: str) -> int:
@@ -77,14 +97,5 @@ def _pytest(root: Path, *what: str) -> int:
     return subprocess.run(command, cwd=root, capture_output=True).returncode
 
 
-def _record(root: Path) -> dict[str, Any]:
-    return json.loads((root / RECORD).read_text("utf8"))
-
-
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "book" / "_ext" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _noted(root: Path) -> dict[str, Any]:
+    return json.loads((root / NOTED).read_text("utf8"))
