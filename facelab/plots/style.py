@@ -171,6 +171,14 @@ def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
         axes.set_title(title, fontsize=9, loc="center")
 
 
+def band(panel: Axes, estimates: Mapping[float, Estimate], colour: str) -> None:
+    """Fill the 95 % intervals of a curve between the places at which they are known, if there are any."""
+    places = sorted(estimates)
+    if places:
+        low, high = ([getattr(estimates[place], end) for place in places] for end in ("low", "high"))
+        panel.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
+
+
 def whiskers(
     panel: Axes,
     at: ArrayLike,

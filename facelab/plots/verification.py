@@ -8,6 +8,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator, Percent
 
 from facelab.evaluate import (
     ErrorReject,
+    Estimate,
     FoldAccuracy,
     GroupAudit,
     Roc,
@@ -24,6 +25,7 @@ from facelab.plots.style import (
     GREY,
     ORANGE,
     PINK,
+    band,
     display_name,
     looks,
     new_figure,
@@ -103,13 +105,21 @@ def compared_pair(
 
 
 @styled
-def roc_curves(scores: Mapping[str, Scores | Roc]) -> Figure:
-    """Draw TAR over FAR (logarithmic) for each model. Higher is better; the useful end is on the left."""
+def roc_curves(
+    scores: Mapping[str, Scores | Roc], *, bands: Mapping[str, Mapping[float, Estimate]] | None = None
+) -> Figure:
+    """Draw TAR over FAR (logarithmic) for each model. Higher is better; the useful end is on the left.
+
+    Args:
+        scores: the pairs of each model, or its curve.
+        bands: of each model its TAR at some FARs, with the intervals that are filled.
+    """
     figure, ((panel,),) = new_figure(width=5.0, height=3.6)
     curves = _rocs(scores)
     for (name, curve), look in zip(curves.items(), looks(curves), strict=True):
         label = f"{display_name(name)} (AUC {auc(curve):.3f})"
         panel.step(curve.far, curve.tar, where="post", **look.of_line, label=label)
+        band(panel, (bands or {}).get(name, {}), look.colour)
     lowest = min(1 / (curve.impostor_pairs or 1) for curve in curves.values())
     panel.set(xscale="log", xlim=(lowest, 1), ylim=(0, 1.02), xlabel="false accept rate (FAR)")
     panel.set_ylabel("true accept rate (TAR)")

@@ -68,6 +68,20 @@ def test_roc_curves_are_the_rocs(scores):
     drawn(figure)
 
 
+def test_a_band_holds_the_intervals_at_their_places(scores):
+    known = {0.1: Estimate(0.5, 0.4, 0.7, 9), 0.01: Estimate(0.3, 0.1, 0.6, 9)}
+    search = OpenSet(np.linspace(0, 1, 50), np.linspace(-1, 0.5, 40), 1, np.arange(50), np.arange(40))
+    for figure in (
+        plots.roc_curves(scores, bands={"arcface": known}),
+        plots.open_set_curves({"arcface": search}, bands={"arcface": known}),
+        plots.cmc_curves({"arcface": np.array([0.5, 1])}, bands={"arcface": known}),
+    ):
+        (filled,) = figure.axes[0].collections
+        corners = {tuple(point) for point in filled.get_paths()[0].vertices}
+        assert corners == {(0.01, 0.1), (0.01, 0.6), (0.1, 0.4), (0.1, 0.7)}
+        drawn(figure)
+
+
 def test_every_identity_has_its_own_mark():
     points = {"a": np.random.default_rng(0).normal(size=(70, 2))}
     figure = plots.projection_map(points, np.arange(70), [str(i) for i in range(70)])
