@@ -55,6 +55,14 @@ def lead_to_cards(app: Sphinx, page: str, template: str, context: dict[str, Any]
         context["body"] = re.sub(r'(<a class="to-card" href=")([^"#]+)\.md(#[^"]+")', target, context["body"])
 
 
+def enliven(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Give a page that has an interactive figure the script that loads them; on paper there is none."""
+    if 'class="alive"' in context.get("body", ""):
+        app.add_css_file("alive/alive.css")
+        if app.builder.name == "html":
+            app.add_js_file("alive/alive.js")
+
+
 def describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Say to search engines, and to who is sent a link, what a page is about: its title and its first paragraph."""
     if doctree is None:
@@ -186,6 +194,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", know_terms)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", lead_to_cards)
+    app.connect("html-page-context", enliven)
     app.connect("html-page-context", describe)
     app.connect("build-finished", copy_mathjax)
     app.add_directive("notebook-runs", NotebookRuns)

@@ -16,7 +16,7 @@ from facelab.synth.identity import Identity, look_alike, sample_identity, siblin
 from facelab.synth.scene import Ranges, Scene, light_direction, sample_scene
 
 if TYPE_CHECKING:
-    from facelab.synth.render import ChipFraming, Renderer
+    from facelab.synth.render import ChipFraming, Picture, Renderer
 
 Part = Literal["person", "scene"]
 
@@ -109,8 +109,16 @@ def render_factor(
     renderer: "Renderer", part: Part, factor: Factor, values: Sequence[Any], person: Identity, scene: Scene, size: int
 ) -> list[np.ndarray]:
     """Render a factor at some values, framed as it asks for: (size, size, 3) uint8 each."""
-    import cv2
+    return [
+        shown_part(picture.image, factor, size)
+        for picture in render_pictures(renderer, part, factor, values, person, scene, size)
+    ]
 
+
+def render_pictures(
+    renderer: "Renderer", part: Part, factor: Factor, values: Sequence[Any], person: Identity, scene: Scene, size: int
+) -> "list[Picture]":
+    """Render a factor at some values: whole pictures, with the truth about them; see :func:`shown_part`."""
     from facelab.synth.render import ChipFraming
 
     framing = {
@@ -120,11 +128,17 @@ def render_factor(
         "bust": ChipFraming(size // 2, size // 4),
     }[factor.frame]
     changes = [{**factor.fixed, **factor.change(value)} for value in values]
-    images = render_changes(renderer, part, changes, person, scene, framing)
+    return _render(renderer, part, changes, person, scene, framing)
+
+
+def shown_part(image: np.ndarray, factor: Factor, size: int) -> np.ndarray:
+    """Return what a factor shows of a picture: (size, size, 3) uint8."""
+    import cv2
+
     if factor.frame == "skin":
         top, left = round(0.72 * size), size // 2
-        images = [image[top : top + size, left : left + size] for image in images]
-    return [cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA) for image in images]
+        image = image[top : top + size, left : left + size]
+    return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
 
 
 def render_changes(
@@ -136,6 +150,17 @@ def render_changes(
     framing: "ChipFraming",
 ) -> list[np.ndarray]:
     """One image for each change, JPEG compression included."""
+    return [picture.image for picture in _render(renderer, part, changes, person, scene, framing)]
+
+
+def _render(
+    renderer: "Renderer",
+    part: Part,
+    changes: list[dict[str, Any]],
+    person: Identity,
+    scene: Scene,
+    framing: "ChipFraming",
+) -> "list[Picture]":
     from facelab.data.faceset import EncodedImages
     from facelab.synth.sensor import encode_jpeg
 
@@ -149,7 +174,8 @@ def render_changes(
         scenes = [replace(scene, **change) for change in changes]
         pictures = renderer.render(renderer.body(person), scenes, size=framing.shape, framing=framing)
     files = [encode_jpeg(picture.image, how.jpeg) for picture, how in zip(pictures, scenes, strict=True)]
-    return list(EncodedImages(files, "one factor at a time"))
+    images = EncodedImages(files, "one factor at a time")
+    return [replace(picture, image=image) for picture, image in zip(pictures, images, strict=True)]
 
 
 def plain_scene(seed: int) -> Scene:
