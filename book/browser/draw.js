@@ -8,7 +8,7 @@
   function drawFaces(canvas, picture, faces) {
     drawPixels(canvas, picture);
     const context = canvas.getContext("2d");
-    const unit = Math.max(1, Math.max(picture.width, picture.height) / 640); // of the size in which it is seen
+    const unit = Math.max(1, Math.max(picture.width, picture.height) / Math.min(640, innerWidth)); // of what is seen
     faces.forEach(({ box: [x0, y0, x1, y1], landmarks }, number) => {
       for (const [style, width] of [[RIM, 4 * unit], [LINE, 2 * unit]]) {
         context.strokeStyle = style;

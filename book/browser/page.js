@@ -20,6 +20,7 @@
     get("alert").textContent = known ? error.message : `Something went wrong, and it is a fault of this page: ${error.message}`;
     get("alert").hidden = false;
     get("status").textContent = "";
+    if (document.activeElement === document.body) get("alert").focus(); // what had the focus went with the last result
   }
 
   // Do one piece of work with the progress line shown; what goes wrong is said. A second piece does not begin meanwhile.
@@ -227,7 +228,7 @@
 
   function showRequests(names) {
     get("requests").textContent =
-      "The page forbids itself every connection (Content-Security-Policy: connect-src 'none'), and it counts what it asks for. " +
+      "The page carries a rule for the browser, connect-src 'none': what a script tries to fetch or to send is refused. " +
       `Requests since the pipeline was loaded: ${names.length}.` + (names.length ? ` The last one: ${names.at(-1)}` : "") +
       " Switch the network off: everything still works.";
   }

@@ -87,6 +87,8 @@ def read_onnx(path: Path | str) -> OnnxFile:
     except ImportError as error:
         raise FacelabError(_EXTRA) from error
     content = read_bytes(path, "Check the path; facelab export writes such a file.")
+    if not content:
+        raise FacelabError(f"{path} is empty. Export the network again.")
     model = ModelProto()
     try:
         model.ParseFromString(content)
@@ -160,6 +162,7 @@ def open_session(content: bytes, name: object) -> "InferenceSession":
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = torch.get_num_threads()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads would keep PyTorch's waiting
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class

@@ -35,8 +35,8 @@ _BATCH = 32  # chips in a forward pass
 
 
 class Backbone(Strict):
-    """A network whose speed is measured, of PyTorch and, if so said, as an ONNX file. Its weights, which do not change
-    that, are random."""
+    """A network whose speed is measured, of PyTorch and, if so said, as an ONNX file and one of 8-bit integers. Its
+    weights, which do not change that, are random."""
 
     name: Literal[*BACKBONES]  # type: ignore[valid-type]
     size: int = 112
@@ -105,10 +105,14 @@ class Embed(Run):
                 Checkpoint(recipe, ["a", "b"], "", recipe.epochs, 1, network=weights).save(path)
                 forms = {name: path}
                 if network.onnx:
-                    from facelab.export import export_network
+                    from facelab.export.graphs import describe, network_graph
+                    from facelab.export.int8 import quantize
+                    from facelab.models.onnx import write_onnx
 
-                    forms[f"{name}, ONNX"] = path.with_suffix(".onnx")
-                    export_network(path, path.with_suffix(".onnx"))
+                    graph, about = network_graph(path), describe(path)
+                    for kind, model in (("ONNX", graph), ("int8", quantize(graph, chips))):
+                        forms[f"{name}, {kind}"] = path.with_suffix(f".{kind}.onnx")
+                        write_onnx(forms[f"{name}, {kind}"], model, about)
                 jobs |= {
                     form: (partial(open_network(file).embedder("cpu"), chips), _BATCH) for form, file in forms.items()
                 }

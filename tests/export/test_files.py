@@ -37,7 +37,9 @@ def refused(path) -> str:
 def test_what_is_no_file_of_ours(tmp_path, exported):
     path = tmp_path / "net.onnx"
     assert "cannot read" in refused(path)
-    for content in (b"", b"not ONNX at all", bytes(1000), exported.read_bytes()[:-1000]):
+    path.write_bytes(b"")
+    assert "is empty" in refused(path)
+    for content in (b"not ONNX at all", bytes(1000), exported.read_bytes()[:-1000]):
         path.write_bytes(content)
         refused(path)
     graph = helper.make_graph(
