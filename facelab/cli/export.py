@@ -14,7 +14,8 @@ def export(
     checkpoint: Network,
     out: Annotated[Path, typer.Option(help="The ONNX file to be written.")] = Path("net.onnx"),
     int8: Annotated[
-        bool, typer.Option("--int8", help="8-bit numbers: a third to a quarter of the size, and faster where the CPU has VNNI.")
+        bool,
+        typer.Option("--int8", help="8-bit numbers: a third of the size or less, and faster where the CPU has VNNI."),
     ] = False,
     calibrate: Annotated[
         str, typer.Option(help="int8: faces to choose its ranges on (half of the people) and to measure on (the rest).")

@@ -162,7 +162,7 @@ def open_session(content: bytes, name: object) -> "InferenceSession":
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = torch.get_num_threads()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads would keep PyTorch's waiting
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # idle threads would hold up PyTorch's
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class

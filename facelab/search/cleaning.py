@@ -2,9 +2,9 @@
 
 ``DELETE`` only marks a row; it stays in its page and in every index until the table is written anew (``VACUUM FULL``).
 What was written stays in the WAL until that file is deleted, which a server does when it likes, if it does: with
-``wal_recycle = on``, the default, it gives an old file a new name and keeps what is in it. A server that is killed while
-it writes a table anew leaves the half-written file, which it does not delete when it starts again: look for files that
-``pg_class.relfilenode`` does not name.
+``wal_recycle = on``, the default, it gives an old file a new name and keeps what is in it. A server that is killed
+while it writes a table anew leaves the half-written file, which it does not delete when it starts again: look for files
+that ``pg_class.relfilenode`` does not name.
 """
 
 import re
