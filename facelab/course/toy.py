@@ -81,11 +81,11 @@ def train_toy(
     chips, labels = torch.from_numpy(train.array()), torch.from_numpy(train.labels)
     size = chips.shape[1]
     pixels = to_input(chips, size)
-    turn = torch.arange(len(train.identities)) * (2 * torch.pi / len(train.identities))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network, criterion = toy_network(size), loss.build(len(train.identities), 2)
     if isinstance(criterion, ClassifierLoss):
+        turn = torch.arange(len(criterion.centres)) * (2 * torch.pi / len(criterion.centres))
         criterion.centres.data = torch.stack([turn.cos(), turn.sin()], dim=1)
     generator = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam([*network.parameters(), *criterion.parameters()])
@@ -102,7 +102,7 @@ def train_toy(
     with torch.inference_mode():
         embeddings = [network(to_input(torch.from_numpy(part.array()), size)).numpy() for part in (train, test)]
     if isinstance(criterion, ClassifierLoss):
-        centres = criterion.centres.detach().numpy()
+        centres = criterion.main_centres(torch.from_numpy(embeddings[0]), labels).numpy()
     else:
         centres = np.stack([embeddings[0][train.labels == k].mean(axis=0) for k in range(len(train.identities))])
     return Toy(embeddings[0], train.labels, embeddings[1], test.labels, centres, np.array(values))

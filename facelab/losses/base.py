@@ -202,7 +202,10 @@ class ClassifierLoss(Loss):
 
     Attributes:
         centres: the class centres W, one row per identity; parameter of shape (C, D).
+        sub_centres: K, where a loss has K centres for an identity; then W has K rows for each, one after the other.
     """
+
+    sub_centres = 1
 
     def __init__(self, num_identities: int, embedding_dim: int):
         super().__init__()
@@ -211,6 +214,7 @@ class ClassifierLoss(Loss):
                 f"num_identities={num_identities}, embedding_dim={embedding_dim}: "
                 "need at least 2 identities and 1 dimension."
             )
+        self.num_identities = num_identities
         self.centres = nn.Parameter(torch.empty(num_identities, embedding_dim))
         nn.init.normal_(self.centres, std=0.01)
 
@@ -230,21 +234,34 @@ class ClassifierLoss(Loss):
         return (self.logits(embeddings).argmax(dim=1) == labels).float().mean()
 
     def cos_theta(self, embeddings: Tensor) -> Tensor:
-        """Return the cosine between each embedding and each class centre, shape (n, C), in [-1, 1] up to rounding."""
+        """Return the cosine between each embedding and each class centre, shape (n, C), in [-1, 1] up to rounding.
+
+        Of several centres of an identity the nearest counts.
+        """
         with torch.autocast(embeddings.device.type, enabled=False):
             dtype = self._dtype(embeddings)
-            return cosines(embeddings.to(dtype), self.centres.to(dtype))
+            return self.nearest(cosines(embeddings.to(dtype), self.centres.to(dtype)))
+
+    def nearest(self, cos_theta: Tensor) -> Tensor:
+        """Return the largest cosine of each identity, shape (n, C), from those with all centres, shape (n, C K)."""
+        if self.sub_centres == 1:
+            return cos_theta
+        return cos_theta.unflatten(1, (-1, self.sub_centres)).max(dim=2).values  # amax would not let its result change
+
+    def main_centres(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Return one centre for each identity, shape (C, D), no gradient; embeddings are those of the training."""
+        return self.centres.detach()
 
     def _dtype(self, embeddings: Tensor) -> torch.dtype:
         return torch.promote_types(super()._dtype(embeddings), self.centres.dtype)
 
     def _check(self, embeddings: Tensor, labels: Tensor) -> None:
         super()._check(embeddings, labels)
-        identities, dim = self.centres.shape
+        dim = self.centres.shape[1]
         if embeddings.shape[1] != dim:
             raise FacelabError(f"embeddings {tuple(embeddings.shape)}: expected (n, {dim}).")
         if not self.trusts_labels:
-            check_labels(labels, identities)
+            check_labels(labels, self.num_identities)
 
 
 class MarginLoss(ClassifierLoss):

@@ -42,7 +42,7 @@ class PartialFC(Loss):
         if not isinstance(loss, MarginLoss):
             raise FacelabError(f"{type(loss).__name__} cannot share out its centres; take a loss with a margin.")
         check_range(1e-6, 1 + 1e-9, rate=rate)
-        self.num_identities = len(loss.centres)
+        self.num_identities = loss.num_identities
         if self.num_identities < processes.count():
             raise FacelabError(f"{self.num_identities} identities for {processes.count()} processes: too few.")
         self.rate, self.margin_loss = rate, loss
@@ -51,17 +51,18 @@ class PartialFC(Loss):
 
     @property
     def centres(self) -> nn.Parameter:
-        """The class centres of this process, shape (C/R, D)."""
+        """The class centres of this process, shape (C/R, D), or (C/R K, D) where an identity has K."""
         return self.margin_loss.centres
 
     def schedule(self, **values: float) -> None:
         self.margin_loss.schedule(**values)
 
     def own_rows(self, whole: Tensor) -> Tensor:
-        return whole[self._first : self._first_of(processes.rank() + 1)]
+        each = self.margin_loss.sub_centres
+        return whole[each * self._first : each * self._first_of(processes.rank() + 1)]
 
     def all_rows(self, part: Tensor) -> Tensor:
-        whole = part.new_zeros(self.num_identities, *part.shape[1:])
+        whole = part.new_zeros(self.num_identities * self.margin_loss.sub_centres, *part.shape[1:])
         self.own_rows(whole).copy_(part.detach())
         return processes.total(whole)
 
@@ -87,11 +88,12 @@ class PartialFC(Loss):
         centres = self.centres.to(embeddings.dtype)
         if self.rate < 1:
             drawn = self._draw(column[mine])
-            centres, column = centres[drawn], torch.searchsorted(drawn, column)
+            centres = centres.unflatten(0, (-1, loss.sub_centres))[drawn].flatten(0, 1)
+            column = torch.searchsorted(drawn, column)
         place = torch.arange(len(labels), device=labels.device), torch.where(mine, column, 0)
 
         lengths = lengths_of(embeddings)
-        cos_theta = cosines(embeddings, centres)
+        cos_theta = loss.nearest(cosines(embeddings, centres))
         own = processes.total(torch.where(mine, cos_theta[place], 0))
         target = loss.margin_target(own, lengths)
         logits = loss.other_logits(cos_theta, target)
@@ -119,8 +121,8 @@ class PartialFC(Loss):
         return (labels >= self._first) & (labels < self._first_of(processes.rank() + 1))
 
     def _draw(self, present: Tensor) -> Tensor:
-        """Return the centres of this step, ascending; they follow torch's global random state, as dropout does."""
-        chance = torch.rand(len(self.centres))
+        """Return the identities of this step, ascending; they follow torch's global random state, as dropout does."""
+        chance = torch.rand(len(self.centres) // self.margin_loss.sub_centres)
         chance[present.cpu()] = 2.0
         size = max(round(self.rate * len(chance)), int((chance == 2).sum()))
         return chance.topk(size).indices.sort().values.to(present.device)

@@ -10,11 +10,13 @@ from facelab.losses.base import ClassifierLoss, Loss
 from facelab.losses.combined import CombinedMargin
 from facelab.losses.cosface import CosFace
 from facelab.losses.curricularface import CurricularFace
+from facelab.losses.elasticface import ElasticArcFace, ElasticCosFace
 from facelab.losses.magface import MagFace
 from facelab.losses.normface import NormFace
 from facelab.losses.softmax import Softmax
 from facelab.losses.sphereface import SphereFace
 from facelab.losses.spherefacer import SphereFaceR
+from facelab.losses.subcenter import SubCenterArcFace
 from facelab.losses.triplet import Triplet
 
 __all__ = [
@@ -24,11 +26,14 @@ __all__ = [
     "CombinedMargin",
     "CosFace",
     "CurricularFace",
+    "ElasticArcFace",
+    "ElasticCosFace",
     "MagFace",
     "NormFace",
     "Softmax",
     "SphereFace",
     "SphereFaceR",
+    "SubCenterArcFace",
     "Triplet",
 ]
 
@@ -70,4 +75,7 @@ LOSSES = {
     "curricularface": NamedLoss("CurricularFace", CurricularFace),
     "magface": NamedLoss("MagFace", MagFace),
     "triplet": NamedLoss("triplet", Triplet),
+    "subcenter_arcface": NamedLoss("Sub-center ArcFace", SubCenterArcFace),
+    "elastic_arcface": NamedLoss("ElasticFace-Arc", ElasticArcFace),
+    "elastic_cosface": NamedLoss("ElasticFace-Cos", ElasticCosFace),
 }

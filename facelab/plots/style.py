@@ -59,7 +59,8 @@ LOSS_STYLES = {
     "magface": Look(PINK, "-.", "*"),
     "triplet": Look(GREEN, "-", "d"),
     "subcenter_arcface": Look(OCHRE, DASH_DOT_DOT, "h"),
-    "elasticface": Look(BLUE, DASH_DOT_DOT, "p"),
+    "elastic_arcface": Look(BLUE, DASH_DOT_DOT, "p"),
+    "elastic_cosface": Look(GREEN, DASH_DOT_DOT, "H"),
     "pixels": Look(GREY, (0, (1, 4)), "."),  # no loss, but the yardstick beside them
 }
 

@@ -22,8 +22,8 @@ class EmbeddingWatch:
     network. Where the loss compares angles, embeddings and centres are normalised first.
 
     Attributes:
-        measure: of embeddings (n, d), labels (n,), centres (C, d) and bias (C,) or None, such as
-            :func:`facelab.analyze.neural_collapse`.
+        measure: of embeddings (n, d), labels (n,), centres (C, d), one for each identity, and bias (C,) or None,
+            such as :func:`facelab.analyze.neural_collapse`.
         every: steps between two measurements.
         steps: steps done at each measurement.
         history: the measurements.
@@ -41,9 +41,10 @@ class EmbeddingWatch:
             return
         if not isinstance(loss, ClassifierLoss):
             raise FacelabError(f"{type(loss).__name__} has no class centres, so there is nothing to measure against.")
-        x, y = (torch.cat(parts).numpy() for parts in zip(*self._seen, strict=True))
+        seen = [torch.cat(parts) for parts in zip(*self._seen, strict=True)]
         self._seen.clear()
-        w, bias = loss.centres.detach().cpu().numpy(), getattr(loss, "bias", None)
+        w = loss.main_centres(*(part.to(loss.centres.device) for part in seen)).cpu().numpy()
+        x, y, bias = *(part.numpy() for part in seen), getattr(loss, "bias", None)
         if isinstance(loss, MarginLoss):
             x, w = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in (x, w))
         self.steps.append(step + 1)

@@ -14,10 +14,13 @@ from facelab.losses import (
     CombinedMargin,
     CosFace,
     CurricularFace,
+    ElasticArcFace,
+    ElasticCosFace,
     MagFace,
     NormFace,
     SphereFace,
     SphereFaceR,
+    SubCenterArcFace,
 )
 from facelab.losses.combined import combined_target
 from facelab.losses.sphereface import sphereface_target
@@ -51,6 +54,14 @@ def value_and_gradients(loss, embeddings, labels, centres):
         (CosFace(C, D), peers.CosFaceLoss(C, D, margin=0.35, scale=64)),
         (CosFace(C, D, margin=0.1, scale=16.0), peers.CosFaceLoss(C, D, margin=0.1, scale=16)),
         (ArcFace(C, D), peers.ArcFaceLoss(C, D, margin=math.degrees(0.5), scale=64)),
+        (
+            SubCenterArcFace(C, D),
+            peers.SubCenterArcFaceLoss(num_classes=C, embedding_size=D, margin=math.degrees(0.5), scale=64),
+        ),
+        (
+            SubCenterArcFace(C, D, sub_centres=1, margin=0.3, scale=16.0),
+            peers.ArcFaceLoss(C, D, margin=math.degrees(0.3), scale=16),
+        ),
         (CombinedMargin(C, D, m1=1, m2=0.5, m3=0), peers.ArcFaceLoss(C, D, margin=math.degrees(0.5), scale=64)),
         (CombinedMargin(C, D, m1=1, m2=0, m3=0.35), peers.CosFaceLoss(C, D, margin=0.35, scale=64)),
         (SphereFace(C, D, margin=4, annealing=(0, 0, 0)), peers.SphereFaceLoss(C, D, margin=4)),
@@ -164,6 +175,74 @@ def test_curricularface(batch):
     assert hard > 10
     assert value.item() == pytest.approx(expected, rel=1e-6)
     assert loss.t.item() == pytest.approx(t, rel=1e-6)
+
+
+def test_a_sub_centre_is_the_nearest_of_its_identity_and_only_that_one_learns(batch):
+    embeddings, labels = batch[0][:5], batch[1][:5]
+    loss = with_random_centres(SubCenterArcFace(C, D, sub_centres=4))
+    x, rows = functional.normalize(embeddings), functional.normalize(loss.centres).reshape(C, 4, D)
+    expected = torch.stack([(x @ rows[:, k].T) for k in range(4)]).max(dim=0)
+    torch.testing.assert_close(loss.cos_theta(embeddings), expected.values)
+    loss(embeddings, labels).backward()
+    touched = {(j, int(k)) for row in expected.indices for j, k in enumerate(row)}
+    assert len(touched) < 4 * C
+    assert {divmod(row, 4) for row in loss.centres.grad.abs().sum(dim=1).nonzero().flatten().tolist()} == touched
+
+
+def test_the_main_centre_of_an_identity_is_the_one_that_most_of_its_images_are_near():
+    loss = SubCenterArcFace(2, 2, sub_centres=3)
+    with torch.no_grad():
+        loss.centres.copy_(torch.tensor([[0.0, 1], [5, 0], [-1, 0], [0, -3], [1, 1], [-1, -1]]))
+    x = torch.tensor([[3.0, 0.1], [2, -0.1], [0.1, 2], [-1, -0.9], [-2, -2], [2, 2]])
+    found = loss.main_centres(x, torch.tensor([0, 0, 0, 1, 1, 1]))
+    assert found.tolist() == [[5, 0], [-1, -1]]
+    assert ArcFace(2, 2).main_centres(x, torch.zeros(6, dtype=int)).shape == (2, 2)
+
+
+def drawn_margins(loss, cosines):
+    """The margins of a call, told by its targets."""
+    torch.manual_seed(5)
+    target = loss.target(cosines, torch.ones_like(cosines))
+    return target.acos() - cosines.acos() if isinstance(loss, ElasticArcFace) else cosines - target
+
+
+@pytest.mark.parametrize(("loss_class", "mean"), [(ElasticArcFace, 0.5), (ElasticCosFace, 0.35)])
+@pytest.mark.parametrize("plus", [False, True])
+def test_elasticface_draws_its_margins_from_a_normal_distribution(loss_class, mean, plus):
+    cosines = torch.linspace(-0.5, 0.8, 20_000, dtype=torch.float64)[torch.randperm(20_000)]
+    margins = drawn_margins(loss_class(C, D, sigma=0.05, plus=plus), cosines)
+    assert margins.mean().item() == pytest.approx(mean, abs=0.002)
+    assert margins.std().item() == pytest.approx(0.05, rel=0.03)
+    ranks = torch.stack([margins, cosines]).argsort(dim=1).argsort(dim=1).double()
+    correlation = torch.corrcoef(ranks)[0, 1].item()
+    assert correlation == pytest.approx(-1, abs=1e-6) if plus else abs(correlation) < 0.05
+
+
+@pytest.mark.parametrize("plus", [False, True])
+def test_elasticface(batch, plus):
+    """The loss with the margins that it drew, handed out by a loop."""
+    arc, cos = (with_random_centres(of(C, D, plus=plus)) for of in (ElasticArcFace, ElasticCosFace))
+    own = functional.cosine_similarity(batch[0], arc.centres[batch[1]], dim=1)
+    torch.manual_seed(3)
+    drawn = torch.randn(N, dtype=torch.float64).tolist()
+    if plus:
+        by_rank = sorted(drawn)
+        drawn = [by_rank[sum(other > mine for other in own)] for mine in own]
+    for loss, target in (
+        (arc, lambda i, theta: math.cos(theta + 0.5 + 0.05 * drawn[i])),
+        (cos, lambda i, theta: math.cos(theta) - 0.35 - 0.05 * drawn[i]),
+    ):
+        torch.manual_seed(3)
+        assert loss(*batch).item() == pytest.approx(reference(loss, batch, target), rel=1e-9)
+
+
+@pytest.mark.parametrize(("elastic", "plain"), [(ElasticArcFace, ArcFace), (ElasticCosFace, CosFace)])
+def test_elasticface_without_spread_or_in_evaluation_is_the_plain_loss(elastic, plain, batch):
+    expected = with_random_centres(plain(C, D))(*batch)
+    for loss in (elastic(C, D, sigma=0.0), elastic(C, D, sigma=0.0, plus=True), elastic(C, D, sigma=0.3).eval()):
+        assert with_random_centres(loss)(*batch).item() == pytest.approx(expected.item(), rel=1e-12)
+    loss = with_random_centres(elastic(C, D))
+    assert loss(*batch) != loss(*batch)
 
 
 def test_magface(batch):

@@ -16,6 +16,8 @@ from facelab.losses import (
     CombinedMargin,
     CosFace,
     CurricularFace,
+    ElasticArcFace,
+    ElasticCosFace,
     MagFace,
     MarginLoss,
     NormFace,
@@ -23,6 +25,7 @@ from facelab.losses import (
     Softmax,
     SphereFace,
     SphereFaceR,
+    SubCenterArcFace,
     Triplet,
 )
 
@@ -41,6 +44,11 @@ def name_of(value):
 def build(loss_class, identities=5, dim=8, **arguments):
     torch.manual_seed(0)
     return loss_class(*((identities, dim) if issubclass(loss_class, ClassifierLoss) else ()), **arguments)
+
+
+def each_centre(loss, rows):
+    """One row for each identity, as often as the loss has centres for it."""
+    return rows.repeat_interleave(loss.sub_centres, dim=0)
 
 
 @pytest.fixture(params=ALL_LOSSES, ids=name_of)
@@ -79,8 +87,8 @@ def test_value_is_a_scalar_and_reaches_embeddings(loss):
 
 def test_centres_are_a_parameter_that_learns(centre_loss):
     centre_loss(EMBEDDINGS, LABELS).backward()
-    assert centre_loss.centres.shape == (5, 8)
-    assert (centre_loss.centres.grad.abs().sum(dim=1) > 0).all()
+    assert centre_loss.centres.shape == (5 * centre_loss.sub_centres, 8)
+    assert (centre_loss.centres.grad.reshape(5, -1).abs().sum(dim=1) > 0).all()  # of several, those that are nearest
 
 
 def test_is_computed_in_float32_under_autocast_and_parameters_keep_their_dtype(loss):
@@ -156,6 +164,9 @@ def test_one_identity_is_not_enough(loss_class):
         (AdaFace, {"momentum": 2.0}),
         (AdaFace, {"concentration": -1.0}),
         (CurricularFace, {"momentum": -0.1}),
+        (SubCenterArcFace, {"sub_centres": 0}),
+        (ElasticArcFace, {"sigma": -0.1}),
+        (ElasticCosFace, {"sigma": math.nan}),
         (MagFace, {"margins": (0.8, 0.45)}),
         (MagFace, {"lengths": (110.0, 10.0)}),
         (MagFace, {"length_weight": math.nan}),
@@ -175,7 +186,7 @@ def test_bad_arguments_are_named(loss_class, arguments):
 def test_finite_forward_and_backward_at_the_poles(loss_class, cosine, autocast, length):
     loss = build(loss_class, 3, 2)
     with torch.no_grad():
-        loss.centres.copy_(torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.3, -0.4]]))
+        loss.centres.copy_(each_centre(loss, torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.3, -0.4]])))
     sine = math.sqrt(1 - cosine**2)
     embeddings = torch.tensor([[cosine, sine], [length * cosine, length * sine]], requires_grad=True)
     with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
@@ -188,7 +199,7 @@ def test_finite_forward_and_backward_at_the_poles(loss_class, cosine, autocast, 
 @pytest.mark.parametrize("loss_class", CENTRE_LOSSES, ids=name_of)
 def test_identical_vectors_whose_rounded_cosine_exceeds_one(loss_class):
     loss = build(loss_class, 300, 512)
-    embeddings = loss.centres.detach().clone().requires_grad_()
+    embeddings = loss.centres.detach()[:: loss.sub_centres].clone().requires_grad_()
     assert (loss.cos_theta(embeddings).diagonal() > 1).any()  # the case that breaks an unguarded square root
     value = loss(embeddings, torch.arange(300))
     value.backward()
@@ -227,7 +238,7 @@ def test_gradcheck_of_embeddings_and_centres(loss_class):
     embeddings = 12 * torch.randn(6, 3, generator=generator, dtype=torch.float64)
     if loss_class is AdaFace:
         embeddings *= 100  # lengths beyond 100 are clipped: AdaFace's margin depends on the length without gradient
-    centres = torch.randn(4, 3, generator=generator, dtype=torch.float64)
+    centres = torch.randn(4 * loss.sub_centres, 3, generator=generator, dtype=torch.float64)
     loss.detach_margin = False
     if hasattr(loss, "scale"):
         loss.scale = min(loss.scale, 8.0)
@@ -266,7 +277,7 @@ def test_a_loss_that_is_not_shared_out_holds_all_rows(loss):
     assert loss.total_norm(torch.tensor(3.0)).item() == 3.0
 
 
-@pytest.mark.parametrize("loss_class", [c for c in MARGIN_LOSSES if c is not CosFace], ids=name_of)
+@pytest.mark.parametrize("loss_class", [c for c in MARGIN_LOSSES if not issubclass(c, CosFace)], ids=name_of)
 def test_detached_margin_has_the_same_value_and_the_slope_of_the_scale(loss_class):
     """The target logit's derivative with respect to cos θ is then s, whatever the margin (s‖x‖ for SphereFace)."""
     true, detached = build(loss_class).eval(), build(loss_class, detach_margin=True).eval()

@@ -90,7 +90,7 @@ def test_models_are_told_apart_also_where_they_share_a_loss_or_have_none() -> No
         "ArcFace, s = 12",
         "one",
         "another",
-        "elasticface",
+        "elastic_arcface",
     ]
     found = looks(names)
     assert len({(look.colour, look.line) for look in found}) == len(names)
