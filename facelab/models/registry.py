@@ -10,6 +10,7 @@ from facelab.errors import FacelabError
 from facelab.models.backbones import resnet18, resnet34, resnet50
 from facelab.models.iresnet import iresnet50
 from facelab.models.mobilefacenet import mobilefacenet
+from facelab.models.smallnet import smallnet
 
 # By the name in a recipe. Each takes embedding_dim, and what it needs of size, dropout and pretrained.
 BACKBONES: dict[str, Callable[..., nn.Module]] = {
@@ -18,6 +19,7 @@ BACKBONES: dict[str, Callable[..., nn.Module]] = {
     "resnet50": resnet50,
     "iresnet50": iresnet50,
     "mobilefacenet": mobilefacenet,
+    "smallnet": smallnet,
 }
 
 
