@@ -14,6 +14,7 @@ from facelab.plots.style import (
     LOSS_STYLES,
     ORANGE,
     display_name,
+    looks,
     loss_of,
     new_figure,
     styled,
@@ -126,3 +127,30 @@ def _colour(loss: str) -> str:
     """That of the loss, or of the one that leads a pair; what is no loss in blue."""
     known = loss_of(loss.split(" - ")[0])
     return LOSS_STYLES[known].colour if known else BLUE
+
+
+@styled
+def wrong_labels(shares: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
+    """Draw what wrong labels in the training cost, and how well the network tells which they are.
+
+    Args:
+        shares: share of wrong labels -> loss -> its rows ``tar_at_far_0.01`` and, but for the share 0, ``found``.
+    """
+    figure, ((left, right),) = new_figure(1, 2, width=7.4, height=3.1)
+    names = list(next(iter(shares.values())))
+    for place, (name, look) in enumerate(zip(names, looks(names), strict=True)):
+        for panel, key in ((left, "tar_at_far_0.01"), (right, "found")):
+            at = [float(share) for share, losses in shares.items() if key in losses[name]]
+            rows = [losses[name][key] for losses in shares.values() if key in losses[name]]
+            beside = np.array(at) + 0.012 * (place - (len(names) - 1) / 2)
+            panel.plot(beside, [row["value"] for row in rows], **look.of_line, label=display_name(name))
+            whiskers(panel, beside, rows, color=look.colour, fmt=look.marker)
+    left.set(ylabel="TAR at FAR 1 %, strangers", ylim=(0, None))
+    right.set(ylabel="AUC of finding the wrong labels", ylim=(0.45, 1.0))
+    right.axhline(0.5, color=GREY, linewidth=1)
+    for panel in (left, right):
+        panel.set_xlabel("share of wrong labels in the training")
+        panel.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        panel.set_xticks([float(share) for share in shares])
+    left.legend()
+    return figure

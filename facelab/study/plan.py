@@ -25,6 +25,7 @@ EXPERIMENTS = {
     "celeba500": ("facelab.study.celeba500", "CelebA500"),
     "transfer": ("facelab.study.transfer", "Transfer"),
     "factors": ("facelab.study.factors", "Factors"),
+    "noise": ("facelab.study.noise", "Noise"),
 }
 
 
