@@ -1,5 +1,5 @@
 // Shows the course in JupyterLab as its pages show it: citations as names and years, figures with caption and
-// alternative text, the glossary, links into a page, and the start page where nothing else is open. jupyterlab-myst
+// alternative text, the progress of a cell, the glossary, links into a page, and the start page where nothing else is open. jupyterlab-myst
 // shows exercises, folded solutions and boxes; overrides.json beside this file lets pages open rendered.
 // Written as JupyterLab loads it (a module-federation container), so that nothing has to be built. It changes what is
 // seen, never what is stored; without it a notebook works all the same.
@@ -11,6 +11,8 @@
   const STYLE = `
     .facelab-caption { margin: 4px 0 12px calc(var(--jp-cell-prompt-width) + 5px); max-width: 60em; }
     .facelab-caption * { font-size: var(--jp-content-font-size1); }
+    .facelab-progress { margin: 2px 0 6px calc(var(--jp-cell-prompt-width) + 5px); display: flex; gap: 1em; }
+    .facelab-progress span { font-variant-numeric: tabular-nums; }
     .facelab-cited, .facelab-cited a { color: var(--jp-content-link-color, #1976d2) !important; }
     .facelab-cited svg { display: none; }
     [data-jp-theme-light="true"] .only-dark, [data-jp-theme-light="false"] .only-light, .phone-only { display: none; }
@@ -108,6 +110,29 @@
     }
   }
 
+  const known = new WeakSet(); // kernels whose progress is shown
+
+  /** Show one line below a cell while facelab.progress tells of it; it is no output, so it is not stored. */
+  function progress({ content, sessionContext }) {
+    const kernel = sessionContext.session?.kernel;
+    if (!kernel || known.has(kernel)) return;
+    known.add(kernel);
+    kernel.registerCommTarget("facelab-progress", (comm, { content: { data }, parent_header: { msg_id } }) => {
+      const cell = content.widgets.find(cell => cell.outputArea?.future?.msg.header.msg_id === msg_id);
+      const line = document.createElement("div");
+      const bar = line.appendChild(document.createElement("progress"));
+      const text = line.appendChild(document.createElement("span"));
+      line.className = "facelab-progress";
+      bar.setAttribute("aria-label", "progress of the cell");
+      const said = data => ((bar.value = data.share), (text.textContent = data.text));
+      said(data);
+      cell?.node.append(line);
+      comm.onMsg = message => said(message.content.data);
+      comm.onClose = () => line.remove();
+      kernel.statusChanged.connect((_, status) => /restarting|dead/.test(status) && line.remove());
+    });
+  }
+
   async function show(app) {
     const style = document.createElement("style");
     style.textContent = STYLE;
@@ -121,7 +146,11 @@
       waiting = false;
       cite(found);
       mark(app.shell.node);
-      for (const { content } of app.shell.widgets("main")) if (content?.rendermime && content.widgets) caption(content);
+      for (const panel of app.shell.widgets("main")) {
+        if (!panel.sessionContext || !panel.content?.widgets) continue; // no notebook
+        caption(panel.content);
+        progress(panel);
+      }
     };
     new MutationObserver(() => (waiting ||= Boolean(requestAnimationFrame(look)))).observe(app.shell.node, {
       childList: true,

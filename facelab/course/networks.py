@@ -37,8 +37,8 @@ class CourseFaces:
 
 
 def course_faces() -> CourseFaces:
-    """Return the course's faces; the first call on a machine renders them (about 30 seconds)."""
-    known, strangers = divide(load_synthfaces("synthfaces-mini", show_progress=False).resized(PICTURES))
+    """Return the course's faces; the first call on a machine renders them (about 30 seconds), and shows progress."""
+    known, strangers = divide(load_synthfaces("synthfaces-mini").resized(PICTURES))
     return CourseFaces(*known.split(train=TRAIN_IMAGES, seed=0), strangers)
 
 
@@ -48,7 +48,7 @@ def course_recipe(loss: str = "cross_entropy", seed: int = 0) -> Recipe:
     return Recipe.parse({**quick, "loss": {"name": loss, **_LOSSES.get(loss, {})}, "seed": seed})
 
 
-def course_model(loss: str = "cross_entropy", *, seed: int = 0, show_progress: bool = False) -> Checkpoint:
+def course_model(loss: str = "cross_entropy", *, seed: int = 0, show_progress: bool = True) -> Checkpoint:
     """Return the course's trained network for a loss; the first call on a machine trains it (about a minute).
 
     It is kept under facelab's cache folder; a training that was interrupted goes on where it stopped.

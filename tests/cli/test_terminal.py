@@ -2,10 +2,12 @@
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
+from facelab import progress
 from facelab.cli.quickstart import results_table
 from facelab.evaluate import wilson
 from facelab.progress import progress_bar
@@ -33,6 +35,36 @@ def test_a_progress_bar_shows_its_bar_the_count_and_the_time_left(description, t
     assert len(last) <= int(columns)
     assert last.startswith(description[:18])
     assert last.endswith(note) or note[:8] in last
+
+
+def test_a_notebook_is_told_beside_its_output_and_the_line_goes_also_after_an_error(monkeypatch, capsys):
+    said, ended = [], []
+
+    def work(bar):
+        bar.update(2, "loss 3.21, 90 images/s")
+        raise KeyboardInterrupt
+
+    class Comm:
+        def __init__(self, target_name, data):
+            assert target_name in (Path(__file__).parents[2] / "book/jupyterlab/facelab.js").read_text("utf8")
+            said.append(data)
+
+        def send(self, data):
+            said.append(data)
+
+        def close(self):
+            ended.append(True)
+
+    monkeypatch.setattr(progress, "_in_kernel", lambda: True)
+    monkeypatch.setattr(progress._Notebook, "SECONDS", 0)
+    monkeypatch.setattr("comm.create_comm", Comm)
+    with pytest.raises(KeyboardInterrupt), progress_bar("train arcface", 8, completed=4) as bar:
+        work(bar)
+    assert [line["share"] for line in said] == [0.5, 0.75]
+    assert said[0]["text"] == "train arcface: 4 of 8"
+    assert re.fullmatch(r"train arcface: 6 of 8, loss 3\.21, 90 images/s, 0:00:0\d left", said[1]["text"])
+    assert ended == [True]
+    assert "".join(capsys.readouterr()) == ""
 
 
 def test_intervals_of_the_quickstart_stand_on_one_line(monkeypatch):
