@@ -1,5 +1,7 @@
 """``facelab evaluate``: what holds for every protocol."""
 
+import subprocess
+import sys
 from typing import get_args, get_type_hints
 
 import cv2
@@ -105,3 +107,49 @@ def test_protocols_have_the_names_that_the_command_offers():
         assert make_protocol(name) == protocol()
     with pytest.raises(FacelabError, match="protocol '1:N': choose one of verification, identification, 10fold"):
         make_protocol("1:N")
+
+
+KILLED = '''
+import json, os, signal, sys
+from pathlib import Path
+import cv2
+from facelab.reports.evaluation import evaluate
+from facelab.reports.identification import Identification
+
+network, pictures, report = map(Path, sys.argv[1:])
+rename = os.replace
+
+def run(seed, last=None):
+    """Evaluate, and be killed at the rename after so many; return how many there were."""
+    renamed = 0
+    def count(*names, **options):
+        nonlocal renamed
+        if renamed == last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        renamed += 1
+        return rename(*names, **options)
+    os.replace = count
+    evaluate(network, pictures, Identification(), report=report, seed=seed, replicates=2, device="cpu")
+    return renamed
+
+files = run(seed=0)
+for last in (0, files // 2, files - 1, files):
+    child = os.fork()
+    if child == 0:
+        run(1, last)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert status == (0 if last == files else signal.SIGKILL)
+    assert json.loads((report / "results.json").read_text())["seed"] in (0, 1)
+    assert (report / "report.html").read_text().rstrip().endswith("</html>")
+    for figure in (report / "figures").glob("*.png"):
+        assert cv2.imread(str(figure)) is not None, figure
+print(files, json.loads((report / "results.json").read_text())["seed"])
+'''
+
+
+def test_a_killed_evaluation_leaves_whole_files(checkpoint, folder, tmp_path):
+    command = [sys.executable, "-c", KILLED, checkpoint, folder, tmp_path / "report"]
+    files, seed = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-2:]
+    assert int(files) > 3
+    assert seed == "1"
