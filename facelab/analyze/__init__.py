@@ -22,6 +22,7 @@ from facelab.analyze.geometry import (
 )
 from facelab.analyze.hubness import hubness, k_occurrence
 from facelab.analyze.intervals import ratio_by_identity
+from facelab.analyze.inversion import Inverter, learn_inverter
 from facelab.analyze.probes import Probe, linear_probe
 from facelab.analyze.problems import (
     Confusion,
@@ -46,6 +47,7 @@ __all__ = [
     "Collapse",
     "Confusion",
     "Failure",
+    "Inverter",
     "Pair",
     "Part",
     "Probe",
@@ -65,6 +67,7 @@ __all__ = [
     "hubness",
     "isotropy",
     "k_occurrence",
+    "learn_inverter",
     "linear_probe",
     "mean_by_identity",
     "mean_directions",

@@ -7,7 +7,7 @@ The figures do not pass through pyplot, so nothing stays open and nothing is sho
 from facelab.plots.alignment import chips_by_method, landmark_fit, method_comparison
 from facelab.plots.clustering import clustering_curves
 from facelab.plots.detection import precision_recall_curves, recall_by_group, score_maps, suppression
-from facelab.plots.faces import detections_sheet, draw_detections, photographs_and_chips
+from facelab.plots.faces import detections_sheet, draw_detections, photographs_and_chips, rows_of_faces
 from facelab.plots.factors import (
     factor_errors,
     occlusion_maps,
@@ -103,6 +103,7 @@ __all__ = [
     "replayed_experiments",
     "response_curves",
     "roc_curves",
+    "rows_of_faces",
     "score_histograms",
     "score_maps",
     "spectrum_curves",

@@ -1,6 +1,6 @@
 """Photographs, detections and chips."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -79,6 +79,24 @@ def detections_sheet(
         panel.set(xlim=(0, image.shape[1]), ylim=(image.shape[0], 0))  # boxes may reach beyond the photograph
         if not len(faces):
             panel.text(2, 2, "none", color=ORANGE, va="top", fontweight="bold")
+    return figure
+
+
+@styled
+def rows_of_faces(rows: Mapping[str, Sequence[np.ndarray]]) -> Figure:
+    """Show pictures in rows, each with its title on its left.
+
+    Args:
+        rows: title -> RGB uint8 pictures, as many in each row.
+    """
+    columns = len(next(iter(rows.values())))
+    figure, axes = new_figure(len(rows), columns, width=min(7.0, 0.9 * columns + 0.4), height=0.95 * len(rows), dpi=90)
+    for panels, (title, pictures) in zip(axes, rows.items(), strict=True):
+        for panel, picture in zip(panels, pictures, strict=True):
+            panel.imshow(picture)
+            panel.set(xticks=[], yticks=[])
+            panel.spines[:].set_visible(False)
+        panels[0].set_ylabel(title, fontsize=9)
     return figure
 
 
