@@ -75,5 +75,5 @@
   // Of unit vectors, the cosine of the angle between them is their dot product.
   const cosine = (one, other) => one.reduce((sum, value, i) => sum + value * other[i], 0);
 
-  Object.assign(facelab, { recognise });
+  Object.assign(facelab, { recognise, align, similarity });
 })();

@@ -152,5 +152,5 @@
   const toEdges = ([x0, y0, x1, y1]) => [x0 - 1, y0 - 1, x1, y1];
   const fromEdges = ([x0, y0, x1, y1]) => [f(x0 + 1), f(y0 + 1), x1, y1];
 
-  Object.assign(facelab, { detect });
+  Object.assign(facelab, { detect, suppress, overlapOfUnion });
 })();

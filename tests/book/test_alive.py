@@ -1,12 +1,21 @@
 """The interactive figures, each on its page of the built book, by keyboard, against Python's numbers."""
 
+import base64
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
+from scipy.optimize import brentq
+from torchvision.ops import box_iou
 
+from facelab import losses
+from facelab.align import align, similarity, template
+from facelab.detect.boxes import nms
 from facelab.evaluate import chance_of_a_false_match, false_matches_per_day
 
 pytestmark = pytest.mark.slow
@@ -73,7 +82,7 @@ def figure(browser: Any, html: Path) -> Iterator[Open]:
         page.emulate_media(color_scheme=scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         wrong = shown.evaluate(
-            "figure => axe.run(figure, {resultTypes: ['violations']}).then((found) => found.violations)"
+            "figure => axe.run(figure, {preload: false, resultTypes: ['violations']}).then((found) => found.violations)"
         )
         assert [(fault["id"], fault["nodes"][0]["html"][:100]) for fault in wrong] == []
     assert said == []
@@ -122,3 +131,185 @@ def test_threshold(figure: Open) -> None:
     assert check(1, k, 1000, 500) <= 0.001 < counted(1, k - 1)[0]
     move.press("End")
     assert numbers()["far"] == numbers()["day"] == "not measured"
+
+
+def numbers(shown: Any) -> dict[str, str]:
+    """The numbers that a figure shows, with a minus that Python reads."""
+    found = {node.get_attribute("data-number"): node.inner_text() for node in shown.locator("[data-number]").all()}
+    return {name: text.replace("−", "-") for name, text in found.items()}
+
+
+# The loss with each margin as the package builds it, and its sliders.
+MARGINS: dict[str, tuple[dict[str, float], Callable[[float], Any]]] = {
+    "normface": ({}, lambda s: losses.NormFace(500, 2, scale=s)),
+    "sphereface": ({"Margin m": 3.1}, lambda s: losses.SphereFace(500, 2, margin=3.1, annealing=(0, 0, 0))),
+    "cosface": ({"Margin m": 0.4}, lambda s: losses.CosFace(500, 2, margin=0.4, scale=s)),
+    "arcface": ({"Margin m": 0.25}, lambda s: losses.ArcFace(500, 2, margin=0.25, scale=s)),
+    "combined": (
+        {"m₁": 1.2, "m₂": 0.4, "m₃": 0.1},
+        lambda s: losses.CombinedMargin(500, 2, m1=1.2, m2=0.4, m3=0.1, scale=s),
+    ),
+}
+
+
+def margin_numbers(loss: Any, scale: float, degrees: float) -> dict[str, float]:
+    """Measure one embedding by the package's forward and backward pass, among centres in the plane at these angles."""
+    theta, others = np.radians(degrees), np.array(stored("margin")["others"])
+    centres = [[np.cos(theta), np.sin(theta)], *zip(others, np.sqrt(1 - others**2), strict=True)]
+    loss.centres.data = torch.tensor(centres, dtype=torch.float64)
+    x, label = torch.tensor([[scale, 0.0]], dtype=torch.float64), torch.tensor([0])  # SphereFace's scale is its length
+    value = loss.eval()(x, label)
+    value.backward()
+    logit = loss.margin_logits(x, label)[0, 0].item()
+    pull = loss.centres.grad[0].numpy() @ [-np.sin(theta), np.cos(theta)]
+    return {"psi": logit / scale, "logit": logit, "loss": value.item(), "p": np.exp(-value.item()), "pull": pull}
+
+
+def test_margin_laboratory(figure: Open) -> None:
+    shown = figure("07_arcface_derivation", "margin")
+    for name, (sliders, build) in MARGINS.items():
+        shown.locator("select").select_option(name)
+        for label, value in sliders.items():
+            shown.get_by_role("slider", name=label).fill(str(value))
+        for scale, degrees in ((64, 60), (12, 170)):
+            shown.get_by_role("slider", name="Scale s").fill(str(scale))
+            shown.get_by_role("slider", name="Angle to the own centre").fill(str(degrees))
+            said, expected = numbers(shown), margin_numbers(build(scale), scale, degrees)
+            for what, value in expected.items():
+                assert float(said[what]) == pytest.approx(
+                    value, abs=0.0051 if what in ("loss", "logit", "pull") else 6e-4
+                )
+        own = build(1.0)  # the band: between the places where ψ(θ) = cos(90° - θ)
+        edge = brentq(lambda t, own=own: margin_numbers(own, 1, t)["psi"] - np.sin(np.radians(t)), 0, 90)
+        assert float(said["band"].rstrip("°")) == pytest.approx(90 - 2 * edge, abs=0.051)
+    shown.locator("select").select_option("arcface")
+    shown.get_by_role("slider", name="Margin m").press("ArrowRight")
+    assert float(numbers(shown)["band"].rstrip("°")) == pytest.approx(np.degrees(0.55), abs=0.051)
+    shown.get_by_role("slider", name="Scale s").fill("64")
+    shown.get_by_role("slider", name="Margin m").fill("0.5")
+    assert numbers(shown)["sure"] == "up to 48°"  # as the chapter prints for 512 dimensions
+
+
+def test_landmarks(figure: Open) -> None:
+    shown = figure("05_alignment", "landmarks")
+    data = stored("landmarks")
+    points, target = np.array(data["landmarks"]), template()
+    grey = np.frombuffer(base64.b64decode(data["grey"]), np.uint8).reshape(data["height"], data["width"])
+    image = np.repeat(grey[:, :, None], 3, axis=2)
+
+    def check() -> float:
+        matrix, said = similarity(points, target), numbers(shown)
+        left = np.linalg.norm(points @ matrix[:, :2].T + matrix[:, 2] - target, axis=1)
+        assert float(said["residual"]) == pytest.approx(left.mean(), abs=0.0051)
+        assert float(said["largest"].split()[0]) == pytest.approx(left.max(), abs=0.0051)
+        assert float(said["scale"]) == pytest.approx(np.sqrt(np.linalg.det(matrix[:, :2])), abs=6e-4)
+        assert float(said["turn"].rstrip("°")) == pytest.approx(np.degrees(np.arctan2(*matrix[1::-1, 0])), abs=0.051)
+        chip = shown.locator("canvas").nth(1).evaluate("c => [...c.getContext('2d').getImageData(0, 0, 112, 112).data]")
+        difference = np.array(chip).reshape(112, 112, 4)[:, :, :3] - align(image, points).astype(int)
+        assert np.abs(difference).max() <= 1
+        return left.mean()
+
+    begin = check()
+    nose = shown.locator(".alive-handle").nth(2)
+    nose.press("ArrowDown")
+    nose.press("Shift+ArrowRight")
+    points[2] += (5, 1)
+    assert check() > begin
+    handle, mouse = shown.locator(".alive-handle").nth(4), shown.page.mouse
+    handle.scroll_into_view_if_needed()
+    box = handle.bounding_box()
+    x, y = box["x"] + 22, box["y"] + 22
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x + 30, y - 20, steps=2)
+    mouse.up()
+    pixel = shown.locator("canvas").first.bounding_box()["width"] / data["width"]
+    place = [float(number) for number in re.findall(r"[xy] ([\d.]+)", handle.get_attribute("aria-label"))]
+    assert place == pytest.approx(points[4] + np.array([30, -20]) / pixel, abs=0.3)
+    points[4] = place
+    check()
+    shown.get_by_role("button", name="Swap").press("Enter")
+    points = points[[1, 0, 2, 4, 3]]
+    assert check() > 10
+    assert "Left and right are swapped" in shown.inner_text()
+    shown.get_by_role("button", name="Back").press("Enter")
+    points = np.array(data["landmarks"])
+    assert check() == begin
+    shown.evaluate("""figure => {
+      for (const handle of figure.querySelectorAll('.alive-handle')) for (let i = 0; i < 20; i++)
+        handle.dispatchEvent(new KeyboardEvent('keydown', {key: 'ArrowUp', shiftKey: true}));
+    }""")
+    assert "The points lie on a line" in shown.inner_text()
+    assert numbers(shown)["residual"] == "–"
+    shown.get_by_role("button", name="Back").press("Enter")
+
+
+def test_suppression(figure: Open) -> None:
+    shown = figure("04_detection", "suppression")
+    data = stored("suppression")
+    boxes, scores = torch.tensor(data["boxes"]), torch.tensor(data["scores"])
+
+    def check(score: float, iou: float) -> int:
+        passed = torch.tensor(data["scores"], dtype=torch.float64) > score
+        kept = nms(boxes[passed], scores[passed], torch.zeros(int(passed.sum())), iou)
+        said = numbers(shown)
+        assert [int(said[name]) for name in ("passed", "kept", "gone")] == [
+            int(passed.sum()), len(kept), int(passed.sum()) - len(kept),
+        ]  # fmt: skip
+        assert shown.locator(".alive-kept").count() == len(kept)
+        overlaps = box_iou(torch.tensor(data["faces"]), boxes[passed][kept]) >= 0.5
+        assert said["faces"] == ", ".join(str(int(n)) for n in overlaps.sum(dim=1))
+        assert int(said["none"]) == int((~overlaps.any(dim=0)).sum())
+        return len(kept)
+
+    score, iou = (shown.locator("input[type=range]").nth(i) for i in range(2))
+    check(0.9, 0.3)
+    score.press("ArrowRight")
+    few = check(0.91, 0.3)
+    iou.fill("0.7")
+    assert check(0.91, 0.7) > 2 * few
+    score.press("Home")
+    iou.fill("0.3")
+    assert check(0.6, 0.3) == 29  # as the chapter prints
+    assert shown.locator(".alive-gone").count() == 192 - 29
+    shown.get_by_role("button", name="Hide").press("Enter")
+    assert shown.locator(".alive-gone").count() == 0
+
+
+def test_training(figure: Open) -> None:
+    shown = figure("08_arcface_training", "training")
+    runs = stored("training")["runs"]
+
+    def check(which: int, step: int) -> None:
+        run, said = runs[which], numbers(shown)
+        own, other = (
+            np.frombuffer(base64.b64decode(run[angle]), np.uint8).reshape(-1, run["batch"])[step - 1].astype(float)
+            for angle in ("own", "other")
+        )
+        assert [float(said[name].rstrip("°")) for name in ("own", "other")] == pytest.approx(
+            [own.mean(), other.mean()], abs=0.051
+        )
+        assert said["epoch"] == str((step - 1) // run["epoch"] + 1)
+        assert said["right"] == f"{(own < other).sum()} of {run['batch']}"
+        margin = run["margin"][step - 1]
+        assert said["wide"].split(" ")[0] == (str((own + margin < other).sum()) if margin else "no")
+
+    steps, play = shown.get_by_role("slider"), shown.get_by_role("button")
+    check(1, 1)
+    steps.press("ArrowRight")
+    check(1, 2)
+    assert play.inner_text() == "Next epoch"  # as motion is to be reduced
+    play.press("Enter")
+    check(1, 11)
+    shown.locator("select").select_option("2")
+    steps.press("End")
+    check(2, 72)
+    shown.locator("select").select_option("0")
+    check(0, 1)
+    shown.page.emulate_media(reduced_motion="no-preference")
+    play.press("Enter")
+    assert play.inner_text() == "Pause"
+    shown.page.wait_for_function("steps => steps.valueAsNumber > 3", arg=steps.element_handle())
+    play.press("Enter")
+    assert play.inner_text() == "Play"
+    check(0, int(steps.input_value()))
