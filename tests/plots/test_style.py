@@ -12,7 +12,7 @@ PAGES = ("#ffffff", "#121212")  # of the book, light and dark
 LEAST_CONTRAST = 3.0  # WCAG 2.2, success criterion 1.4.11, for graphics
 LEAST_DISTANCE = 14.0  # in CIELAB; about 2 can just be seen where two areas touch
 
-# Machado, Oliveira, Fernandes: A physiologically-based model for simulation of color vision deficiency (2009), severity 1.
+# Machado, Oliveira, Fernandes: Physiologically-based simulation of color vision deficiency (2009), severity 1.
 SIGHT = {
     "usual": np.eye(3),
     "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
