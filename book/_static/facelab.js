@@ -1,5 +1,5 @@
 // A box that scrolls must be reachable with the keyboard (WCAG 2.1.1). Widths are known only when formulas stand.
-const BOXES = "mjx-container[display='true'], .cell_output .output, .pst-scrollable-table-container, .cell_output figure, pre";
+const BOXES = "mjx-container[display='true'], .cell_output .output, .pst-scrollable-table-container, pre";
 
 function focusScrollableBoxes() {
   for (const box of document.querySelectorAll(BOXES)) {
@@ -16,3 +16,41 @@ window.addEventListener("load", async () => {
 
 // Search fetches each page that it finds to show an excerpt. A browser allows no fetch from a page that was opened from disk.
 if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
+
+// A figure opens large at a tap: there it scrolls, and grows and shrinks. Without this script its link shows the file.
+function openLarge(link) {
+  const small = link.querySelector("img");
+  const button = (name, sign, act) => {
+    const made = Object.assign(document.createElement("button"), { type: "button", textContent: sign, onclick: act });
+    made.setAttribute("aria-label", name);
+    return made;
+  };
+  const dialog = Object.assign(document.createElement("dialog"), { className: "large" });
+  const [bar, box] = [document.createElement("div"), document.createElement("div")];
+  const picture = Object.assign(document.createElement("img"), { src: link.href, alt: small.alt });
+  dialog.setAttribute("aria-label", "Figure");
+  box.tabIndex = 0;  // arrow keys scroll it
+  const shown = (width) => { picture.style.width = `${Math.round(Math.min(Math.max(width, 200), 6000))}px`; };
+  const zoom = (factor) => shown(picture.getBoundingClientRect().width * factor);
+  bar.append(
+    button("Smaller", "−", () => zoom(1 / 1.4)), button("Larger", "+", () => zoom(1.4)),
+    button("Close", "×", () => dialog.close()),
+  );
+  box.append(picture);
+  dialog.append(bar, box);
+  dialog.onkeydown = (event) => {
+    if (event.key === "+" || event.key === "-") zoom(event.key === "+" ? 1.4 : 1 / 1.4);
+  };
+  dialog.onclose = () => { dialog.remove(); link.focus(); };
+  document.body.append(dialog);
+  dialog.showModal();
+  const fit = () => shown(Math.max(box.clientWidth - 16, 700));  // on a phone larger than it: letters can be read
+  picture.complete ? fit() : picture.onload = fit;
+}
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a.enlarge");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  openLarge(link);
+});

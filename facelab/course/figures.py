@@ -12,6 +12,7 @@ asserts that no figure is missing, that each call stands on its own, and that th
 """
 
 import ast
+import base64
 import functools
 import importlib
 import inspect
@@ -190,15 +191,14 @@ def call(name: str) -> str:
 def small_pictures() -> None:
     """Let the running notebook show figures as pictures so small that sixty of them fit on one page."""
     from IPython import get_ipython
-    from IPython.core.pylabtools import select_figure_formats
+    from IPython.display import display
 
-    def bundle(figure: Figure, **_: Any) -> dict[str, bytes]:
+    def show(figure: Figure) -> None:
         picture = _small(figure)
-        return {"image/png" if picture.startswith(b"\x89PNG") else "image/jpeg": picture}
+        kind = "image/png" if picture.startswith(b"\x89PNG") else "image/jpeg"
+        display({kind: base64.b64encode(picture).decode(), "text/plain": repr(figure)}, raw=True)
 
-    shell = get_ipython()
-    select_figure_formats(shell, [])
-    shell.display_formatter.mimebundle_formatter.for_type(Figure, bundle)
+    get_ipython().display_formatter.ipython_display_formatter.for_type(Figure, show)
 
 
 def _small(figure: Figure, most: int = 150_000) -> bytes:

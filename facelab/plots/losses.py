@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from facelab.analyze.geometry import CentreAngles, centre_angles
@@ -58,14 +57,14 @@ def decision_boundaries(targets: Mapping[str, Callable[[np.ndarray], np.ndarray]
     Args:
         targets: for each loss its target logit ψ, a function of the angle in radians on arrays.
     """
-    theta = np.linspace(0, np.pi / 2, 361)
+    theta = np.linspace(0, np.pi / 2, 73)  # the edge is found between the points
     first, second = np.meshgrid(theta, theta)
     figure, axes = new_figure(1, len(targets), width=2.1 * len(targets) + 0.4, height=2.9, sharey=True)
     for panel, (name, target) in zip(axes[0], targets.items(), strict=True):
-        one, two = target(first) > np.cos(second), target(second) > np.cos(first)
+        one, two = target(first) - np.cos(second), target(second) - np.cos(first)
         degrees = np.degrees(theta)
-        panel.pcolormesh(degrees, degrees, one + 2 * two, cmap=ListedColormap(["white", BLUE, ORANGE]),
-                         vmin=0, vmax=2, alpha=0.75, rasterized=True)  # fmt: skip
+        for satisfied, colour in ((one, BLUE), (two, ORANGE)):
+            panel.contourf(degrees, degrees, satisfied, levels=[0, np.inf], colors=[colour], alpha=0.75)
         panel.plot([0, 90], [0, 90], color=BLACK, linewidth=0.8, linestyle="--")
         panel.text(3, 80, "identity 1", fontsize=8)
         panel.text(87, 5, "identity 2", ha="right", fontsize=8)

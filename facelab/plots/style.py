@@ -16,18 +16,22 @@ from numpy.typing import ArrayLike
 
 from facelab.errors import FacelabError
 from facelab.evaluate import Estimate
+from facelab.plots.drawing import Drawing
 
 # Okabe and Ito, "Color Universal Design", 2008: colours that colour-blind readers can tell apart. Sky blue and yellow
 # are for marks on photographs: on white their contrast is below 3. Ochre and violet are what they become on a page.
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, YELLOW, BLACK, GREY = "#56B4E9", "#E69F00", "#1a1a1a", "#767676"
 OCHRE, VIOLET = "#B07D00", "#7A5FC0"
+SOFT = "#555555"  # letters of less weight
 ON_COLOUR = "#fdfdfd"  # letters on a coloured ground: white, but the same in dark mode
 CYCLE = (BLUE, ORANGE, GREEN, PINK, VIOLET, OCHRE, GREY)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*", "<", ">")
 DASH_DOT_DOT = (0, (6, 1.5, 1.5, 1.5, 1.5, 1.5))
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", DASH_DOT_DOT)
 FORMULA = "formula"
+# Inches. A page of the book shows 7.0 at their size; letters of 8 points on 8.0 are still 9 pixels high.
+WIDEST = 8.0
 
 
 class Look(NamedTuple):
@@ -107,6 +111,11 @@ def _another(look: Look, taken: Sequence[Look]) -> Look:
 
 _RC = {
     "font.size": 10,
+    "text.color": BLACK,
+    "axes.labelcolor": BLACK,
+    "xtick.color": BLACK,
+    "ytick.color": BLACK,
+    "legend.edgecolor": "#cccccc",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 11,
@@ -157,10 +166,12 @@ def new_figure(
     """Return a figure on an opaque white page and its axes, always as an array of shape (rows, columns).
 
     Args:
-        width, height: in inches.
+        width, height: in inches; a wider figure than :data:`WIDEST` is made as wide as that.
         subplots: passed on to ``Figure.subplots``, for example ``sharey=True``.
     """
-    figure = Figure(figsize=(width, height), dpi=dpi, layout="constrained", facecolor="white")
+    size = (min(width, WIDEST), height)
+    figure = Drawing(figsize=size, dpi=dpi, layout="constrained", facecolor="white")
+    figure.facelab_panels = (rows, columns)  # type: ignore[attr-defined]
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 

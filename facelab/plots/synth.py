@@ -8,7 +8,8 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
-from facelab.plots.style import BLUE, GREEN, GREY, ORANGE, PINK, SKY, YELLOW, new_figure, show_image, styled
+from facelab.plots.drawing import Drawing
+from facelab.plots.style import BLUE, GREEN, ORANGE, PINK, SKY, SOFT, YELLOW, new_figure, show_image, styled
 
 if TYPE_CHECKING:
     from facelab.data.faceset import FaceSet
@@ -35,18 +36,18 @@ def one_factor_at_a_time(varied: Mapping[str, "Varied"]) -> Figure:
         else:
             row, free = row + 1, short
             places.append((row, 0))
-    side, head, foot, gap = 1.58, 0.26, 0.22, 0.12  # inches: an image, the name above, the label below, between halves
+    side, head, foot, gap = 1.14, 0.24, 0.22, 0.12  # inches: an image, the name above, the label below, between halves
     width, height = columns * side + gap, (row + 1) * (head + side + foot)
-    figure = Figure(figsize=(width, height), dpi=76, facecolor="white")  # small files: a page shows many images
+    figure = Drawing(figsize=(width, height), dpi=76, facecolor="white")
     for (row, column), (name, shown) in zip(places, varied.items(), strict=True):
         top = height - row * (head + side + foot) - head
         for c, (image, label) in enumerate(zip(shown.images, shown.labels, strict=True)):
             left = (column + c) * side + (gap if column else 0)
             ax = figure.add_axes((left / width, (top - side) / height, 0.975 * side / width, 0.975 * side / height))
             show_image(ax, image)
-            ax.text(0.5, -0.03, label, transform=ax.transAxes, ha="center", va="top", fontsize=9.5, color=GREY)
+            ax.text(0.5, -0.03, label, transform=ax.transAxes, ha="center", va="top", fontsize=8.5, color=SOFT)
             if c == 0:
-                ax.text(0, 1.02, name, transform=ax.transAxes, va="bottom", fontsize=10.5)
+                ax.text(0, 1.02, name, transform=ax.transAxes, va="bottom", fontsize=9.5)
     return figure
 
 
@@ -123,12 +124,12 @@ def _grid(
 ) -> Figure:
     """Images in rows; ``names`` at the left of the rows, ``labels`` below the images."""
     rows, columns = len(cells), max(len(row) for row in cells)
-    size = 9.5 / max(columns, 7)  # inches of an image
-    width, height = columns * size + (1.15 if names else 0.05), rows * size * (1.18 if labels else 1.03)
-    figure = Figure(figsize=(width, height), dpi=76, facecolor="white")  # small files: a page shows many images
+    size = (5.9 if names else 7.0) / max(columns, 6)  # inches of an image
+    width, height = columns * size + (1.1 if names else 0.05), rows * size * (1.18 if labels else 1.03)
+    figure = Drawing(figsize=(width, height), dpi=76, facecolor="white")
     axes = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
-        left=1.1 / width if names else 0.005,
+        left=1.05 / width if names else 0.005,
         right=0.995,
         top=0.997,
         bottom=0.2 / height if labels else 0.003,
@@ -142,9 +143,9 @@ def _grid(
                 ax.imshow(row[c])
             if labels and c < len(labels[r]):
                 ax.text(
-                    0.5, -0.03, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=9.5, color=GREY
+                    0.5, -0.03, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=8.5, color=SOFT
                 )
         if names:
             where = axes[r, 0].transAxes
-            axes[r, 0].text(-0.06, 0.5, names[r], transform=where, ha="right", va="center", fontsize=9.5, color=GREY)
+            axes[r, 0].text(-0.06, 0.5, names[r], transform=where, ha="right", va="center", fontsize=8.5, color=SOFT)
     return figure

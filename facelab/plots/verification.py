@@ -19,6 +19,7 @@ from facelab.evaluate import (
     det,
     roc,
 )
+from facelab.plots.drawing import Drawing
 from facelab.plots.style import (
     BLACK,
     BLUE,
@@ -86,7 +87,7 @@ def compared_pair(
         pairs: on which the threshold was chosen; each histogram has area 1.
         title: of the figure.
     """
-    figure = Figure(figsize=(4.8, 4.4), dpi=110, layout="constrained", facecolor="white")
+    figure = Drawing(figsize=(4.8, 4.4), dpi=110, layout="constrained", facecolor="white")
     grid = figure.add_gridspec(2, 2, height_ratios=[2, 1.1])
     for column, (chip, name) in enumerate(zip(chips, names, strict=True)):
         show_image(figure.add_subplot(grid[0, column]), chip, name)

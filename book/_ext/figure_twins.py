@@ -1,0 +1,78 @@
+"""Figures for both themes and both widths.
+
+A notebook stores a figure as one SVG for a light page, and beside it, in the metadata of the output, one for a phone.
+Here the twins for a dark page are written, and the page shows the one that fits. The theme's own classes
+``only-light`` and ``only-dark`` would hide the caption as well.
+"""
+
+import json
+import os
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from facelab.plots.drawing import dark
+
+IMAGE = re.compile(
+    r'<img (?P<before>[^>]*?)src="(?P<folder>[^"]*_images/)(?P<name>[0-9a-f]{64})\.(?P<kind>svg|png|jpe?g)"'
+    r"(?P<after>[^>]*?)/?>"
+)
+PHONE = "(max-width: 600px)"
+
+
+def show(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Put the twins of each figure into a page, and a link around them, which opens the figure large."""
+    if app.builder.name != "html" or "_images/" not in context.get("body", ""):
+        return
+    sources = {Path(uri).name: Path(app.srcdir) / uri for uri in app.builder.images}
+    phones = _phones(Path(app.env.doc2path(page)))
+
+    def with_twins(found: re.Match[str]) -> str:
+        if found["kind"] != "svg":
+            return f'<a class="enlarge" href="{found["folder"]}{found["name"]}.{found["kind"]}">{found[0]}</a>'
+        light = sources[f"{found['name']}.svg"].read_text("utf8")
+        names = {"light": found["name"], "dark": f"{found['name']}-dark"}
+        _write(app, names["dark"], dark(light))
+        phone = phones.get(light)
+        if phone:
+            _write(app, f"{names['light']}-phone", phone)
+            _write(app, f"{names['dark']}-phone", dark(phone))
+        shown = []
+        for theme, name in names.items():
+            path = found["folder"] + name
+            image = f'<img {found["before"]}src="{path}.svg"{found["after"]}/>'
+            if phone:
+                image = f'<picture><source media="{PHONE}" srcset="{path}-phone.svg"/>{image}</picture>'
+            shown.append(f'<a class="enlarge ink-{theme}" href="{path}.svg">{image}</a>')
+        return "".join(shown)
+
+    context["body"] = IMAGE.sub(with_twins, context["body"])
+
+
+@cache
+def _phones(source: Path) -> dict[str, str]:
+    """The figures of a notebook that have one for a phone: the text of myst-nb's file -> that of the twin."""
+    if source.suffix != ".ipynb":
+        return {}
+    found = {}
+    for cell in json.loads(source.read_text("utf8"))["cells"]:
+        for output in cell.get("outputs", []):
+            twin = output.get("metadata", {}).get("image/svg+xml", {}).get("narrow")
+            if twin:
+                text = "".join(output["data"]["image/svg+xml"])
+                found[os.linesep.join(text.splitlines())] = twin
+    return found
+
+
+def _write(app: Sphinx, name: str, text: str) -> None:
+    path = Path(app.outdir) / "_images" / f"{name}.svg"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, "utf8")
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    app.connect("html-page-context", show)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

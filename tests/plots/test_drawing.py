@@ -1,0 +1,129 @@
+"""A figure becomes an SVG that is the same each time, reads on both pages, and has a twin for a phone."""
+
+import base64
+import io
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from facelab import plots
+from facelab.plots.drawing import INKS, PHONE, dark, narrow, svg
+from facelab.plots.style import LOSS_STYLES, WIDEST, new_figure, show_image, styled
+
+PIXELS = 96 / 72  # of a page, for each point
+
+
+def curves() -> Figure:
+    theta = np.linspace(0, 2.5, 50)
+    return plots.over_angle(theta, {"normface": np.cos(theta), "arcface": np.cos(theta + 0.5)}, ylabel="target logit")
+
+
+def panels() -> Figure:
+    history = [{"epoch": e, "loss": 8 / e, "accuracy": 1 - 1 / e} for e in (1, 2, 4)]
+    return plots.training_curves({"cross_entropy": history})
+
+
+def size(picture: str) -> tuple[float, float]:
+    """Width and height in points."""
+    return tuple(float(number) for number in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', picture).groups())
+
+
+def letters(picture: str) -> list[float]:
+    """Sizes of the texts in points: matplotlib scales glyphs of 100 units by the size."""
+    return [100 * float(scale) for scale in re.findall(r"scale\(([\d.]+) -[\d.]+\)", picture)]
+
+
+def test_drawn_twice_it_is_the_same() -> None:
+    assert svg(curves()) == svg(curves())
+    assert narrow(panels()) == narrow(panels())
+
+
+def test_it_is_an_image_that_names_nothing_outside() -> None:
+    picture = svg(curves())
+    assert ET.fromstring(picture).tag == "{http://www.w3.org/2000/svg}svg"
+    assert not re.search(r"<!DOCTYPE|<metadata|font-family|href=\"(?!#|data:)", picture)
+
+
+def test_on_a_dark_page_ink_and_paper_change_and_data_stay() -> None:
+    picture = svg(curves())
+    twin = dark(picture)
+    for ink, on_dark in INKS.items():
+        assert ink not in twin
+        assert (on_dark in twin) == (ink in picture)
+    for loss in ("normface", "arcface"):
+        colour = LOSS_STYLES[loss].colour.lower()
+        assert twin.count(colour) == picture.count(colour) > 0
+    assert not set(re.findall(r"(?:fill|stroke): (#\w+)", picture)) & {"#000000"}  # black would stay black
+    assert len(twin) == len(picture)
+
+
+def test_a_colour_inside_of_a_name_or_a_picture_is_not_exchanged() -> None:
+    text = '<use href="#ffffff-1"/><a id="ffffff"/><image href="data:image/png;base64,ffffff"/>'
+    assert dark(text) == text
+
+
+def test_on_a_phone_panels_stand_one_below_the_other_and_the_figure_is_as_it_was() -> None:
+    figure = panels()
+    before = svg(figure)
+    width, height = size(before)
+    on_phone = narrow(figure)
+    assert size(on_phone)[0] == pytest.approx(72 * PHONE, abs=0.1)
+    assert size(on_phone)[1] > 1.5 * height
+    assert min(letters(on_phone)) * PIXELS * min(1, 358 / (PIXELS * size(on_phone)[0])) >= 9
+    assert size(svg(figure)) == (width, height)
+    assert figure.axes[0].get_subplotspec().get_gridspec().ncols == 2
+
+
+def test_panels_that_share_an_axis_have_its_labels_on_a_phone() -> None:
+    figure, axes = new_figure(1, 3, width=7, height=2.5, sharey=True)
+    axes[0, 0].set_ylabel("shared")
+    assert narrow(figure).count("<!-- shared -->") == 3
+    assert svg(figure).count("<!-- shared -->") == 1
+
+
+def test_one_panel_and_photographs_have_no_twin_for_a_phone() -> None:
+    assert narrow(curves()) is None
+    figure, axes = new_figure(1, 2)
+    show_image(axes[0, 0], np.zeros((8, 8, 3), np.uint8))
+    assert narrow(figure) is None
+
+
+def test_no_figure_is_wider_than_its_letters_can_be_read() -> None:
+    figure, _ = new_figure(1, 5, width=12)
+    assert figure.get_size_inches()[0] == WIDEST
+    assert 8 * PIXELS * 7.0 / WIDEST >= 9  # pixels of 8 points in a page that shows 7 inches at their size
+
+
+@styled
+def photograph(image: np.ndarray) -> Figure:
+    figure, axes = new_figure(width=2, height=2)
+    show_image(axes[0, 0], image)
+    return figure
+
+
+@pytest.mark.parametrize(("pixels", "stored"), [(64, 64), (1000, 400)])
+def test_a_photograph_has_its_pixels_and_at_most_two_for_each_of_the_page(pixels: int, stored: int) -> None:
+    smooth = np.linspace(0, 255, pixels)[:, None, None] * np.ones((1, pixels, 3))
+    (inside,) = re.findall(r"base64,([^\"]+)", svg(photograph(smooth.astype(np.uint8))))
+    width = Image.open(io.BytesIO(base64.b64decode(inside))).width
+    assert 0.8 * stored <= width <= stored
+
+
+def test_photographs_lose_quality_before_a_figure_is_too_large() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (120, 120, 3), dtype=np.uint8)
+    fine, coarse = svg(photograph(noise)), svg(photograph(noise), most=12_000)
+    assert len(coarse) <= 12_000 < len(fine)
+
+
+def test_a_notebook_shows_the_svg_and_carries_the_twin(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **how: shown.append((data, how)))
+    panels()._ipython_display_()
+    ((data, how),) = shown
+    assert data["image/svg+xml"].startswith("<svg")
+    assert how["raw"]
+    assert how["metadata"]["image/svg+xml"]["narrow"] == narrow(panels())
