@@ -99,7 +99,7 @@ class Outcome:
         claim(self.folder, [f"figures/{name}.png"])
         with atomic_write(path) as temporary:
             figure.savefig(temporary)
-        self.sections.append(Section(title, text, figure=path, alt=alt))
+        self.sections.append(Section(title, text, figure=figure, alt=alt))
 
     def draw_pairs(self, name: str, chips: FaceSet, pairs: Sequence[Pair], title: str, what: str) -> None:
         """Save a sheet of pairs and add its section, which says so where there is none."""

@@ -7,9 +7,12 @@ from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from facelab import __version__
 from facelab.evaluate import Estimate
 from facelab.files import atomic_write
+from facelab.plots.drawing import dark, narrow, svg
 from facelab.plots.style import display_name
 
 COLUMNS = {
@@ -29,7 +32,7 @@ class Section:
         text: HTML; whatever comes from outside must be escaped.
         columns: headings of the table.
         rows: its cells, plain text; the first of each row names the row.
-        figure: a PNG file, put inside the page.
+        figure: put inside the page as SVG, for a light and a dark screen, and for a phone.
         alt: what a person who cannot see the figure must know.
     """
 
@@ -37,7 +40,7 @@ class Section:
     text: str
     columns: Sequence[str] = ()
     rows: Sequence[Sequence[str]] = ()
-    figure: Path | None = None
+    figure: Figure | None = None
     alt: str = ""
 
 
@@ -46,8 +49,22 @@ def table_rows(estimates: Mapping[str, Mapping[str, Estimate]]) -> list[list[str
     return [[display_name(name), *(f"{values[key]:.3f}" for key in COLUMNS)] for name, values in estimates.items()]
 
 
+def _sources(figure: Figure) -> list[tuple[str, str]]:
+    """Return the pictures of a figure, each after the screens (a media query) it is for; the last is for the others."""
+    wide, phone = svg(figure), narrow(figure)
+    found = []
+    for on_dark in (True, False):
+        dark_screen = ["(prefers-color-scheme: dark)"] * on_dark
+        for picture, screens in ((phone, ["(max-width: 600px)"]), (wide, [])):
+            if picture is not None:
+                text = dark(picture) if on_dark else picture
+                data = "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+                found.append((" and ".join([*dark_screen, *screens]), data))
+    return found
+
+
 def write_page(path: Path, title: str, sections: Sequence[Section], *, lead: str, credit: str = "") -> None:
-    """Write a page to ``path``; figures are read from their files and put inside the page.
+    """Write a page to ``path``; its figures stand inside.
 
     Args:
         path: of the HTML file.
@@ -63,7 +80,7 @@ def write_page(path: Path, title: str, sections: Sequence[Section], *, lead: str
     html = page.render(
         title=title,
         sections=sections,
-        embed=lambda figure: base64.b64encode(figure.read_bytes()).decode(),
+        sources=_sources,
         lead=lead,
         credit=credit,
         version=__version__,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from facelab.align import ChipReport, make_chips
 from facelab.analyze import project
@@ -140,14 +141,15 @@ def run_quickstart(
 
     one_each = [int(np.flatnonzero(chips.labels == label)[0]) for label in range(0, len(chips.identities), 5)]
     maps = {name: project(strangers[name], seed=seed) for name in LOSSES}
-    figures = (
+    drawn = (
         photographs_and_chips(photographs, chips, one_each),
         training_curves(histories),
         score_histograms({name: scores[name] for name in LOSSES}),
         roc_curves(scores),
         projection_map(maps, unseen.labels, unseen.identities),
     )
-    for name, figure in zip(FIGURES, figures, strict=True):
+    figures = dict(zip(FIGURES, drawn, strict=True))
+    for name, figure in figures.items():
         with atomic_write(folder / "figures" / f"{name}.png") as path:
             figure.savefig(path)
 
@@ -165,7 +167,7 @@ def run_quickstart(
     write_page(
         folder / "report.html",
         "facelab quickstart",
-        _sections(outcome, seed, facts, histories, rank1),
+        _sections(outcome, seed, facts, histories, rank1, figures),
         lead="A face in, a name out: detect → align → embed → match.",
         credit=find_source("orl").credit,
     )
@@ -221,9 +223,10 @@ def _sections(
     facts: dict[str, int],
     histories: Mapping[str, list[dict[str, float]]],
     rank1: dict[str, Estimate],
+    figures: Mapping[str, Figure],
 ) -> list[Section]:
     """The report's story; every number in it is taken from the outcome."""
-    figures, chips, estimates = outcome.folder / "figures", outcome.chips, outcome.estimates
+    chips, estimates = outcome.chips, outcome.estimates
     ce, arcface, pixels = estimates["cross_entropy"], estimates["arcface"], estimates["pixels"]
     apart = max(ce["auc"].low, arcface["auc"].low) > min(ce["auc"].high, arcface["auc"].high)
     return [
@@ -258,7 +261,7 @@ def _sections(
             + (f"; {len(chips.missing)} were cropped at the centre instead" if chips.missing else "")
             + ". A similarity transform moves the five landmarks (yellow) to the same place on every chip. "
             "Black is what lies beyond the photograph.",
-            figure=figures / "chips.png",
+            figure=figures["chips"],
             alt="Photographs of eight people with box and landmarks, and below each the aligned chip.",
         ),
         Section(
@@ -266,7 +269,7 @@ def _sections(
             "At the end, the networks name "
             + " and ".join(f"{rows[-1]['accuracy']:.0%} ({display_name(name)})" for name, rows in histories.items())
             + " of the training images rightly, as they were changed at random. The test is on other images.",
-            figure=figures / "training.png",
+            figure=figures["training"],
             alt="Loss and training accuracy over the epochs, one line for each loss.",
         ),
         Section(
@@ -275,13 +278,13 @@ def _sections(
             "Accepting the pairs to the right of the dashed line lets at most 1 % of the impostors through and accepts "
             f"{ce['tar_at_far_0.01'].value:.0%} of the genuine pairs with cross entropy and "
             f"{arcface['tar_at_far_0.01'].value:.0%} with ArcFace.",
-            figure=figures / "scores.png",
+            figure=figures["scores"],
             alt="Histograms of the cosine similarity of genuine and impostor pairs for both losses.",
         ),
         Section(
             "Every threshold at once",
             "The ROC curve shows the share of genuine pairs accepted for every share of impostors let through.",
-            figure=figures / "roc.png",
+            figure=figures["roc"],
             alt="ROC curves of raw pixels and the three networks; the false accept rate has a logarithmic axis.",
         ),
         Section(
@@ -290,7 +293,7 @@ def _sections(
             f"the same person for {rank1['cross_entropy'].value:.0%} of the photographs with cross entropy and for "
             f"{rank1['arcface'].value:.0%} with ArcFace, though no network was trained on these people. "
             "Distances between groups mean nothing in such a map.",
-            figure=figures / "projection.png",
+            figure=figures["projection"],
             alt="Two maps of the embeddings, one for each loss; colour and marker show the identity.",
         ),
     ]

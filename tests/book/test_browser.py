@@ -21,6 +21,9 @@ FAULTS = """() => {
   const errors = document.querySelectorAll('mjx-merror, [data-mjx-error]');
   const pictures = [...document.images].filter(picture => picture.getClientRects().length);
   const icons = [6, 7].some(version => document.fonts.check(`900 16px "Font Awesome ${version} Free"`));
+  const shown = '.cell_output :is(pre, figure, table, .output, .text_html, .pst-scrollable-table-container)';
+  const cut = [...document.querySelectorAll(shown)].filter(node => node.clientWidth)
+    .filter(n => n.scrollWidth > n.clientWidth + 1 || n.getBoundingClientRect().right > window.innerWidth + 1);
   const wide = document.documentElement.scrollWidth > window.innerWidth;
   return {
     'formula not rendered': formulas.filter(node => !node.querySelector('mjx-container svg')).map(n => n.textContent),
@@ -28,6 +31,7 @@ FAULTS = """() => {
     'picture not loaded': pictures.filter(picture => !picture.naturalWidth).map(picture => picture.src),
     'wider than the window': wide ? [...document.querySelectorAll('main *')]
       .filter(node => node.getBoundingClientRect().right > window.innerWidth + 1).slice(0, 5).map(name) : [],
+    'output that is cut': cut.slice(0, 5).map(node => `${name(node)}: ${node.innerText.slice(0, 60)}`),
     'icon font missing': icons ? [] : ['Font Awesome'],
   };
 }"""
@@ -176,6 +180,36 @@ def test_each_fault_is_found_in_each_way_in_which_it_shows(browser: Any, tmp_pat
             assert {rule: number for rule, number, _ in visit.serious_faults()} == expected[way]
     visit.context.close()
     assert visit.good
+
+
+def test_output_that_is_cut_is_found(browser: Any, tmp_path: Path) -> None:
+    page = tmp_path / "cut.html"
+    page.write_text("""<!doctype html><main><div class="cell_output"><pre>short</pre></div><div class="cell_output">
+      <pre style="width: 100px; overflow: auto">a line that is wider than its box, without a wrap</pre></div></main>""")
+    visit = Visit(browser, 390, "light")
+    visit.page.goto(page.as_uri())
+    (cut,) = visit.page.evaluate(FAULTS)["output that is cut"]
+    assert cut.startswith("pre.: a line that is wider")
+    visit.context.close()
+
+
+def test_a_figure_opens_large_and_closes_by_keyboard(browser: Any, html: Path) -> None:
+    visit = Visit(browser, 390, "dark")
+    visit.open(html / "notebooks" / "03_synthfaces.html")
+    link = visit.page.locator("a.enlarge:visible").first
+    link.focus()
+    visit.page.keyboard.press("Enter")
+    box = visit.page.locator("dialog.large > div:last-child")
+    visit.page.wait_for_function("document.querySelector('dialog.large img').clientWidth >= 700")
+    assert box.evaluate("box => box.scrollWidth > box.clientWidth")  # it scrolls
+    before = visit.page.locator("dialog.large img").evaluate("picture => picture.clientWidth")
+    visit.page.get_by_role("button", name="Larger").click()
+    assert visit.page.locator("dialog.large img").evaluate("picture => picture.clientWidth") > 1.3 * before
+    visit.page.keyboard.press("Escape")
+    visit.page.wait_for_selector("dialog.large", state="detached")
+    assert link.evaluate("link => link === document.activeElement")
+    assert not visit.said
+    visit.context.close()
 
 
 def test_search_works_offline(browser: Any, html: Path) -> None:

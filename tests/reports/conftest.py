@@ -72,7 +72,7 @@ def check_page():
     def check(report: Path, figures: set[str]) -> str:
         html = (report / "report.html").read_text()
         assert {path.stem for path in (report / "figures").iterdir()} == figures
-        assert html.count('<img src="data:image/png;base64,') == len(figures)
+        assert html.count('<img src="data:image/svg+xml;base64,') == len(figures)
         assert len(re.findall(r'alt="[^"]{20,}"', html)) == len(figures)
         assert not re.findall(r'(?:src|href)="http', html)
         assert html.count("<main>") == html.count("</main>") == 1

@@ -89,7 +89,7 @@ def test_report_is_one_page_with_its_figures_inside(folder):
     figures = list((folder / "figures").glob("*.png"))
     assert {figure.stem for figure in figures} == {"chips", "training", "scores", "roc", "projection"}
     assert all(0 < figure.stat().st_size < 400_000 for figure in figures)
-    assert html.count('<img src="data:image/png;base64,') == len(figures)
+    assert html.count('<img src="data:image/svg+xml;base64,') == len(figures)
     assert len(re.findall(r'alt="[^"]{20,}"', html)) == len(figures)
     assert not re.findall(r'(?:src|href)="http', html)
     assert "AT&amp;T Laboratories Cambridge" in html
