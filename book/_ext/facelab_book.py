@@ -7,14 +7,18 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import chapters
 import citation_letters
 import coursework_table
 import notebook_runs
+import translations
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from facelab.course.printing import MATHJAX_FILE, mathjax_source
+
+TRANSLATED: dict[str, translations.Translation] = {}  # the translated pages by the name that Sphinx knows
 
 
 def configure(app: Sphinx, config: Any) -> None:
@@ -92,6 +96,56 @@ def know_terms(app: Sphinx, doctree: nodes.document) -> None:
             term["classes"].append("language-ru")  # docutils makes lang="ru" of it, for screen readers
 
 
+def translate(app: Sphinx, docname: str, source: list[str]) -> None:
+    """A translated page is what is built of its file and of the English page, and is built again when that changes."""
+    page = TRANSLATED.get(docname)
+    if page is not None:
+        app.env.note_dependency(str(page.source))
+        if page.source.suffix == ".md":
+            source[0] = page.page()
+
+
+def read_translated_notebooks(app: Sphinx, config: Any) -> None:
+    """Let MyST-NB read a translated notebook as the notebook that it becomes."""
+    TRANSLATED.clear()
+    for page in translations.pages():
+        name = page.path.relative_to(translations.ROOT).as_posix()
+        TRANSLATED[name.removesuffix(".md")] = page
+        if page.source.suffix == ".ipynb":
+            config.nb_custom_formats[name] = ("translations.read_notebook", {"path": str(page.path)}, False)
+
+
+def offer_languages(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Link a page with its translation; say in which language a page is."""
+    if "body" not in context or app.builder.name != "html":
+        return
+    english = {name: name_of(each.source) for name, each in TRANSLATED.items()}
+    code = page.split("/")[1] if page in english else "en"
+    source = english.get(page, page)
+    names = {"en": source} | {name.split("/")[1]: name for name, original in english.items() if original == source}
+    if code != "en":
+        context["language"] = code
+    if len(names) < 2:
+        return
+    shown = []
+    for other, name in names.items():
+        words = translations.LANGUAGES[other]
+        if name == page:
+            shown.append(f'<span lang="{other}" aria-current="true">{words}</span>')
+        else:
+            uri = app.builder.get_relative_uri(page, name)
+            shown.append(f'<a href="{uri}" lang="{other}" hreflang="{other}">{words}</a>')
+            context["metatags"] = (
+                context.get("metatags", "") + f'\n<link rel="alternate" hreflang="{other}" href="{uri}" />'
+            )
+    context["body"] = f'<nav class="languages" aria-label="Language">{" · ".join(shown)}</nav>' + context["body"]
+
+
+def name_of(source: Path) -> str:
+    """The name under which Sphinx knows a file of the book."""
+    return source.relative_to(translations.ROOT).with_suffix("").as_posix()
+
+
 def letter_years(app: Sphinx) -> None:
     """Two works of the same authors and year are told apart by a letter, in citations and in the bibliography."""
     citation_letters.add_letters(app.env.domains["cite"].bibdata.data.entries)
@@ -148,6 +202,25 @@ class DataSources(SphinxDirective):
         ]
 
 
+class ChapterCards(SphinxDirective):
+    """``{chapter-cards}``: a card for each chapter, with the figure that a line ``NUMBER: NAME`` names."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        root = Path(self.env.srcdir)
+        for path in [root / notebook_runs.RECORD, *notebook_runs.notebook_paths(root)]:
+            self.env.note_dependency(str(path))
+        pictures = dict(line.split(": ", 1) for line in self.content)
+        container = nodes.container()
+        try:
+            lines = chapters.cards(root, pictures, root / ".book" / "cards")
+        except ValueError as error:
+            raise self.error(str(error)) from error
+        self.state.nested_parse(lines, self.content_offset, container)
+        return container.children
+
+
 class CourseworkTable(SphinxDirective):
     """``{coursework-table} overview``, ``objectives`` or ``base_rates``: of each assignment, read from the sources."""
 
@@ -189,6 +262,8 @@ def _row(cells: list[str]) -> nodes.row:
 def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", configure, priority=100)  # before MyST reads its substitutions
     app.connect("config-inited", leave_out_thebe)
+    app.connect("config-inited", read_translated_notebooks, priority=900)  # after MyST-NB made suffixes of its formats
+    app.connect("source-read", translate)
     app.connect("builder-inited", share_html_handlers)
     app.connect("builder-inited", letter_years, priority=900)  # after the bibliography was read
     app.connect("doctree-read", know_terms)
@@ -196,9 +271,11 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("html-page-context", lead_to_cards)
     app.connect("html-page-context", enliven)
     app.connect("html-page-context", describe)
+    app.connect("html-page-context", offer_languages)
     app.connect("build-finished", copy_mathjax)
     app.add_directive("notebook-runs", NotebookRuns)
     app.add_directive("data-cards", DataCards)
     app.add_directive("data-sources", DataSources)
+    app.add_directive("chapter-cards", ChapterCards)
     app.add_directive("coursework-table", CourseworkTable)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

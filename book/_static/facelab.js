@@ -54,3 +54,39 @@ document.addEventListener("click", (event) => {
   event.preventDefault();
   openLarge(link);
 });
+
+// An excerpt shows a formula in letters and signs, not in the TeX of the page's source.
+const SIGNS = {
+  alpha: "α", beta: "β", gamma: "γ", delta: "δ", epsilon: "ε", varepsilon: "ε", eta: "η", theta: "θ", kappa: "κ", lambda: "λ", mu: "μ", nu: "ν",
+  pi: "π", rho: "ρ", sigma: "σ", tau: "τ", phi: "φ", varphi: "φ", chi: "χ", psi: "ψ", omega: "ω", Delta: "Δ", Theta: "Θ", Sigma: "Σ", Phi: "Φ",
+  cdot: "·", times: "×", pm: "±", le: "≤", leq: "≤", ge: "≥", geq: "≥", ne: "≠", neq: "≠", approx: "≈", in: "∈", sum: "∑", sqrt: "√", to: "→",
+  rightarrow: "→", infty: "∞", partial: "∂", nabla: "∇", lVert: "‖", rVert: "‖", Vert: "‖", dots: "…", ldots: "…", quad: " ", qquad: " ",
+};
+const NAMES = ["cos", "sin", "tan", "arccos", "log", "ln", "exp", "max", "min", "arg"];
+
+function plainFormula(tex) {
+  return tex
+    .replace(/\\(begin|end)\{[^}]*\}|\\\\|\\[()[\]]|\\[,;!: ]|[$&]/g, " ")
+    .replace(/\\[a-z]?frac\{([^{}]*)\}\{([^{}]*)\}/g, "$1/$2")
+    .replace(/\\([A-Za-z]+)/g, (_, name) => SIGNS[name] ?? (NAMES.includes(name) ? `${name} ` : ""))
+    .replace(/[{}\\]/g, "")
+    .replace(/\s+/g, " ");
+}
+
+document.addEventListener("DOMContentLoaded", () => {
+  if (typeof Search === "undefined") return;
+  const toText = Search.htmlToText;
+  Search.htmlToText = (html, anchor) => {
+    const page = new DOMParser().parseFromString(html, "text/html");
+    for (const formula of page.querySelectorAll(".math")) formula.textContent = plainFormula(formula.textContent);
+    return toText(page.documentElement.outerHTML, anchor);
+  };
+});
+
+document.addEventListener("DOMContentLoaded", () => {
+  if (!window.facelabPdf) return; // pdf.js
+  const link = document.createElement("a");
+  link.href = `${document.documentElement.dataset.content_root}facelab.pdf`;
+  link.textContent = `The whole book on paper (PDF, ${facelabPdf.pages} pages, ${facelabPdf.megabytes} MB)`;
+  document.querySelector(".bd-footer-content, .bd-content")?.append(link);
+});

@@ -7,6 +7,8 @@ nothing is loaded from a network.
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 from facelab.errors import FacelabError
 from facelab.files import atomic_write
@@ -17,6 +19,11 @@ SETTLED = "document.documentElement.dataset.settled"  # set by the page's own sc
 WRONG = "[...document.querySelectorAll('[data-mjx-error]')].map(node => node.dataset.mjxError)"
 # In a container there are no user namespaces for the sandbox; the pages are our own files.
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+NUMBER_LINKS = """([links, pages]) => {
+  for (const link of document.querySelectorAll(links)) {
+    link.dataset.page = pages[decodeURIComponent(link.hash.slice(1))] ?? "000";
+  }
+}"""
 FOOTER = (
     '<div style="font: 8px sans-serif; width: 100%; text-align: center; color: #555">'
     '<span class="pageNumber"></span> / <span class="totalPages"></span></div>'
@@ -42,22 +49,27 @@ def mathjax_source() -> Path:
     return Path(spec.submodule_search_locations[0]) / "static" / "mathjax" / MATHJAX_FILE
 
 
-def print_pdf(page: Path | str, output: Path | str, *, scale: float = 1.0, prepare: str = "") -> None:
-    """Print a page (HTML) to a PDF of A4 pages with their numbers below.
+def print_pdf(
+    page: Path | str, output: Path | str, *, scale: float = 1.0, prepare: str = "", contents: str = ""
+) -> int:
+    """Print a page (HTML) to a PDF of A4 pages with their numbers below, and return how many pages it has.
 
     Args:
         page: the file; it sets ``document.documentElement.dataset.settled`` when its formulas stand.
         output: the PDF.
         scale: of the text.
         prepare: JavaScript to run in the page before it is printed.
+        contents: CSS selector of links inside the page, each of which gets the number of the paper page that it leads
+            to, as attribute ``data-page``. The page is then printed twice: a number is known when it has been printed.
 
     Raises:
         FacelabError: Playwright or Chromium is not installed, or a formula of the page is wrong.
     """
     try:
         from playwright.sync_api import sync_playwright
+        from pypdf import PdfReader
     except ImportError as error:
-        raise FacelabError("a PDF is printed by Playwright, which is not installed: uv sync --extra book") from error
+        raise FacelabError(f"a PDF needs {error.name}, which is not installed: uv sync --extra book") from error
     chromium = find_chromium()
     if chromium is None:
         raise FacelabError("a PDF is printed by Chromium, which is not installed; on Debian: apt-get install chromium")
@@ -73,17 +85,32 @@ def print_pdf(page: Path | str, output: Path | str, *, scale: float = 1.0, prepa
             sheet.add_style_tag(content="mjx-container svg g { stroke: none }")
             if prepare:
                 sheet.evaluate(prepare)
-            sheet.pdf(
-                path=temporary,
-                format="A4",
-                scale=scale,
-                margin={"top": "16mm", "bottom": "18mm", "left": "15mm", "right": "15mm"},
-                display_header_footer=True,
-                header_template="<span></span>",
-                footer_template=FOOTER,
-                print_background=True,
-                outline=True,
-                tagged=True,
-            )
+            if contents:
+                sheet.evaluate(NUMBER_LINKS, [contents, {}])  # the numbers take their place before they are known
+                _write(sheet, temporary, scale)
+                sheet.evaluate(NUMBER_LINKS, [contents, _pages_of_places(PdfReader(temporary))])
+            _write(sheet, temporary, scale)
+            return len(PdfReader(temporary).pages)
         finally:
             browser.close()
+
+
+def _write(sheet: Any, path: Path, scale: float) -> None:
+    sheet.pdf(
+        path=path,
+        format="A4",
+        scale=scale,
+        margin={"top": "16mm", "bottom": "18mm", "left": "15mm", "right": "15mm"},
+        display_header_footer=True,
+        header_template="<span></span>",
+        footer_template=FOOTER,
+        print_background=True,
+        outline=True,
+        tagged=True,
+    )
+
+
+def _pages_of_places(printed: Any) -> dict[str, int]:
+    """The page, from 1 on, of every place inside the document that a link leads to, by its id."""
+    pages = {name: printed.get_destination_page_number(place) for name, place in printed.named_destinations.items()}
+    return {unquote(name.lstrip("/")): page + 1 for name, page in pages.items() if page is not None}

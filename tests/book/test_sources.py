@@ -16,7 +16,11 @@ ROOT = Path(__file__).parents[2]
 WITHOUT_A_NUMBER = {"huang2007lfw", "buolamwini2018gendershades", "harvey2021exposing", "gdpr2016", "aiact2024"}
 BIBLIOGRAPHY = pybtex.parse_file(ROOT / "book/references.bib").entries
 TEXTS = [
-    *sorted(path for path in (ROOT / "book").rglob("*.md") if ".ipynb_checkpoints" not in path.parts),
+    *sorted(
+        path
+        for path in (ROOT / "book").rglob("*.md")
+        if ".ipynb_checkpoints" not in path.parts and path.name != "README.ru.md"  # which is no page of the book
+    ),
     *sorted((ROOT / "book").glob("*.ipynb")),
     *sorted((ROOT / "notebooks").glob("*.ipynb")),
 ]

@@ -1,0 +1,80 @@
+"""The start page: what it says of the chapters, and of the strip's pictures."""
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.append(str(ROOT / "book" / "_ext"))
+
+chapters = pytest.importorskip("chapters")
+notebook_runs = pytest.importorskip("notebook_runs")
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+RECORD = notebook_runs.record(ROOT)
+PICTURE = {"figure": {"name": "fig-one"}, "image": {"alt": "One: a point."}}
+
+
+def _notebook(
+    folder: Path, time: str = "1.5 minutes to run on a laptop (3 minutes the first time), one hour to read."
+) -> Path:
+    head = f"# A title\n\n**What you will learn**\n\n- Read a\n  [margin](../x.md#y).\n- Two.\n\n**Time**: {time}\n"
+    picture: dict[str, Any] = {"output_type": "display_data", "data": {"image/svg+xml": ["<svg/>"]}}
+    cells = [
+        {"cell_type": "markdown", "source": [head], "metadata": {}},
+        {"cell_type": "code", "source": ["draw()"], "metadata": {"mystnb": PICTURE}, "outputs": [picture]},
+    ]
+    (folder / "notebooks").mkdir(exist_ok=True)
+    path = folder / "notebooks" / "03_title.ipynb"
+    path.write_text(json.dumps({"cells": cells}), "utf8")
+    return path
+
+
+def test_a_card_says_what_the_chapter_says(tmp_path: Path) -> None:
+    chapter = chapters.Chapter.load(_notebook(tmp_path))
+    assert (chapter.title, chapter.objective) == ("A title", "Read a margin.")
+    assert (chapter.run, chapter.first, chapter.read) == (1.5, 3, 60)
+    card = "\n".join(chapters.cards(tmp_path, {"03": "fig-one"}, tmp_path / ".book"))
+    assert "**03. A title**" in card
+    assert "1.5 min to run, 60 min to read" in card
+    assert (tmp_path / ".book" / "03_title.svg").read_text() == "<svg/>"
+
+    (tmp_path / "book").mkdir()
+    run = {"chapters": {"03_title": {"seconds": 31.0}}}
+    (tmp_path / notebook_runs.RECORD).write_text(json.dumps(run))
+    assert "1 min to run" in "\n".join(chapters.cards(tmp_path, {"03": "fig-one"}, tmp_path / ".book"))
+
+
+def test_a_card_without_its_figure_or_its_time_says_so(tmp_path: Path) -> None:
+    path = _notebook(tmp_path)
+    with pytest.raises(ValueError, match=r"no figure 'fig-two'; it has fig-one"):
+        chapters.cards(tmp_path, {"03": "fig-two"}, tmp_path)
+    with pytest.raises(ValueError, match="names no figure for 03_title"):
+        chapters.cards(tmp_path, {}, tmp_path)
+    _notebook(tmp_path, "soon")
+    with pytest.raises(ValueError, match=r"03_title.ipynb: no title, objective or time"):
+        chapters.Chapter.load(path)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_chapter_states_the_time_that_was_recorded(path: Path) -> None:
+    """Within a factor: another machine is slower or faster, and what was rendered or trained before is not again."""
+    chapter = chapters.Chapter.load(path)
+    run = RECORD["chapters"].get(path.stem)
+    if run:  # a new chapter comes into the record with the next release
+        stated = 60 * chapter.run
+        assert run["seconds"] < 2.5 * max(stated, 60 * chapter.first, 60 * (chapter.run + chapter.first)), "state more"
+        assert stated <= max(60, 5 * run["seconds"]), "state less"
+
+
+def test_the_strip_is_described_by_its_numbers() -> None:
+    numbers = json.loads((ROOT / "book" / "images" / "strip.json").read_text())
+    for page in [ROOT / "book" / "index.md", ROOT / "book" / "ru" / "index.md"]:
+        alt = re.findall(r":alt: (.*0[.,]\d\d.*)", page.read_text("utf8"))
+        said = [{float(number.replace(",", ".")) for number in re.findall(r"\d[.,]\d\d", text)} for text in alt]
+        assert said == 2 * [{numbers[name] for name in ("same", "different", "threshold")}], page
+    assert numbers["same"] > numbers["threshold"] > numbers["different"]
