@@ -89,6 +89,8 @@ class Translation:
             text = self.parts.get(cell["id"], "").strip()
             if cell["cell_type"] == "markdown" and text:
                 cell["source"] = text + (self._notice() if number == 0 else "")
+            elif cell["cell_type"] == "markdown":
+                cell["source"] = _moved("".join(cell["source"]), self.source, self.path)
             elif cell["cell_type"] == "code":
                 _caption(cell, text)
         return json.dumps(notebook)
@@ -145,6 +147,16 @@ def _text(cell: dict[str, Any]) -> str:
     shown = cell["metadata"].get("mystnb", {})
     said = (shown.get("image", {}).get("alt", ""), shown.get("figure", {}).get("caption", ""))
     return "\n\n".join(said).strip()
+
+
+def _moved(text: str, source: Path, page: Path) -> str:
+    """An English text on a translated page: its links lead to where they led, its labels are its own."""
+
+    def lead(found: re.Match[str]) -> str:
+        return f"]({link(page, Path(os.path.normpath(source.parent / found[1])))}{found[2] or ''})"
+
+    text = re.sub(r"\]\((?!\w+:|#)([^)#]+)(#[^)]*)?\)", lead, text)
+    return re.sub(r"^(:label: |```\{solution-start\} )", r"\1ru-", text, flags=re.MULTILINE)
 
 
 def _caption(cell: dict[str, Any], text: str) -> None:

@@ -48,7 +48,7 @@ def test_code_and_outputs_of_a_notebook_are_the_english_ones(root: Path) -> None
     cells = [
         {"cell_type": "markdown", "id": "a", "source": ["# One\n", "\n", "Text."], "metadata": {}},
         code | {"id": "b", "metadata": {"mystnb": shown}},
-        {"cell_type": "markdown", "id": "c", "source": ["New."], "metadata": {}},
+        {"cell_type": "markdown", "id": "c", "source": ["[New](b/x.md#y)\n:label: ex"], "metadata": {}},
     ]
     notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     (root / "one.ipynb").write_text(json.dumps(notebook), "utf8")
@@ -63,7 +63,7 @@ def test_code_and_outputs_of_a_notebook_are_the_english_ones(root: Path) -> None
         "figure": {"name": "ru-fig-one", "caption": "Вывод."},
         "image": {"alt": "Точка."},
     }
-    assert built.cells[2].source == "New."
+    assert built.cells[2].source == "[New](../b/x.md#y)\n:label: ru-ex"
 
 
 def test_a_page_that_cannot_be_placed_is_refused(tmp_path: Path) -> None:
