@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from docutils import nodes
+from matplotlib.artist import Artist
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -102,6 +103,8 @@ def _entry(module: str, name: str, value: Any) -> list[str]:
     members = ["   :members:", "   :show-inheritance:"] if kind == "class" else []
     if dataclasses.is_dataclass(value):  # its fields stand among the attributes
         members.append(f"   :exclude-members: {', '.join(field.name for field in dataclasses.fields(value))}")
+    if kind == "class" and issubclass(value, Artist):
+        members.append("   :exclude-members: set")  # which matplotlib makes for every class
     return [f".. auto{kind}:: {module}.{name}", *members, ""]
 
 

@@ -45,7 +45,7 @@ def people_and_chips() -> tuple[np.ndarray, list[Detection], np.ndarray, np.ndar
     row = render_photograph(renderer, RECIPE, NUMBER)
     photograph, _ = decode_image(row["image"]["bytes"])
     faces = sorted(MTCNN().detect([photograph])[0], key=lambda face: face.box[0])
-    chips = np.stack([align(photograph, face.landmarks) for face in faces])
+    chips = np.stack([align(photograph, face.landmarks) for face in faces if face.landmarks is not None])
     true = np.asarray(row["boxes"]).reshape(-1, 4)
     others = []
     for k in np.argsort(true[:, 0]):  # people are numbered from back to front, faces from left to right
@@ -63,6 +63,7 @@ def with_boxes(photograph: np.ndarray, faces: list[Detection]) -> np.ndarray:
     for face in faces:
         left, top, right, bottom = face.box.round().astype(int).tolist()
         cv2.rectangle(drawn, (left, top), (right, bottom), (240, 162, 74), 5, cv2.LINE_AA)
+        assert face.landmarks is not None  # MTCNN places them
         for x, y in face.landmarks.round().astype(int).tolist():
             cv2.circle(drawn, (x, y), 6, (255, 255, 255), -1, cv2.LINE_AA)
             cv2.circle(drawn, (x, y), 4, (0, 114, 178), -1, cv2.LINE_AA)
@@ -75,9 +76,9 @@ def map_figure(places: np.ndarray, ink: Ink) -> Figure:
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.96))
     axes.set_axis_off()
     for points, colour, marker in zip(places, (ink.blue, ink.orange, ink.green, ink.line), "os^D", strict=True):
-        axes.scatter(*points[1:].T, s=70, color=colour, marker=marker, alpha=0.75, lw=0)
-        axes.scatter(*points[0], s=95, color=colour, marker=marker, lw=0, zorder=3)
-        axes.scatter(*points[0], s=420, facecolors="none", edgecolors=ink.line, lw=2.2, zorder=3)
+        axes.scatter(points[1:, 0], points[1:, 1], s=70, color=colour, marker=marker, alpha=0.75, lw=0)
+        axes.scatter(points[0, 0], points[0, 1], s=95, color=colour, marker=marker, lw=0, zorder=3)
+        axes.scatter(points[0, 0], points[0, 1], s=420, facecolors="none", edgecolors=ink.line, lw=2.2, zorder=3)
     axes.margins(0.12)
     return figure
 

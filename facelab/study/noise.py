@@ -167,10 +167,10 @@ class Noise(Experiment):
         compared: dict[str, Any] = {}
         for share, other in itertools.product(self.shares, names[:-1]):
             runs = [[run.values["tar_at_far_0.01"] for run in done[loss, share]] for loss in (names[-1], other)]
-            draws = [
+            first_draws, second_draws = (
                 np.array([run.arrays["tar_at_far_0.01"] for run in done[loss, share]]) for loss in (names[-1], other)
-            ]
-            found = compare_draws(np.array(runs[0]), np.array(runs[1]), *draws, result["strangers"])
+            )
+            found = compare_draws(np.array(runs[0]), np.array(runs[1]), first_draws, second_draws, result["strangers"])
             compared[f"{share}: {names[-1]} - {other}"] = found
         corrected = holm({pair: found.p_value for pair, found in compared.items()})
         result["comparisons"] = {
