@@ -15,7 +15,8 @@ def data() -> dict[str, Any]:
     the ``template``."""
     image = load_orl()[PHOTOGRAPH][0]
     face = largest(MTCNN(min_face=40).detect([image])[0])
-    assert face is not None and face.landmarks is not None
+    assert face is not None
+    assert face.landmarks is not None
     height, width = image.shape[:2]
     return {
         "width": width,
