@@ -24,8 +24,9 @@ TRANSLATED: dict[str, translations.Translation] = {}  # the translated pages by 
 def configure(app: Sphinx, config: Any) -> None:
     """Point pages to the carried MathJax, and give them the repository's address, which only ``_config.yml`` holds."""
     config.mathjax_path = f"mathjax/{MATHJAX_FILE}"
-    repository = config.html_theme_options["repository_url"]
-    config.myst_substitutions = {**config.myst_substitutions, "repository": f"[{repository}]({repository})"}
+    repository = config.html_theme_options.get("repository_url")
+    where = f"[{repository}]({repository})" if repository else "from whoever gave you this book"
+    config.myst_substitutions = {**config.myst_substitutions, "repository": where}
 
 
 def leave_out_thebe(app: Sphinx, config: Any) -> None:
