@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
 
 from facelab.errors import FacelabError
 
@@ -126,8 +128,10 @@ def repository(config: Any) -> tuple[str, str]:
 
 def leave_out_launching(app: Sphinx, config: Any) -> None:
     """Without a repository there is nothing that a button could open."""
-    if not repository(config)[0]:
-        config.html_theme_options.update(use_repository_button=False, use_issues_button=False, launch_buttons={})
+    known = bool(repository(config)[0])
+    config.html_theme_options.update(use_repository_button=known, use_issues_button=known)
+    if not known:
+        config.html_theme_options["launch_buttons"] = {}
 
 
 def lead_to_downloads(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
@@ -170,7 +174,18 @@ def write_files(app: Sphinx, exception: Exception | None) -> None:
         write_plain(Path(app.srcdir), out, citations(app), *repository(app.config))
 
 
+class PlainNotebooks(SphinxDirective):
+    """``{plain-notebooks}``: the link to the zip."""
+
+    def run(self) -> list[nodes.Node]:
+        if self.env.app.builder.name != "html":
+            return [nodes.paragraph(ZIP, ZIP)]
+        up = "../" * self.env.docname.count("/")
+        return [nodes.raw("", f'<p><a href="{up}_static/{FOLDER}/{ZIP}" download>{ZIP}</a></p>', format="html")]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.add_directive("plain-notebooks", PlainNotebooks)
     app.connect("config-inited", leave_out_launching, priority=100)
     app.connect("html-page-context", lead_to_downloads, priority=900)  # after the theme has its buttons
     app.connect("build-finished", write_files)
