@@ -29,6 +29,12 @@ def count_scores(scores: Scores) -> dict[str, Any]:
     }
 
 
+def movable(scores: Scores, name: str, far: float, threshold: float | None = None) -> dict[str, Any]:
+    """Return what the figure gets of one set: it begins at ``threshold``, or where FAR is ``far`` or less."""
+    given = {} if threshold is None else {"threshold": threshold}
+    return {"far": far, "sets": [{"name": name, **count_scores(scores)}], **given}
+
+
 def as_script(name: str, values: Mapping[str, Any]) -> str:
     """Return data as a classic script, which a page that was opened from disk can load; safe inside HTML, too."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)

@@ -11,6 +11,7 @@ from facelab.analyze import worst_pairs
 from facelab.data.pairs import NamedPairs, read_names
 from facelab.evaluate import draw_pairs, fold_accuracy, listed_scores
 from facelab.plots import fold_accuracies, score_histograms
+from facelab.reports.alive import movable
 from facelab.reports.outcome import SHOWN, Embedded, Outcome
 from facelab.reports.page import Section
 
@@ -91,6 +92,7 @@ class Folds:
             "Genuine and impostor pairs",
             "The scores of the listed pairs.",
             "Histograms of the cosine similarity of genuine and of impostor pairs.",
+            movable(scores, seen.chips.name, 0.01),
         )
         margin = scores.values - result.thresholds[np.searchsorted(np.unique(fold), fold)]
         for kind, title, wrong in (

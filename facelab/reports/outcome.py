@@ -1,6 +1,6 @@
 """What a protocol gets to measure, and what it fills: numbers, figures, notes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -93,13 +93,21 @@ class Outcome:
             rows.append([name, *("cannot be shown" if "nan" in text else text for text in shown), f"{e.n:,}"])
         return ["measure", "value", "95 % interval", "n"], rows
 
-    def draw(self, name: str, figure: Figure, title: str, text: str, alt: str) -> None:
-        """Save a figure and add its section."""
+    def draw(
+        self,
+        name: str,
+        figure: Figure,
+        title: str,
+        text: str,
+        alt: str,
+        threshold: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Save a figure and add its section, with a threshold to move if scores for it are given."""
         path = self.folder / "figures" / f"{name}.png"
         claim(self.folder, [f"figures/{name}.png"])
         with atomic_write(path) as temporary:
             figure.savefig(temporary)
-        self.sections.append(Section(title, text, figure=figure, alt=alt))
+        self.sections.append(Section(title, text, figure=figure, alt=alt, threshold=threshold))
 
     def draw_pairs(self, name: str, chips: FaceSet, pairs: Sequence[Pair], title: str, what: str) -> None:
         """Save a sheet of pairs and add its section, which says so where there is none."""

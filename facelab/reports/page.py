@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -14,6 +15,7 @@ from facelab.evaluate import Estimate
 from facelab.files import atomic_write
 from facelab.plots.drawing import dark, narrow, svg
 from facelab.plots.style import display_name
+from facelab.reports.alive import as_script, part
 
 COLUMNS = {
     "closed_set_accuracy": "closed-set accuracy",
@@ -34,6 +36,8 @@ class Section:
         rows: its cells, plain text; the first of each row names the row.
         figure: put inside the page as SVG, for a light and a dark screen, and for a phone.
         alt: what a person who cannot see the figure must know.
+        threshold: scores that were counted, for a threshold to move below the figure, see
+            :func:`facelab.reports.alive.movable`.
     """
 
     title: str
@@ -42,6 +46,7 @@ class Section:
     rows: Sequence[Sequence[str]] = ()
     figure: Figure | None = None
     alt: str = ""
+    threshold: Mapping[str, Any] | None = None
 
 
 def table_rows(estimates: Mapping[str, Mapping[str, Estimate]]) -> list[list[str]]:
@@ -77,12 +82,15 @@ def write_page(path: Path, title: str, sections: Sequence[Section], *, lead: str
 
     template = files("facelab.reports").joinpath("page.html.j2").read_text(encoding="utf-8")
     page = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(template)
+    moved = {section.title: section.threshold for section in sections if section.threshold}
     html = page.render(
         title=title,
         sections=sections,
         sources=_sources,
         lead=lead,
         credit=credit,
+        style=part("alive.css") if moved else "",
+        scripts=[part("alive.js"), as_script("threshold", moved), part("threshold.js")] if moved else [],
         version=__version__,
         date=datetime.now().astimezone().strftime("%Y-%m-%d %H:%M"),
     )

@@ -12,6 +12,7 @@ from facelab.analyze import hard_pairs
 from facelab.errors import FacelabError
 from facelab.evaluate import error_versus_reject, false_matches_per_day, sampled_scores
 from facelab.plots import det_curves, error_reject_curves, roc_curves, score_histograms
+from facelab.reports.alive import movable
 from facelab.reports.outcome import SHOWN, Embedded, Outcome, finite
 from facelab.reports.page import Section
 from facelab.reports.pairs import AllPairs, SampledPairs, StreamedPairs
@@ -74,6 +75,7 @@ class Verification:
             "Genuine and impostor pairs",
             f"{len(pairs.scores) - shown:,} genuine and {shown:,} impostor pairs: {pairs.what}.",
             "Histograms of the cosine similarity of genuine and of impostor pairs, and the threshold.",
+            movable(pairs.scores, name, self.far, None if self.given is None else self.given.value),
         )
         outcome.draw(
             "roc",

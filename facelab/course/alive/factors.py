@@ -14,19 +14,25 @@ from facelab.synth.vary import Part, factors_of, plain_scene, render_pictures, s
 
 NETWORK = "synthfaces-arcface"
 SEED = 12  # the person and the scene of the chapter's figures
-SIZE = 288  # pixels across
-QUALITY = 70  # of WebP: all pictures together stay below 1.5 MB
+SIZE = 384  # pixels across
+QUALITY = 72  # of WebP: all pictures together stay below 1.5 MB
 # In the order of the menu: those whose seven pictures differ for every eye.
 FACTORS: dict[Part, tuple[str, ...]] = {
     "scene": (
-        *("yaw", "pitch", "roll", "strength of a laugh", "expression", "gaze aside", "light from", "light's height"),
-        *("light's size", "light's colour", "exposure, stops", "distance, dm", "occluder", "background"),
-        *("blur, pixels", "resolution"),
+        *(
+            "yaw",
+            "pitch",
+            "roll",
+            "expression",
+            "strength of a laugh",
+            "gaze aside",
+            "light from",
+            "light's height",
+            "light's size",
+        ),
+        *("light's colour", "exposure, stops", "distance, dm", "occluder", "background", "blur, pixels"),
     ),
-    "person": (
-        *("bone structure", "age", "weight", "melanin", "freckles", "wrinkles", "iris", "brows: thickness"),
-        *("brown pigment", "hair", "beard"),
-    ),
+    "person": (*("bone structure", "age", "weight", "melanin", "freckles", "iris", "brown pigment", "hair", "beard"),),
 }
 
 
@@ -64,7 +70,7 @@ def strips() -> dict[Part, dict[str, Strip]]:
         for name in names:
             factor = known[name]
             images, embeddings = chips(part, factor)
-            cosines = (embeddings @ reference).round(3).tolist()
+            cosines = (embeddings @ reference).astype(float).round(3).tolist()
             made[part][name] = Strip([factor.label(value) for value in factor.values], cosines, webp(images))
     return made
 

@@ -14,7 +14,7 @@ from facelab.plots.style import display_name
 from facelab.synth import load_synthfaces
 
 PEOPLE = 16
-SIDE = 56  # pixels of a chip on the sheet
+SIDE = 84  # pixels of a chip on the sheet
 METHODS: dict[str, dict[str, Any]] = {
     "PCA": {"method": "pca"},
     "t-SNE, perplexity 30": {"method": "tsne", "neighbours": 30},
@@ -36,12 +36,10 @@ def noise() -> np.ndarray:
 
 
 def one_map(embeddings: np.ndarray, points: np.ndarray) -> dict[str, Any]:
-    """Return a map for the page: points in thousandths of its longer side, and how far it can be trusted."""
-    points = points - points.min(axis=0)
-    points = points + (points.max() - points.max(axis=0)) / 2
-    trusted = trust(embeddings, points)
+    """Return a map for the page: points in thousandths of its width and height, and how far it can be trusted."""
+    trusted, shifted = trust(embeddings, points), points - points.min(axis=0)
     return {
-        "points": np.rint(1000 * points / points.max()).astype(int).tolist(),
+        "points": np.rint(1000 * shifted / shifted.max(axis=0)).astype(int).tolist(),
         "trustworthiness": round(trusted.trustworthiness, 3),
         "continuity": round(trusted.continuity, 3),
     }

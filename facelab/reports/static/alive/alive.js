@@ -10,10 +10,12 @@ var alive = (() => {
   const minus = "−"; // as typesetters write it
   let named = 0;
 
+  const at = (file) => new URL(file, home).href; // of a file beside this one
+
   function load(file) {
     loaded[file] ??= new Promise((resolve, reject) => {
       const script = document.createElement("script");
-      script.src = new URL(file, home);
+      script.src = at(file);
       script.onload = resolve;
       script.onerror = () => reject(new Error(`${file} cannot be loaded`));
       document.head.append(script);
@@ -95,11 +97,14 @@ var alive = (() => {
     };
   }
 
-  const number = (value, digits = 2) => value.toFixed(digits).replace("-", minus);
+  function number(value, digits = 2) {
+    const text = value.toFixed(digits);
+    return text.replace("-", Number(text) === 0 ? "" : minus);
+  }
   const significant = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
   const short = (value) => significant.format(value).replace("-", minus); // three digits that count
   const percent = (share) => `${short(100 * share)} %`;
   const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  return { figures, data, load, html, svg, slider, choice, voice, number, short, percent, still };
+  return { figures, data, at, load, html, svg, slider, choice, voice, number, short, percent, still };
 })();

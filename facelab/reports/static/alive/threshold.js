@@ -38,7 +38,7 @@ alive.figures.threshold = (element, data, { part }) => {
     return STEPS;
   };
 
-  let set = sets[0], k = threshold === undefined ? keeps(set, asked) : Math.round(threshold * STEPS);
+  let set = sets[0], k = threshold === undefined ? keeps(set, asked) : Math.min(Math.max(Math.round(threshold * STEPS), lowest), STEPS);
   let gallery = 500, searches = 1000;
 
   // The two charts. Their frames stay; what depends on the set and on the threshold is drawn anew.
