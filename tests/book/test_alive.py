@@ -16,7 +16,9 @@ from torchvision.ops import box_iou
 from facelab import losses
 from facelab.align import align, similarity, template
 from facelab.detect.boxes import nms
-from facelab.evaluate import chance_of_a_false_match, false_matches_per_day
+from facelab.evaluate import apply_threshold, chance_of_a_false_match, errors_at, false_matches_per_day, pair_scores
+from facelab.reports.alive import movable
+from facelab.reports.page import Section, write_page
 
 pytestmark = pytest.mark.slow
 
@@ -313,3 +315,90 @@ def test_training(figure: Open) -> None:
     play.press("Enter")
     assert play.inner_text() == "Play"
     check(0, int(steps.input_value()))
+
+
+def test_factors(figure: Open) -> None:
+    """Each value shows its own picture, and the cosine that the network gave it."""
+    shown = figure("03_synthfaces", "factors")
+    data = stored("factors")
+    known = {name: row for part in data["factors"].values() for name, row in part.items()}
+    menu, move, face = shown.locator("select"), shown.locator("input[type=range]"), shown.locator(".alive-face")
+    assert menu.locator("option").all_inner_texts() == list(known)
+    for name in ("yaw", "melanin"):
+        menu.select_option(name)
+        row = known[name]
+        places = set()
+        move.press("Home")
+        for label, cosine in zip(row["labels"], row["cosines"], strict=True):
+            assert shown.locator("[data-number=cosine]").inner_text() == f"{cosine:.3f}"
+            assert shown.locator("output").inner_text() == label
+            assert face.get_attribute("aria-label") == f"A rendered face; {name}: {label}."
+            same = "the same person" if cosine >= data["threshold"] else "another person"
+            assert shown.locator("small").inner_text().endswith(same)
+            places.add(face.evaluate("face => face.style.backgroundPositionX"))
+            move.press("ArrowRight")
+        assert len(places) == len(row["labels"])
+        assert row["file"] in face.evaluate("face => face.style.backgroundImage")
+
+
+def test_maps(figure: Open) -> None:
+    """The point under the pointer is the one that Python finds there; the numbers are those of the map."""
+    shown = figure("11_embedding_analysis", "maps")
+    data = stored("maps")
+    points_of, how, colour = (shown.locator("select").nth(i) for i in range(3))
+    chart, about = shown.locator("svg.map"), shown.locator("[data-number=about]")
+
+    def said(which: int) -> str:
+        row, column = data["identity"][which], which % data["sheet"]["columns"]
+        yaw, melanin = f"{data['yaw'][which]:.0f}".replace("-", "−"), f"{data['melanin'][which]:.2f}"
+        return f"{data['names'][row]}, picture {column + 1}: yaw {yaw if yaw != '−0' else '0'}°, melanin {melanin}"
+
+    for space, method in (("ArcFace", "PCA"), ("cross entropy", "UMAP, 15 neighbours"), ("pure noise", "PCA")):
+        points_of.select_option(space)
+        how.select_option(method)
+        now = data["spaces"][space]["maps"][method]
+        for name in ("trustworthiness", "continuity"):
+            assert shown.locator(f"[data-number={name}]").inner_text() == f"{now[name]:.3f}"
+        if space != "pure noise":
+            points = np.array(now["points"])
+            highest = int(points[:, 1].argmax())  # at the upper edge; below a pointer there
+            box = chart.bounding_box()
+            chart.click(position={"x": (14 + 0.312 * points[highest, 0]) / 340 * box["width"], "y": 4})
+            assert about.inner_text() == said(highest)
+            chart.press("ArrowDown")
+            moved = about.inner_text()
+            assert moved != said(highest)
+            assert moved in {said(i) for i in range(len(points))}
+    assert about.inner_text() == "A point of noise: nobody, and no group."
+    assert not shown.locator(".alive-chip").is_visible()
+    points_of.select_option("ArcFace")
+    drawn = []
+    for way in ("identity", "yaw", "melanin"):
+        colour.select_option(way)
+        drawn.append(shown.evaluate("figure => figure.querySelectorAll('.dot')[0].style.color"))
+    assert len(set(drawn)) == 3
+
+
+def test_a_report_carries_its_own_scores(browser: Any, tmp_path: Path) -> None:
+    """One file, without the network; names that look like HTML stay text; the threshold given is where it begins."""
+    scores = pair_scores(np.random.default_rng(0).normal(size=(40, 8)), np.repeat(np.arange(10), 4))
+    name = "</script><b>set</b> & 'more'"
+    sections = [Section("Pairs & <b>more</b>", "Text.", threshold=movable(scores, name, 0.1, 0.2))]
+    write_page(tmp_path / "report.html", name, sections, lead="")
+    context = browser.new_context(viewport={"width": 390, "height": 900}, color_scheme="dark", offline=True)
+    page, said = context.new_page(), []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto((tmp_path / "report.html").as_uri())
+    page.wait_for_selector(".alive[data-state=ready]")
+    assert not page.locator("main b").count()
+    far, frr = errors_at(scores, 0.2, replicates=2)
+    numbers = {node.get_attribute("data-number"): node.inner_text() for node in page.locator("[data-number]").all()}
+    assert numbers["far"] == f"{100 * far.value:.3g} %"
+    assert numbers["frr"] == f"{100 * frr.value:.3g} %"
+    page.locator("button").click()
+    k = int(page.locator("input[type=range]").first.input_value())
+    assert apply_threshold(scores, k / 200).far <= 0.1 < apply_threshold(scores, (k - 1) / 200).far
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert said == []
+    context.close()

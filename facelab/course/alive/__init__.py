@@ -5,7 +5,7 @@ module has ``data()``, which returns what its script gets, and, where it has pic
 """
 
 import pkgutil
-from importlib import import_module
+from importlib import import_module, resources
 from pathlib import Path
 from types import ModuleType
 
@@ -40,3 +40,8 @@ def write(folder: Path | str, name: str) -> list[Path]:
         with atomic_write(folder / file) as temporary:
             temporary.write_bytes(content)
     return [folder / file for file in made]
+
+
+def shared() -> Path:
+    """Return the folder of the scripts that reports carry, too."""
+    return Path(str(resources.files("facelab.reports"))) / "static" / "alive"
