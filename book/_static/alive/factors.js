@@ -34,7 +34,7 @@ alive.figures.factors = (element, { threshold, factors }) => {
     picture.setAttribute("aria-label", `A rendered face; ${name}: ${labels[step]}.`);
     cosine.textContent = number(cosines[step], 3);
     const same = cosines[step] >= threshold;
-    verdict.textContent = same ? "at or above the threshold: the same person" : "below the threshold: another person";
+    verdict.textContent = same ? "at or above the threshold: taken for the same person" : "below the threshold: taken for another person";
     here.setAttribute("cx", across(step, labels.length));
     here.setAttribute("cy", up(cosines[step]));
     chart.setAttribute("aria-label", `Cosine to the plain picture for ${labels.length} values of ${name}: ${cosines.map((value) => number(value, 2)).join(", ")}; threshold ${number(threshold, 3)}.`);
