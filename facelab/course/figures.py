@@ -720,6 +720,13 @@ def _(data: ExampleData) -> Figure:
     return plots.paired_differences({"6 images an identity": with_cross_entropy})
 
 
+@example(
+    "wrong_labels", "Three lines fall from 0.5 to 0.3; beside them, three points at 0.9, far above the line at 0.5."
+)
+def _(data: ExampleData) -> Figure:
+    return plots.wrong_labels(Results.load("noise").values["shares"])
+
+
 @example("tuning_trials", "One row a loss with eight circles, the trials; the rightmost one is filled.")
 def _(data: ExampleData) -> Figure:
     return plots.tuning_trials(Results.load("gpu").values["tuning"])

@@ -152,5 +152,6 @@ def wrong_labels(shares: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figur
         panel.set_xlabel("share of wrong labels in the training")
         panel.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         panel.set_xticks([float(share) for share in shares])
+    right.set_xlim(left.get_xlim())
     left.legend()
     return figure
