@@ -15,6 +15,7 @@ from matplotlib.image import AxesImage
 
 SHARP = 192  # dots an inch of a picture inside: two for each pixel of a page, which has 96
 MOST_BYTES = 190_000  # of a figure in a notebook
+COARSE = 80  # dots an inch of its picture for programs that show no SVG of a notebook which was not run here
 QUALITIES = (90, 80, 70, 60, 45, 30)  # of photographs; the first one with which a figure is small enough
 PHONE = 3.9  # inches: as wide as a phone shows without making letters smaller
 
@@ -32,14 +33,17 @@ _NOTHING = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
 class Drawing(Figure):
-    """A figure that a notebook shows as SVG, with its twin for a phone beside it (in the metadata of the output)."""
+    """A figure that a notebook shows as SVG, with its twin for a phone beside it (in the metadata of the output).
+
+    It is stored as a plain picture, too: JupyterLab shows no SVG of a notebook that was run elsewhere, nor does GitHub.
+    """
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
         picture = svg(self)
         phone = narrow(self)
-        data = {"image/svg+xml": picture, "text/plain": repr(self)}
+        data = {"image/svg+xml": picture, **_plain(self), "text/plain": repr(self)}
         display(data, metadata={"image/svg+xml": {"narrow": phone}} if phone else {}, raw=True)
 
 
@@ -160,6 +164,15 @@ def _as_they_are(figure: Figure) -> Iterator[None]:
 def _rounded(found: re.Match[str]) -> str:
     """Numbers to a hundredth of a point, which nobody sees."""
     return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[0])
+
+
+def _plain(figure: Figure) -> dict[str, str]:
+    """Return the smaller of PNG and JPEG, in base64, by its kind."""
+    forms = {}
+    for kind, options in (("png", {}), ("jpeg", {"pil_kwargs": {"quality": 75}})):
+        figure.savefig(buffer := io.BytesIO(), format=kind, dpi=COARSE, **options)
+        forms[f"image/{kind}"] = base64.b64encode(buffer.getvalue()).decode()
+    return dict([min(forms.items(), key=lambda form: len(form[1]))])
 
 
 def _encoded(png: str, quality: int) -> str:

@@ -127,3 +127,8 @@ def test_a_notebook_shows_the_svg_and_carries_the_twin(monkeypatch: pytest.Monke
     assert data["image/svg+xml"].startswith("<svg")
     assert how["raw"]
     assert how["metadata"]["image/svg+xml"]["narrow"] == narrow(panels())
+    (plain,) = (
+        Image.open(io.BytesIO(base64.b64decode(data[kind]))) for kind in ("image/png", "image/jpeg") if kind in data
+    )
+    width, height = size(data["image/svg+xml"])
+    assert plain.width / plain.height == pytest.approx(width / height, rel=0.02)
