@@ -116,6 +116,16 @@ def read_translated_notebooks(app: Sphinx, config: Any) -> None:
             config.nb_custom_formats[name] = ("translations.read_notebook", {"path": str(page.path)}, False)
 
 
+def mark_english(app: Sphinx, doctree: nodes.document) -> None:
+    """What is not translated on a translated page says that it is English, for screen readers."""
+    if app.env.docname not in TRANSLATED:
+        return
+    for text in doctree.findall(nodes.TextElement):
+        said = "" if isinstance(text, nodes.Inline) else text.astext()
+        if re.search(r"[A-Za-z]{2,} [A-Za-z]{2,}", said) and not re.search("[а-яё]", said, re.IGNORECASE):
+            text["classes"].append("language-en")
+
+
 def offer_languages(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Link a page with its translation; say in which language a page is."""
     if "body" not in context or app.builder.name != "html":
@@ -268,6 +278,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", share_html_handlers)
     app.connect("builder-inited", letter_years, priority=900)  # after the bibliography was read
     app.connect("doctree-read", know_terms)
+    app.connect("doctree-read", mark_english)
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", lead_to_cards)
     app.connect("html-page-context", enliven)

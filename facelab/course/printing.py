@@ -19,6 +19,7 @@ SETTLED = "document.documentElement.dataset.settled"  # set by the page's own sc
 WRONG = "[...document.querySelectorAll('[data-mjx-error]')].map(node => node.dataset.mjxError)"
 # In a container there are no user namespaces for the sandbox; the pages are our own files.
 FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking")
+TIMEOUT = 600_000  # milliseconds to open and settle: the whole book is one page of thousands of formulas
 NUMBER_LINKS = """([links, pages]) => {
   for (const link of document.querySelectorAll(links)) {
     link.dataset.page = pages[decodeURIComponent(link.hash.slice(1))] ?? "000";
@@ -77,6 +78,7 @@ def print_pdf(
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         try:
             sheet = browser.new_page(color_scheme="light", offline=True)
+            sheet.set_default_timeout(TIMEOUT)
             sheet.goto(Path(page).resolve().as_uri())
             sheet.wait_for_function(SETTLED)
             if wrong := sheet.evaluate(WRONG):
