@@ -244,6 +244,12 @@ def _(data: ExampleData) -> Figure:
     return plots.detections_sheet([data.photographs[i][0] for i in range(6)], data.detections[:6])
 
 
+@example("rows_of_faces", "Two rows of eight rendered faces: eight people, and below each the same person again.")
+def _(data: ExampleData) -> Figure:
+    pictures = data.faces.test.array()
+    return plots.rows_of_faces({"one": pictures[0:32:4], "another": pictures[1:32:4]})
+
+
 @example("photographs_and_chips", "Six portraits with boxes and points above, six aligned chips below.", source="orl")
 def _(data: ExampleData) -> Figure:
     return plots.photographs_and_chips(data.photographs, data.chips, range(6))

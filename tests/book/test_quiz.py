@@ -13,12 +13,6 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CHAPTERS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 BANK = sorted((ROOT / "facelab" / "coursework" / "bank").glob("*.toml"))
-TO_COME = {
-    path.stem
-    for path in CHAPTERS
-    if "```{dropdown}" not in path.read_text("utf8")  # chapters whose tasks are being written
-}
-WRITTEN = [path for path in CHAPTERS if path.stem not in TO_COME]
 
 PREDICT = re.compile(r"```\{admonition\} Predict, then run\n:class: tip\n(.+?)\n```", re.S)
 HAPPENED = re.compile(r"```\{admonition\} What happened\n:class: dropdown\n(.+?)\n```", re.S)
@@ -26,7 +20,7 @@ QUESTION = re.compile(r"\*\*Question (\d+)\.\*\* (.+?)\n\n(?=```\{dropdown\})", 
 CHOICE = re.compile(r"```\{dropdown\} ([^\n]+)\n(.*?)\n```", re.S)
 EXERCISE = re.compile(r"```\{exercise-start\} ([^\n]*)\n:label: (\S+)")
 DIFFICULTY = ("★ easy", "★★ medium", "★★★ hard")  # the word is for those who do not see the stars
-per_chapter = pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+per_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=lambda path: path.stem)
 
 
 @dataclass(frozen=True)
@@ -148,7 +142,7 @@ def picture(cell: dict[str, Any]) -> bool:
 
 
 def all_questions() -> list[Question]:
-    return [question for path in WRITTEN for question in quiz(path.stem, cells_of(path))[0]]
+    return [question for path in CHAPTERS for question in quiz(path.stem, cells_of(path))[0]]
 
 
 @per_chapter
