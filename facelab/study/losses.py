@@ -460,7 +460,9 @@ class Losses(Experiment):
         return arrays
 
     def publish(self, values: dict[str, Any], outcome: Callable[[str], Outcome]) -> None:
-        """Write the networks that are shipped, and what was measured of them."""
+        """Write the networks that are shipped, and what was measured of them; a plan without any leaves them alone."""
+        if self.networks is None:
+            return
         about = {}
         for loss, found in values["networks"].items():
             name, made = f"synthfaces-{_file(loss)}", outcome(f"network-{_file(loss)}")

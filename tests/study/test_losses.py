@@ -15,6 +15,7 @@ import torch
 
 from facelab.errors import FacelabError
 from facelab.evaluate import Scores, compare_scores, pair_scores, tar_at_far
+from facelab.models.shipped import NETWORKS
 from facelab.study.bundle import bundle
 from facelab.study.experiment import Job, Outcome
 from facelab.study.folder import StudyFolder
@@ -273,3 +274,9 @@ def test_identification_of_strangers_that_lie_apart():
     assert found["rank_1"] == 1
     assert found["eer"] == 0
     assert found["identification_rate_0.1"] == 1
+
+
+def test_a_plan_without_networks_leaves_the_shipped_ones_alone():
+    before = (NETWORKS / "networks.json").read_bytes()
+    Plan.load("laptop").settings.publish({"networks": {}}, lambda name: pytest.fail(f"asked for {name}"))
+    assert (NETWORKS / "networks.json").read_bytes() == before
