@@ -18,8 +18,30 @@ from facelab.course.printing import print_pdf
 from facelab.files import atomic_write
 
 ROOT = Path(__file__).parents[1]
-CONTENTS = ".toctree-wrapper a.reference[href^='#']"
-OPEN_EVERYTHING = """async () => {
+CONTENTS = ".paper-contents a"
+# A single page holds the pages themselves in place of the lists that lead to them, one wrapper for each part.
+PREPARE = """async () => {
+  const contents = document.createElement('nav');
+  contents.className = 'paper-contents';
+  const add = (tag, words) => {
+    contents.append(Object.assign(document.createElement(tag), { textContent: words }));
+    return contents.lastChild;
+  };
+  add('h2', 'Contents');
+  const captions = document.querySelectorAll('.bd-toc-item .caption');
+  const parts = document.querySelectorAll('.toctree-wrapper');
+  for (const [index, part] of parts.entries()) {
+    add('h3', captions[index].textContent);
+    for (const place of part.querySelectorAll(':scope > span[id^="document-"]')) {
+      const heading = place.nextElementSibling.querySelector('h1, h2');
+      const words = [...heading.childNodes].filter(node => !node.classList?.contains('headerlink'));
+      const number = place.id.match(/notebooks\\/(\\d+)/);
+      add('a', (number ? `${number[1]}. ` : '') + words.map(node => node.textContent).join('')).href = `#${place.id}`;
+      heading.id = place.id;  // the place stands at the end of the page before
+      place.remove();
+    }
+  }
+  parts[0]?.before(contents);
   for (const hidden of document.querySelectorAll('.toggle-hidden')) hidden.classList.remove('toggle-hidden');
   for (const details of document.querySelectorAll('details')) details.open = !details.closest('.timeline');
   document.documentElement.dataset.theme = 'light';
@@ -61,7 +83,7 @@ def main() -> None:
     chosen = parser.parse_args()
     output = chosen.folder / "facelab.pdf"
     page = build_single_page(chosen.toc.resolve(), chosen.folder.resolve() / "print")
-    pages = print_pdf(page, output, scale=0.82, prepare=OPEN_EVERYTHING, contents=CONTENTS)
+    pages = print_pdf(page, output, scale=0.82, prepare=PREPARE, contents=CONTENTS)
     print(f"{output}: {pages} pages")
     if (html := chosen.folder / "html").is_dir():
         link_from_pages(output, pages, html)
