@@ -101,7 +101,7 @@ def attribute_spread(faces: "FaceSet") -> Figure:
     panels = [
         (people, "melanin", "melanin (optical depth)", None),
         (people, "age", "age (0 young, 1 old)", None),
-        (people, "femaleness", "sex-linked shape (0 male, 1 female)", None),
+        (people, "femaleness", "sex-linked shape\n(0 male, 1 female)", None),
         (faces.table, "yaw", "yaw in degrees", degrees),
         (faces.table, "light_azimuth", "light's azimuth in degrees", degrees),
         (faces.table, "distance", "camera distance in dm", None),
