@@ -1,5 +1,6 @@
 """The built pages in Chromium with the network off: light and dark, wide and phone."""
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -218,6 +219,18 @@ def test_search_works_offline(browser: Any, html: Path) -> None:
     visit.page.wait_for_selector("#search-results li a[href*=notation]", timeout=10_000)  # results come one by one
     assert "notation" in visit.page.inner_html("#search-results")
     assert not visit.said
+    visit.context.close()
+
+
+def test_an_excerpt_of_a_search_shows_formulas_without_tex(browser: Any, html: Path) -> None:
+    visit = Visit(browser, 1280, "light")
+    visit.open(html / "search.html")
+    excerpt = "page => Search.htmlToText(page, null)"
+    formula = r'<div role="main"><span class="math">\(\cos\theta_y \ge \frac{1}{2}\)</span></div>'
+    assert visit.page.evaluate(excerpt, formula).strip() == "cos θ_y ≥ 1/2"
+    notation = (html / "book" / "notation.html").read_text("utf8")
+    assert r"\mathbf" in notation
+    assert not re.findall(r"\\[(A-Za-z]+", visit.page.evaluate(excerpt, notation))
     visit.context.close()
 
 
