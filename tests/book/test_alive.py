@@ -173,6 +173,7 @@ def test_margin_laboratory(figure: Open) -> None:
         shown.locator("select").select_option(name)
         for label, value in sliders.items():
             shown.get_by_role("slider", name=label).fill(str(value))
+        assert shown.get_by_text("no scale of its own").is_visible() == (name == "sphereface")
         for scale, degrees in ((64, 60), (12, 170)):
             shown.get_by_role("slider", name="Scale s").fill(str(scale))
             shown.get_by_role("slider", name="Angle to the own centre").fill(str(degrees))

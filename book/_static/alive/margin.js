@@ -52,6 +52,7 @@
     const knobs = alive.html("div", { class: "alive-controls" });
     const shared = alive.html("div", { class: "alive-controls" });
     const voice = alive.voice();
+    const note = alive.html("p", {}, "SphereFace has no scale of its own: the length of the embedding takes the place of s.");
     const numbers = alive.numbers({
       psi: "Target logit ψ at θ", logit: "Scaled, sψ", p: "Probability p of the own identity", loss: "Loss, −log p",
       pull: "Pull s(1 − p)(−ψ′)", sure: "p reaches 99 %", band: "Band between the two centres",
@@ -69,6 +70,7 @@
 
     function choose(loss) {
       state.loss = loss;
+      note.hidden = loss !== "sphereface";
       state.margins = LOSSES[loss].margins.map(({ value }) => value);
       knobs.replaceChildren(...LOSSES[loss].margins.map((margin, i) => alive.slider(margin, (value) => {
         state.margins[i] = value;
@@ -165,7 +167,7 @@
       alive.html("p", { class: "alive-title" }, "Move the margin"),
       alive.html("p", {}, "Solid lines: the loss that you choose. Dashed: no margin. The other 499 centres lie at random in 512 dimensions. On the circle, an image between two centres satisfies the loss of its identity in a coloured arc, and that of neither where the line is thin."),
       shared, knobs, alive.html("div", { class: "alive-four" }, logit.element, circle, pull.element, numbers.element),
-      alive.html("p", {}, "SphereFace has no scale of its own: the length of the embedding takes the place of s."), voice.element,
+      note, voice.element,
     );
     choose(state.loss);
   };
