@@ -44,7 +44,10 @@ function openLarge(link) {
   dialog.onclose = () => { dialog.remove(); link.focus(); };
   document.body.append(dialog);
   dialog.showModal();
-  const fit = () => shown(Math.max(box.clientWidth - 16, 700));  // on a phone larger than it: letters can be read
+  const fit = () => {  // whole, but on a phone larger than it: letters can be read
+    const whole = box.clientHeight * (picture.naturalWidth / picture.naturalHeight) || Infinity;
+    shown(Math.max(Math.min(box.clientWidth, whole) - 16, 700));
+  };
   picture.complete ? fit() : picture.onload = fit;
 }
 
