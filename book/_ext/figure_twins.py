@@ -14,7 +14,7 @@ from typing import Any
 
 from sphinx.application import Sphinx
 
-from facelab.plots.drawing import dark
+from facelab.plots.drawing import dark, unpacked
 
 IMAGE = re.compile(
     r'<img (?P<before>[^>]*?)src="(?P<folder>[^"]*_images/)(?P<name>[0-9a-f]{64})\.(?P<kind>svg|png|jpe?g)"'
@@ -63,7 +63,7 @@ def _phones(source: Path) -> dict[str, str]:
             twin = output.get("metadata", {}).get("image/svg+xml", {}).get("narrow")
             if twin:
                 text = "".join(output["data"]["image/svg+xml"])
-                found[os.linesep.join(text.splitlines())] = twin
+                found[os.linesep.join(text.splitlines())] = unpacked(twin)
     return found
 
 

@@ -3,12 +3,14 @@
 import base64
 import io
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.image import AxesImage
@@ -17,6 +19,7 @@ SHARP = 192  # dots an inch of a picture inside: two for each pixel of a page, w
 MOST_BYTES = 190_000  # of a figure in a notebook
 COARSE = 80  # dots an inch of its picture for programs that show no SVG of a notebook which was not run here
 QUALITIES = (90, 80, 70, 60, 45, 30)  # of photographs; the first one with which a figure is small enough
+MANY = 150  # points; more of them are smaller as a picture
 PHONE = 3.9  # inches: as wide as a phone shows without making letters smaller
 
 # Ink and paper, and what they are on a dark page; colours of data read on both and stay.
@@ -44,7 +47,17 @@ class Drawing(Figure):
         picture = svg(self)
         phone = narrow(self)
         data = {"image/svg+xml": picture, **_plain(self), "text/plain": repr(self)}
-        display(data, metadata={"image/svg+xml": {"narrow": phone}} if phone else {}, raw=True)
+        display(data, metadata={"image/svg+xml": {"narrow": packed(phone)}} if phone else {}, raw=True)
+
+
+def packed(picture: str) -> str:
+    """Return an SVG as a notebook keeps a second one: compressed, in base64."""
+    return base64.b64encode(zlib.compress(picture.encode(), 9)).decode()
+
+
+def unpacked(picture: str) -> str:
+    """Return what :func:`packed` was given."""
+    return zlib.decompress(base64.b64decode(picture)).decode()
 
 
 def svg(figure: Figure, *, most: int = MOST_BYTES) -> str:
@@ -54,9 +67,10 @@ def svg(figure: Figure, *, most: int = MOST_BYTES) -> str:
         figure: a photograph in it has at most two pixels for each one of the page.
         most: bytes that it should not exceed.
     """
-    with rc_context(_SAME), _laid_out(figure), _as_they_are(figure):  # type: ignore[arg-type]
+    with rc_context(_SAME), _laid_out(figure), _as_they_are(figure), _many_points(figure):  # type: ignore[arg-type]
         figure.savefig(buffer := io.StringIO(), format="svg", dpi=SHARP, metadata=_NOTHING)
-    text = re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), flags=re.DOTALL)
+    text = re.sub(r"^.*?(?=<svg)|(?<=>)\s+(?=<)", "", buffer.getvalue(), flags=re.DOTALL)
+    text = re.sub(r"\s*\n\s*", " ", text)  # a notebook needs more for each line
     text = text.replace("image-rendering:crisp-edges;image-rendering:pixelated", "")
     text = re.sub(r'(?<= d=")[^"]+|(?<= [xy]=")[^"]+', _rounded, text)
     for quality in QUALITIES:
@@ -161,6 +175,19 @@ def _as_they_are(figure: Figure) -> Iterator[None]:
             picture.set_interpolation(before)
 
 
+@contextmanager
+def _many_points(figure: Figure) -> Iterator[None]:
+    """Clouds of many points as pictures."""
+    clouds = [cloud for cloud in figure.findobj(PathCollection) if len(cloud.get_offsets()) > MANY]  # type: ignore[arg-type]
+    for cloud in clouds:
+        cloud.set_rasterized(True)
+    try:
+        yield
+    finally:
+        for cloud in clouds:
+            cloud.set_rasterized(False)
+
+
 def _rounded(found: re.Match[str]) -> str:
     """Numbers to a hundredth of a point, which nobody sees."""
     return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), found[0])
@@ -169,8 +196,9 @@ def _rounded(found: re.Match[str]) -> str:
 def _plain(figure: Figure) -> dict[str, str]:
     """Return the smaller of PNG and JPEG, in base64, by its kind."""
     forms = {}
-    for kind, options in (("png", {}), ("jpeg", {"pil_kwargs": {"quality": 75}})):
-        figure.savefig(buffer := io.BytesIO(), format=kind, dpi=COARSE, **options)
+    for kind in ("png", "jpeg"):
+        quality = {"quality": 75} if kind == "jpeg" else None
+        figure.savefig(buffer := io.BytesIO(), format=kind, dpi=COARSE, pil_kwargs=quality)
         forms[f"image/{kind}"] = base64.b64encode(buffer.getvalue()).decode()
     return dict([min(forms.items(), key=lambda form: len(form[1]))])
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from facelab import plots
-from facelab.plots.drawing import INKS, PHONE, dark, narrow, svg
+from facelab.plots.drawing import INKS, PHONE, dark, narrow, svg, unpacked
 from facelab.plots.style import LOSS_STYLES, WIDEST, new_figure, show_image, styled
 
 PIXELS = 96 / 72  # of a page, for each point
@@ -126,7 +126,7 @@ def test_a_notebook_shows_the_svg_and_carries_the_twin(monkeypatch: pytest.Monke
     ((data, how),) = shown
     assert data["image/svg+xml"].startswith("<svg")
     assert how["raw"]
-    assert how["metadata"]["image/svg+xml"]["narrow"] == narrow(panels())
+    assert unpacked(how["metadata"]["image/svg+xml"]["narrow"]) == narrow(panels())
     (plain,) = (
         Image.open(io.BytesIO(base64.b64decode(data[kind]))) for kind in ("image/png", "image/jpeg") if kind in data
     )
