@@ -159,9 +159,9 @@ def collapse_curves(watches: Mapping[str, "EmbeddingWatch"]) -> Figure:
     """
     measures = (
         ("variability", "NC1: spread within classes"),
-        ("simplex", "NC2: distance from a simplex"),
+        ("simplex", "NC2: off the simplex"),
         ("duality", "NC3: centres against means"),
-        ("decisions", "NC4: share of other decisions"),
+        ("decisions", "NC4: other decisions"),
     )
     figure, axes = new_figure(1, 4, width=9.0, height=2.7)
     said = []
