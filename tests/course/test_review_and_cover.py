@@ -62,7 +62,7 @@ def test_the_chain_has_four_links(dark: bool, columns: int) -> None:
 
 def test_the_images_of_the_book_are_those_that_the_function_writes(tmp_path: Path) -> None:
     written = {path.name for path in write_images(tmp_path)}
-    assert written == {path.name for path in IMAGES.glob("*.svg")}
+    assert written == {path.name for path in IMAGES.glob("*.svg") if not path.name.startswith("strip-")}
     for path in tmp_path.glob("*.svg"):
         ElementTree.parse(path)
         assert abs(path.stat().st_size - (IMAGES / path.name).stat().st_size) < 2000, "run facelab.course.cover again"
