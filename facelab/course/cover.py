@@ -4,7 +4,7 @@ No real face: heads are ovals with five landmarks. ``python -m facelab.course.co
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,11 @@ def write_images(folder: Path) -> list[Path]:
         for dark in (False, True)
         for columns in (4, 2)
     } | {"logo": logo_figure(), "favicon": logo_figure()}
+    return write_svg(folder, figures)
+
+
+def write_svg(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
+    """Write figures by their names, without a background; return the paths."""
     # a fixed salt and no date: the same drawing gives the same bytes
     with mpl.rc_context({"svg.hashsalt": "facelab", "svg.fonttype": "path", "font.family": "DejaVu Sans"}):
         paths = [folder / f"{name}.svg" for name in figures]

@@ -8,16 +8,14 @@ on the pictures exists.
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 import cv2
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
 from facelab.align import align
 from facelab.analyze import project
-from facelab.course.cover import DARK, LIGHT, Ink
+from facelab.course.cover import DARK, LIGHT, Ink, write_svg
 from facelab.data.images import decode_image
 from facelab.detect import MTCNN, Detection
 from facelab.files import atomic_write
@@ -130,17 +128,11 @@ def write_images(folder: Path) -> list[Path]:
         with atomic_write(folder / name) as temporary:
             temporary.write_bytes(data)
         paths.append(folder / name)
-    # a fixed salt and no date: the same drawing gives the same bytes
-    with mpl.rc_context({"svg.hashsalt": "facelab", "svg.fonttype": "path", "font.family": "DejaVu Sans"}):
-        for theme, ink in (("light", LIGHT), ("dark", DARK)):
-            figures: dict[str, Any] = {
-                "map": map_figure(places, ink),
-                "decision": decision_figure(pairs, cosines, threshold, ink),
-            }
-            for name, figure in figures.items():
-                paths.append(folder / f"strip-{name}-{theme}.svg")
-                figure.savefig(paths[-1], transparent=True, metadata={"Date": None})
-    return paths
+    figures: dict[str, Figure] = {}
+    for theme, ink in (("light", LIGHT), ("dark", DARK)):
+        figures[f"strip-map-{theme}"] = map_figure(places, ink)
+        figures[f"strip-decision-{theme}"] = decision_figure(pairs, cosines, threshold, ink)
+    return paths + write_svg(folder, figures)
 
 
 def _encoded(suffix: str, image: np.ndarray) -> bytes:

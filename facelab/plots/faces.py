@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from facelab.data.faceset import FaceSet
 from facelab.detect.detection import Detection
 from facelab.errors import FacelabError
-from facelab.plots.style import BLUE, ORANGE, SKY, YELLOW, new_figure, show_image, styled
+from facelab.plots.style import BLUE, ORANGE, SKY, YELLOW, image_grid, new_figure, show_image, styled
 
 
 def _mark(axes: Axes, box: np.ndarray, landmarks: np.ndarray | None, *, dots: float = 14) -> None:
@@ -89,15 +89,7 @@ def rows_of_faces(rows: Mapping[str, Sequence[np.ndarray]]) -> Figure:
     Args:
         rows: title -> RGB uint8 pictures, as many in each row.
     """
-    columns = len(next(iter(rows.values())))
-    figure, axes = new_figure(len(rows), columns, width=min(7.0, 0.9 * columns + 0.4), height=0.95 * len(rows), dpi=90)
-    for panels, (title, pictures) in zip(axes, rows.items(), strict=True):
-        for panel, picture in zip(panels, pictures, strict=True):
-            panel.imshow(picture)
-            panel.set(xticks=[], yticks=[])
-            panel.spines[:].set_visible(False)
-        panels[0].set_ylabel(title, fontsize=9)
-    return figure
+    return image_grid(list(rows.values()), names=list(rows))
 
 
 @styled

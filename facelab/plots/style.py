@@ -183,6 +183,41 @@ def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
         axes.set_title(title, fontsize=9, loc="center")
 
 
+def image_grid(
+    cells: Sequence[Sequence[np.ndarray]],
+    *,
+    names: Sequence[str] | None = None,
+    labels: Sequence[Sequence[str]] | None = None,
+) -> Figure:
+    """Images in rows; ``names`` at the left of the rows, ``labels`` below the images."""
+    rows, columns = len(cells), max(len(row) for row in cells)
+    size = (5.9 if names else 7.0) / max(columns, 6)  # inches of an image
+    width, height = columns * size + (1.1 if names else 0.05), rows * size * (1.18 if labels else 1.03)
+    figure = Drawing(figsize=(width, height), dpi=76, facecolor="white")
+    axes = figure.subplots(rows, columns, squeeze=False)
+    figure.subplots_adjust(
+        left=1.05 / width if names else 0.005,
+        right=0.995,
+        top=0.997,
+        bottom=0.2 / height if labels else 0.003,
+        wspace=0.03,
+        hspace=0.18 if labels else 0.03,
+    )
+    for r, row in enumerate(cells):
+        for c, ax in enumerate(axes[r]):
+            ax.set_axis_off()
+            if c < len(row):
+                ax.imshow(row[c])
+            if labels and c < len(labels[r]):
+                ax.text(
+                    0.5, -0.03, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=8.5, color=SOFT
+                )
+        if names:
+            where = axes[r, 0].transAxes
+            axes[r, 0].text(-0.06, 0.5, names[r], transform=where, ha="right", va="center", fontsize=8.5, color=SOFT)
+    return figure
+
+
 def band(panel: Axes, estimates: Mapping[float, Estimate], colour: str) -> None:
     """Fill the 95 % intervals of a curve between the places at which they are known, if there are any."""
     places = sorted(estimates)

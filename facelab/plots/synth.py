@@ -9,7 +9,19 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from facelab.plots.drawing import Drawing
-from facelab.plots.style import BLUE, GREEN, ORANGE, PINK, SKY, SOFT, YELLOW, new_figure, show_image, styled
+from facelab.plots.style import (
+    BLUE,
+    GREEN,
+    ORANGE,
+    PINK,
+    SKY,
+    SOFT,
+    YELLOW,
+    image_grid,
+    new_figure,
+    show_image,
+    styled,
+)
 
 if TYPE_CHECKING:
     from facelab.data.faceset import FaceSet
@@ -79,7 +91,7 @@ def people_by_scenes(faces: "FaceSet", *, people: int = 8, scenes: int = 8) -> F
     """Show one identity per row, one scene per column."""
     chosen = np.unique(np.linspace(0, len(faces.identities) - 1, people).round().astype(int))
     cells = [[faces[int(i)][0] for i in np.flatnonzero(faces.labels == label)[:scenes]] for label in chosen]
-    return _grid(cells, names=[faces.identities[label] for label in chosen])
+    return image_grid(cells, names=[faces.identities[label] for label in chosen])
 
 
 @styled
@@ -90,7 +102,7 @@ def relatives(families: Sequence["Varied"]) -> Figure:
         families: one person each, from :func:`facelab.synth.vary.relatives`.
     """
     heads = [families[0].labels, *([""] * len(family.labels) for family in families[1:])]
-    return _grid([family.images for family in families], labels=heads)
+    return image_grid([family.images for family in families], labels=heads)
 
 
 @styled
@@ -113,39 +125,4 @@ def attribute_spread(faces: "FaceSet") -> Figure:
         ax.set(xlabel=label)
     for row, what in ((0, "people"), (1, "images")):
         axes[row, 0].set_ylabel(what)
-    return figure
-
-
-def _grid(
-    cells: list[list[np.ndarray]],
-    *,
-    names: Sequence[str] | None = None,
-    labels: Sequence[Sequence[str]] | None = None,
-) -> Figure:
-    """Images in rows; ``names`` at the left of the rows, ``labels`` below the images."""
-    rows, columns = len(cells), max(len(row) for row in cells)
-    size = (5.9 if names else 7.0) / max(columns, 6)  # inches of an image
-    width, height = columns * size + (1.1 if names else 0.05), rows * size * (1.18 if labels else 1.03)
-    figure = Drawing(figsize=(width, height), dpi=76, facecolor="white")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    figure.subplots_adjust(
-        left=1.05 / width if names else 0.005,
-        right=0.995,
-        top=0.997,
-        bottom=0.2 / height if labels else 0.003,
-        wspace=0.03,
-        hspace=0.18 if labels else 0.03,
-    )
-    for r, row in enumerate(cells):
-        for c, ax in enumerate(axes[r]):
-            ax.set_axis_off()
-            if c < len(row):
-                ax.imshow(row[c])
-            if labels and c < len(labels[r]):
-                ax.text(
-                    0.5, -0.03, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=8.5, color=SOFT
-                )
-        if names:
-            where = axes[r, 0].transAxes
-            axes[r, 0].text(-0.06, 0.5, names[r], transform=where, ha="right", va="center", fontsize=8.5, color=SOFT)
     return figure

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from facelab.evaluate import compare_by_identity
 from facelab.strict import Strict
-from facelab.study.experiment import Experiment, Job, Outcome, Run
+from facelab.study.experiment import Experiment, Job, Outcome, Run, told
 from facelab.study.losses import Parts, TrainAndTest, by_identity
 from facelab.study.rendered import Render
 from facelab.study.training import Training
@@ -87,7 +87,7 @@ class Ablations(Experiment):
 
         rows = {
             (group, name): {
-                "accuracy": "{value:.3f} [{low:.3f}, {high:.3f}]".format(**found["accuracy"]),
+                "accuracy": told(found["accuracy"]),
                 **{key: f"{found[key]['value']:.3f}" for key in (TAR, "eer")},
             }
             for group, changes in values.items()

@@ -23,6 +23,11 @@ class Outcome:
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
 
 
+def told(found: Mapping[str, Any]) -> str:
+    """Return what a table shows of a measure: its value, with the 95 % interval if it has one."""
+    return ("{value:.3f} [{low:.3f}, {high:.3f}]" if "low" in found else "{value:.3f}").format(**found)
+
+
 @dataclass(frozen=True, eq=False)
 class Job:
     """What a run is given. None of it may change what the run finds, but by rounding.

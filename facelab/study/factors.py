@@ -103,7 +103,8 @@ class Move(Run):
             for k in range(self.scenes):
                 scene = sample_scene(np.random.SeedSequence([self.seed, number, k]))
                 scene = replace(scene, **FRONTAL)
-                chips += render_changes(renderer, part, changes, person, scene, ChipFraming(112))
+                pictures = render_changes(renderer, part, changes, person, scene, ChipFraming(112))
+                chips += [picture.image for picture in pictures]
         shape = (self.people, self.scenes, len(changes), -1)
         embedded = _embedded(self.networks, np.stack(chips), job)
         return Outcome({"pictures": len(chips)}, {name: x.reshape(shape) for name, x in embedded.items()})

@@ -45,7 +45,7 @@ from facelab.losses import LOSSES, ClassifierLoss
 from facelab.models import Embedder
 from facelab.models.shipped import NETWORKS
 from facelab.strict import Strict
-from facelab.study.experiment import Experiment, Job, Outcome, Run
+from facelab.study.experiment import Experiment, Job, Outcome, Run, told
 from facelab.study.rendered import Render, load_faces
 from facelab.study.replay import replays
 from facelab.study.training import Training
@@ -238,13 +238,18 @@ class Measure(Run):
     def compute(self, job: Job) -> Outcome:
         arrays = job.needed[self.needs[0]].arrays
         embeddings, labels = arrays["strangers"].astype(np.float64), arrays["stranger_labels"].astype(np.int64)
-        scores = pair_scores(embeddings, labels)
-        curves = bootstrap_curves(scores, self.replicates, np.random.default_rng(0))
-        drawn = [measure_strangers(curve) for curve in curves]
-        return Outcome(
-            _points(roc(scores)) | _identified(embeddings, labels),
-            {name: np.concatenate([draw[name] for draw in drawn]) for name in drawn[0]},
-        )
+        points, draws = measured_with_draws(embeddings, labels, self.replicates)
+        return Outcome(points | _identified(embeddings, labels), draws)
+
+
+def measured_with_draws(
+    embeddings: np.ndarray, labels: np.ndarray, replicates: int
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """Return the measures of :func:`measure_strangers` on all strangers, and on each draw of them, shapes (r,)."""
+    scores = pair_scores(embeddings, labels)
+    curves = bootstrap_curves(scores, replicates, np.random.default_rng(0))
+    drawn = [measure_strangers(curve) for curve in curves]
+    return _points(roc(scores)), {name: np.concatenate([draw[name] for draw in drawn]) for name in drawn[0]}
 
 
 def _identified(embeddings: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -553,13 +558,6 @@ class Losses(Experiment):
 
     def tables(self, values: dict[str, Any]) -> "dict[str, pd.DataFrame]":
         import pandas as pd
-
-        def told(found: dict[str, Any]) -> str:
-            return (
-                f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
-                if "low" in found
-                else f"{found['value']:.3f}"
-            )
 
         losses = {
             (setting, loss): {key: told(found) for key, found in measured.items() if key != "variation"}

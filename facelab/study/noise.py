@@ -13,13 +13,13 @@ import torch
 from pydantic import Field
 
 from facelab.data.faceset import FaceSet
-from facelab.evaluate import holm, pair_scores, roc
-from facelab.evaluate.bootstrap import bootstrap_curves, draw_identities
+from facelab.evaluate import holm
+from facelab.evaluate.bootstrap import draw_identities
 from facelab.evaluate.comparison import compare_draws, drawn_share_over_seeds
 from facelab.losses import LOSSES, ClassifierLoss
 from facelab.strict import Strict
-from facelab.study.experiment import Experiment, Job, Outcome, Run
-from facelab.study.losses import Parts, ended, measure_strangers, pair_numbers
+from facelab.study.experiment import Experiment, Job, Outcome, Run, told
+from facelab.study.losses import Parts, ended, measured_with_draws, pair_numbers
 from facelab.study.rendered import Render
 from facelab.study.training import Training
 from facelab.train import Recipe
@@ -62,13 +62,8 @@ class Mislabelled(Run):
         given, wrong = with_wrong_labels(true, self.share, recipe.seed)
         state = self.training.fit(given, job)
         embed = state.embedder(job.device)
-        found = embed(strangers.array())
-        scores = pair_scores(found, strangers.labels)
-        drawn = [
-            measure_strangers(curve) for curve in bootstrap_curves(scores, self.replicates, np.random.default_rng(0))
-        ]
-        values = {key: float(value) for key, value in measure_strangers(roc(scores)).items()}
-        arrays = {key: np.concatenate([draw[key] for draw in drawn]) for key in MEASURES}
+        values, draws = measured_with_draws(embed(strangers.array()), strangers.labels, self.replicates)
+        arrays = {key: draws[key] for key in MEASURES}
         arrays["stranger_labels"] = strangers.labels.astype(np.int16)
         if self.share:
             loss = state.recipe.build_loss(len(state.identities))
@@ -102,6 +97,11 @@ def _found(suspicion: np.ndarray, wrong: np.ndarray, labels: np.ndarray, replica
         for counts in block
     ]
     return float(roc_auc_score(wrong, suspicion)), np.array(draws)
+
+
+def _of_runs(runs: list[Outcome], key: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return a measure of each run, shape (seeds,), and on each draw, shape (seeds, r)."""
+    return np.array([run.values[key] for run in runs]), np.array([run.arrays[key] for run in runs])
 
 
 class Rival(Strict):
@@ -166,12 +166,11 @@ class Noise(Experiment):
         }
         compared: dict[str, Any] = {}
         for share, other in itertools.product(self.shares, names[:-1]):
-            runs = [[run.values["tar_at_far_0.01"] for run in done[loss, share]] for loss in (names[-1], other)]
-            first_draws, second_draws = (
-                np.array([run.arrays["tar_at_far_0.01"] for run in done[loss, share]]) for loss in (names[-1], other)
+            ours, our_draws = _of_runs(done[names[-1], share], MEASURES[0])
+            theirs, their_draws = _of_runs(done[other, share], MEASURES[0])
+            compared[f"{share}: {names[-1]} - {other}"] = compare_draws(
+                ours, theirs, our_draws, their_draws, result["strangers"]
             )
-            found = compare_draws(np.array(runs[0]), np.array(runs[1]), first_draws, second_draws, result["strangers"])
-            compared[f"{share}: {names[-1]} - {other}"] = found
         corrected = holm({pair: found.p_value for pair, found in compared.items()})
         result["comparisons"] = {
             pair: found.difference.as_dict() | {"p_holm": corrected[pair]} for pair, found in compared.items()
@@ -183,8 +182,7 @@ class Noise(Experiment):
         result: dict[str, Any] = {}
         for key in (*MEASURES, FOUND):
             if key in runs[0].values:
-                points = np.array([run.values[key] for run in runs])
-                draws = np.array([run.arrays[key] for run in runs])
+                points, draws = _of_runs(runs, key)
                 n, identities = (runs[0].values["pictures"], self.identities) if key == FOUND else (pairs[key], people)
                 told = drawn_share_over_seeds(points, draws, n, identities).as_dict()
                 result[key] = told | {"seeds": points.tolist()}
@@ -198,10 +196,7 @@ class Noise(Experiment):
 
         rows = {
             (share, loss): {
-                key: "{value:.3f} [{low:.3f}, {high:.3f}]".format(**found)
-                if isinstance(found, dict)
-                else f"{found:.3f}"
-                for key, found in measured.items()
+                key: told(found) if isinstance(found, dict) else f"{found:.3f}" for key, found in measured.items()
             }
             for share, losses in values["shares"].items()
             for loss, measured in losses.items()

@@ -33,7 +33,7 @@ from facelab.evaluate.estimate import Estimate
 from facelab.files import package_folder
 from facelab.models import pretrained
 from facelab.study.cards import write_numbers
-from facelab.study.experiment import Experiment, Job, Outcome, Run
+from facelab.study.experiment import Experiment, Job, Outcome, Run, told
 from facelab.study.losses import pair_numbers
 from facelab.study.synthfaces import local_binary_patterns, pixels
 from facelab.study.training import Training
@@ -500,7 +500,7 @@ def ways_table(values: dict[str, Any], measure: str = MAIN) -> "pd.DataFrame":
     rows = {}
     for name, found in values["ways"].items():
         network, way, people = name.split(".")
-        row = {"value": "{value:.3f} [{low:.3f}, {high:.3f}]".format(**found[measure])}
+        row = {"value": told(found[measure])}
         if gain := values["gains"][measure].get(name):
             row["gain, points"] = _points(gain)
             row["p (Holm)"] = f"{gain['p_holm']:.2f}"

@@ -128,7 +128,7 @@ def render_pictures(
         "bust": ChipFraming(size // 2, size // 4),
     }[factor.frame]
     changes = [{**factor.fixed, **factor.change(value)} for value in values]
-    return _render(renderer, part, changes, person, scene, framing)
+    return render_changes(renderer, part, changes, person, scene, framing)
 
 
 def shown_part(image: np.ndarray, factor: Factor, size: int) -> np.ndarray:
@@ -148,19 +148,8 @@ def render_changes(
     person: Identity,
     scene: Scene,
     framing: "ChipFraming",
-) -> list[np.ndarray]:
-    """One image for each change, JPEG compression included."""
-    return [picture.image for picture in _render(renderer, part, changes, person, scene, framing)]
-
-
-def _render(
-    renderer: "Renderer",
-    part: Part,
-    changes: list[dict[str, Any]],
-    person: Identity,
-    scene: Scene,
-    framing: "ChipFraming",
 ) -> "list[Picture]":
+    """One picture for each change, JPEG compression included."""
     from facelab.data.faceset import EncodedImages
     from facelab.synth.sensor import encode_jpeg
 
@@ -239,6 +228,6 @@ def sweep(factor: str, *, identities: int = 6, seed: int = 0, size: int = 64) ->
         person = sample_identity(renderer.model, key)
         scene = replace(sample_scene(key, Ranges.frontal()), **plain)
         changes = [change(float(value)) for value in values]
-        for v, image in enumerate(render_changes(renderer, steps.part, changes, person, scene, ChipFraming(112))):
-            images[p, v] = cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
+        for v, picture in enumerate(render_changes(renderer, steps.part, changes, person, scene, ChipFraming(112))):
+            images[p, v] = cv2.resize(picture.image, (size, size), interpolation=cv2.INTER_AREA)
     return Sweep(factor, steps.unit, values, int(np.flatnonzero(values == steps.values[0])[0]), images)

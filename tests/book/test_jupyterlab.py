@@ -1,17 +1,14 @@
 """The course in JupyterLab: the start page, a link to a notebook, its first cells, and nothing raw to be seen."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from jupyterlab_server import jupyterlab
 
 pytestmark = pytest.mark.slow
 
@@ -40,26 +37,8 @@ def lab(tmp_path: Path) -> Iterator[str]:
     (root / "book" / "index.md").write_text(f"# Start\n\n[The chapter](../notebooks/{CHAPTER})\n", "utf8")
     share = tmp_path / "DATA"
     shutil.copytree(ROOT / "book" / "jupyterlab", share / "labextensions" / "facelab")
-    own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    options = ["--no-browser", "--allow-root", "--port=0", "--IdentityProvider.token="]
-    with open(tmp_path / "log", "wb") as log:
-        command = [sys.executable, "-m", "jupyterlab", *options]
-        server = subprocess.Popen(command, cwd=root, env=os.environ | own, stderr=log, stdout=log)
-    try:
-        yield _address(tmp_path / "log", server)
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _address(log: Path, server: Any) -> str:
-    for _ in range(600):
-        if found := re.search(r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab", log.read_text("utf-8", "replace")):
-            return f"http://127.0.0.1:{found[1]}/lab"
-        if server.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise AssertionError(log.read_text("utf-8", "replace")[-2000:])
+    with jupyterlab(root, tmp_path) as address:
+        yield address
 
 
 def test_a_reader_starts_follows_a_link_and_runs_cells(browser: Any, lab: str) -> None:

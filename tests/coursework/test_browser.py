@@ -1,17 +1,13 @@
 """An assignment worked through in JupyterLab: open, fill in, check, restart and run all, save; then it is graded."""
 
 import json
-import os
-import re
 import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jupyterlab_server import jupyterlab
 
 from facelab.coursework.build import build
 from facelab.coursework.grading import grade
@@ -29,34 +25,9 @@ ANSWERS = {
 def lab(small: Path, tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """JupyterLab on the student's folder: the notebook's path and the server's address."""
     folder = build(Assignment.load(small), tmp_path / "dist") / "student"
-    own = {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("CONFIG", "DATA", "RUNTIME")}
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        "--no-browser",
-        "--allow-root",
-        "--port=0",
-        "--IdentityProvider.token=",
-    ]
     quiet = ["--LabApp.news_url=", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    with open(tmp_path / "log", "wb") as log:
-        server = subprocess.Popen([*command, *quiet], cwd=folder, env=os.environ | own, stderr=log, stdout=log)
-    try:
-        yield folder / "small.ipynb", _address(tmp_path / "log", server)
-    finally:
-        server.terminate()
-        server.wait(20)
-
-
-def _address(log: Path, server: Any) -> str:
-    for _ in range(300):
-        if found := re.search(r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab", log.read_text("utf-8", "replace")):
-            return f"http://127.0.0.1:{found[1]}/lab"
-        if server.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise AssertionError(log.read_text("utf-8", "replace")[-2000:])
+    with jupyterlab(folder, tmp_path, *quiet) as address:
+        yield folder / "small.ipynb", address
 
 
 def _choose(page: Any, menu: str, entry: str) -> None:

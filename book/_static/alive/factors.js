@@ -25,20 +25,20 @@ alive.figures.factors = (element, { threshold, factors }) => {
     svg("line", { x1: LEFT, x2: WIDTH, y1: up(threshold), y2: up(threshold), class: "threshold" }),
     text(LEFT + 4, up(threshold) + 14, `threshold ${number(threshold, 3)}`, "start"),
     path, dots, here);
-  const cosine = html("span", { "data-number": "cosine" }), verdict = html("small");
+  const numbers = alive.numbers({ cosine: "Cosine to the plain picture, by the network synthfaces-arcface" });
   const voice = alive.voice();
 
   function draw() {
     const { labels, cosines } = known[name];
     picture.style.backgroundPositionX = `${(100 * step) / (labels.length - 1)}%`;
     picture.setAttribute("aria-label", `A rendered face; ${name}: ${labels[step]}.`);
-    cosine.textContent = number(cosines[step], 3);
-    const same = cosines[step] >= threshold;
-    verdict.textContent = same ? "at or above the threshold: taken for the same person" : "below the threshold: taken for another person";
+    const cosine = number(cosines[step], 3), same = cosines[step] >= threshold;
+    const verdict = same ? "at or above the threshold: taken for the same person" : "below the threshold: taken for another person";
+    numbers.set({ cosine: [cosine, verdict] });
     here.setAttribute("cx", across(step, labels.length));
     here.setAttribute("cy", up(cosines[step]));
     chart.setAttribute("aria-label", `Cosine to the plain picture for ${labels.length} values of ${name}: ${cosines.map((value) => number(value, 2)).join(", ")}; threshold ${number(threshold, 3)}.`);
-    voice.say(`${name} ${labels[step]}: cosine ${cosine.textContent}, ${verdict.textContent}.`);
+    voice.say(`${name} ${labels[step]}: cosine ${cosine}, ${verdict}.`);
   }
 
   function choose() {
@@ -64,9 +64,7 @@ alive.figures.factors = (element, { threshold, factors }) => {
       html("div", {},
         html("div", { class: "alive-choice" }, html("label", { for: "alive-factor" }, "Factor"), menu),
         move.element,
-        html("dl", { class: "alive-numbers" },
-          html("div", {}, html("dt", {}, "Cosine to the plain picture, by the network synthfaces-arcface"), html("dd", {}, cosine, verdict))),
-        chart)),
+        numbers.element, chart)),
     voice.element,
   );
   choose();

@@ -1,4 +1,4 @@
-// Five landmarks to drag: the chip is aligned anew at once, by the code of the page "Try it" (book/browser/align.js).
+// Five landmarks to drag: the chip is aligned anew at once, by the code of the page "Try it" (book/browser/).
 "use strict";
 (() => {
   const NAMES = ["left eye", "right eye", "nose", "left mouth corner", "right mouth corner"];
@@ -11,6 +11,7 @@
     globalThis.facelab ??= { facts: {} };
     facelab.facts.template = data.template;
     await alive.load("../browser/align.js");
+    await alive.load("../browser/draw.js");
 
     const { width, height, template } = data;
     const grey = Uint8Array.from(atob(data.grey), (letter) => letter.charCodeAt(0));
@@ -18,7 +19,7 @@
     let points = data.landmarks.map((point) => [...point]);
 
     const photograph = alive.html("canvas", { width, height, role: "img", "aria-label": "A photograph of a man with a tilted head" });
-    paint(photograph, picture);
+    facelab.drawPixels(photograph, picture);
     const handles = NAMES.map((name, k) => handle(name, k));
     const stage = alive.html("div", { class: "alive-stage" }, photograph, ...handles);
     const chip = alive.html("canvas", { width: CHIP, height: CHIP, role: "img", "aria-label": "The chip" });
@@ -78,7 +79,7 @@
       const [[a, minus, tx], [b, , ty]] = facelab.similarity(points, template);
       const moved = points.map(([x, y]) => [a * x + minus * y + tx, b * x + a * y + ty]);
       const left = moved.map(([x, y], k) => Math.hypot(x - template[k][0], y - template[k][1]));
-      paint(chip, { width: CHIP, height: CHIP, rgb: facelab.align(picture, points) });
+      facelab.drawChip(chip, facelab.align(picture, points));
       over.replaceChildren(...template.map(cross), ...moved.map(([x, y], k) => alive.svg("g", {},
         alive.svg("line", { x1: x, y1: y, x2: template[k][0], y2: template[k][1] }),
         alive.svg("circle", { cx: x, cy: y, r: 2 }))));
@@ -127,13 +128,5 @@
     if (spread < 1e-9) return "coincide, so scale and rotation are undefined";
     if (spread - Math.hypot(real, imaginary) <= FLAT ** 2 * 2 * spread) return "lie on a line, as no face's do";
     return "";
-  }
-
-  function paint(canvas, { width, height, rgb }) {
-    const image = new ImageData(width, height);
-    for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
-      image.data.set([rgb[from], rgb[from + 1], rgb[from + 2], 255], to);
-    }
-    canvas.getContext("2d", { willReadFrequently: true }).putImageData(image, 0, 0);
   }
 })();

@@ -29,9 +29,9 @@ alive.figures.maps = (element, data) => {
   chip.style.backgroundSize = `${100 * sheet.columns}% ${100 * names.length}%`;
   const about = html("p", { class: "alive-about", "data-number": "about" }), key = html("p", { class: "alive-note" });
   const voice = alive.voice();
-  const entry = (name) => { const value = html("span", { "data-number": name }); return [value, html("div", {}, html("dt", {}, name), html("dd", {}, value))]; };
-  const [trustworthiness, trustBox] = entry("trustworthiness"), [continuity, continuityBox] = entry("continuity");
-  const [right, rightBox] = entry("same person nearest, in 128 dimensions");
+  const numbers = alive.numbers({
+    trustworthiness: "trustworthiness", continuity: "continuity", right: "same person nearest, in 128 dimensions",
+  });
 
   function ask(i) {
     chosen = i;
@@ -68,10 +68,11 @@ alive.figures.maps = (element, data) => {
       const [x, y] = place(i);
       point.style.transform = `translate(${x}px, ${y}px)`;
     });
-    const { trustworthiness: t, continuity: c } = spaces[space].maps[method];
-    trustworthiness.textContent = number(t, 3);
-    continuity.textContent = number(c, 3);
-    right.textContent = faces() ? percent(spaces[space].right) : "nobody is there";
+    const { trustworthiness, continuity } = spaces[space].maps[method];
+    numbers.set({
+      trustworthiness: number(trustworthiness, 3), continuity: number(continuity, 3),
+      right: faces() ? percent(spaces[space].right) : "nobody is there",
+    });
     colour();
     ask(chosen);
   }
@@ -111,8 +112,7 @@ alive.figures.maps = (element, data) => {
     html("p", { class: "alive-title" }, "Read a map with doubt"),
     html("p", {}, "Point at a point, tap it, or use the arrow keys. Then look at pure noise in the same maps: what is drawn there, the method has made."),
     html("div", { class: "alive-controls" }, ofWhat.element, how.element, by.element),
-    html("div", { class: "alive-beside" }, html("div", {}, map, key), html("div", { class: "alive-told" }, chip, about,
-      html("dl", { class: "alive-numbers" }, trustBox, continuityBox, rightBox))),
+    html("div", { class: "alive-beside" }, html("div", {}, map, key), html("div", { class: "alive-told" }, chip, about, numbers.element)),
     voice.element,
   );
   draw();

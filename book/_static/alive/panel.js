@@ -1,4 +1,4 @@
-// What several figures draw with: a panel with two axes, and a list of numbers.
+// What several figures draw with: a panel with two axes, and whole steps along them.
 "use strict";
 (() => {
   const [WIDTH, HEIGHT] = [340, 250]; // units of the drawing; about as many pixels on the page, so letters stay large
@@ -35,16 +35,6 @@
     panel.put = (...drawn) => inside.replaceChildren(...drawn);
     panel.axes(x, y);
     return panel;
-  };
-
-  // Numbers with their names, {key: name}: alive.numbers(...) -> {element, set({key: text})}.
-  alive.numbers = (names) => {
-    const shown = Object.fromEntries(Object.keys(names).map((key) => [key, alive.html("dd", { "data-number": key })]));
-    return {
-      element: alive.html("dl", { class: "alive-numbers" }, ...Object.entries(names).map(([key, name]) =>
-        alive.html("div", {}, alive.html("dt", {}, name), shown[key]))),
-      set(texts) { for (const [key, text] of Object.entries(texts)) shown[key].textContent = text; },
-    };
   };
 
   // Whole steps of 1, 2 or 5 times a power of ten between two values, about `number` of them.

@@ -87,6 +87,20 @@ var alive = (() => {
     return { element: html("div", { class: "alive-choice" }, html("label", { for: id }, label), input), input };
   }
 
+  // Numbers with their names, {key: name}: numbers(...) -> {element, set({key: text or [text, note]})}.
+  function numbers(names) {
+    const shown = {}, rows = Object.entries(names).map(([key, name]) => {
+      shown[key] = [html("span", { "data-number": key }), html("small")];
+      return html("div", {}, html("dt", {}, name), html("dd", {}, ...shown[key]));
+    });
+    return {
+      element: html("dl", { class: "alive-numbers" }, ...rows),
+      set(texts) {
+        for (const [key, said] of Object.entries(texts)) [said].flat().forEach((text, i) => { shown[key][i].textContent = text; });
+      },
+    };
+  }
+
   // What a screen reader is told, when the hand rests.
   function voice() {
     const element = html("p", { class: "alive-voice", "aria-live": "polite" });
@@ -106,5 +120,5 @@ var alive = (() => {
   const percent = (share) => `${short(100 * share)} %`;
   const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  return { figures, data, at, load, html, svg, slider, choice, voice, number, short, percent, still };
+  return { figures, data, at, load, html, svg, slider, choice, numbers, voice, number, short, percent, still };
 })();

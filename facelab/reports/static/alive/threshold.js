@@ -88,15 +88,10 @@ alive.figures.threshold = (element, data, { part }) => {
   );
 
   // Numbers.
-  const entry = (name) => {
-    const value = html("span"), note = html("small");
-    return { element: html("div", {}, html("dt", {}, name), html("dd", {}, value, note)), value, note };
-  };
-  const shown = {
-    far: entry("False accept rate (FAR)"), frr: entry("False reject rate (FRR)"),
-    day: entry("False matches a day"), chance: entry("A stranger matches somebody"),
-  };
-  for (const [name, { value }] of Object.entries(shown)) value.dataset.number = name;
+  const numbers = alive.numbers({
+    far: "False accept rate (FAR)", frr: "False reject rate (FRR)",
+    day: "False matches a day", chance: "A stranger matches somebody",
+  });
   const voice = alive.voice();
 
   function drawSet() {
@@ -131,19 +126,19 @@ alive.figures.threshold = (element, data, { part }) => {
     point.setAttribute("cy", py);
     guides.setAttribute("d", `M${px},${HEIGHT - BOTTOM}L${px},${py}L${LEFT},${py}`);
 
-    shown.far.value.textContent = accepted ? percent(far) : "not measured";
-    shown.far.note.textContent = `${many(accepted)} of ${many(set.impostorPairs)} impostor pairs`;
-    shown.frr.value.textContent = percent(frr);
-    shown.frr.note.textContent = `${many(refused)} of ${many(set.genuinePairs)} genuine pairs`;
     const day = far * searches * gallery, chance = far < 1 ? -Math.expm1(gallery * Math.log1p(-far)) : 1;
-    shown.day.value.textContent = accepted ? (day < 1000 ? short(day) : many(Math.round(day))) : "not measured";
-    shown.day.note.textContent = "FAR × strangers a day × gallery";
-    shown.chance.value.textContent = accepted ? percent(chance) : "not measured";
-    shown.chance.note.textContent = "if comparisons were independent";
-    const errors = `${shown.far.note.textContent} accepted, ${shown.frr.note.textContent} refused`;
+    const measured = (text) => (accepted ? text : "not measured");
+    const told = {
+      far: [measured(percent(far)), `${many(accepted)} of ${many(set.impostorPairs)} impostor pairs`],
+      frr: [percent(frr), `${many(refused)} of ${many(set.genuinePairs)} genuine pairs`],
+      day: [measured(day < 1000 ? short(day) : many(Math.round(day))), "FAR × strangers a day × gallery"],
+      chance: [measured(percent(chance)), "if comparisons were independent"],
+    };
+    numbers.set(told);
+    const errors = `${told.far[1]} accepted, ${told.frr[1]} refused`;
     scores.setAttribute("aria-label", `Histograms of the scores of impostor and genuine pairs, threshold ${number(k / STEPS, 3)}: ${errors}.`);
     roc.setAttribute("aria-label", `ROC curve; the threshold stands at FAR ${percent(far)}, TAR ${percent(1 - frr)}.`);
-    voice.say(`Threshold ${number(k / STEPS, 3)}: FAR ${shown.far.value.textContent}, FRR ${percent(frr)}. False matches a day: ${shown.day.value.textContent}.`);
+    voice.say(`Threshold ${number(k / STEPS, 3)}: FAR ${told.far[0]}, FRR ${told.frr[0]}. False matches a day: ${told.day[0]}.`);
   }
 
   // Controls.
@@ -179,7 +174,7 @@ alive.figures.threshold = (element, data, { part }) => {
       html("div", {}, html("p", { class: "alive-keys" }, key("curve", "every threshold"), key("point", "this one")), roc)),
     html("div", { class: "alive-controls" }, move.element, people.element, passing.element),
     again,
-    html("dl", { class: "alive-numbers" }, ...Object.values(shown).map((one) => one.element)),
+    numbers.element,
     voice.element,
   );
   drawSet();
