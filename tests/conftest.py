@@ -34,10 +34,10 @@ CHROMIUM_FLAGS = [
     "--use-fake-device-for-media-stream",  # a camera for the page that can use one
 ]
 
-# The files that take longest, the longest first: so the processes end together. Chapter 06 stands before those that use
+# The files that take longest, the longest first: so two processes end together. Chapter 06 stands before those that use
 # its network, or they would train it a second time.
 LONG = [
-    "06_cross_entropy.ipynb", "test_browser.py", "00_quickstart.ipynb", "08_arcface_training.ipynb",
+    "06_cross_entropy.ipynb", "00_quickstart.ipynb", "08_arcface_training.ipynb", "test_browser.py",
     "09_metric_learning.ipynb", "test_assignments.py", "11_embedding_analysis.ipynb", "14_production.ipynb",
     "03_synthfaces.ipynb",
     "test_quickstart.py", "test_processes.py", "test_fit.py", "figures.ipynb", "07_arcface_derivation.ipynb",
