@@ -41,7 +41,7 @@
     for (let from = 0, to = 0; from < rgb.length; from += 3, to += 4) {
       image.data.set([rgb[from], rgb[from + 1], rgb[from + 2], 255], to);
     }
-    canvas.getContext("2d").putImageData(image, 0, 0);
+    canvas.getContext("2d", { willReadFrequently: true }).putImageData(image, 0, 0); // pixels that come from, and stay in, main memory
   }
 
   function drawChip(canvas, chip) {

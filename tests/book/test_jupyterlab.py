@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from jupyterlab_server import jupyterlab
+from jupyterlab_for_tests import jupyterlab
 
 pytestmark = pytest.mark.slow
 

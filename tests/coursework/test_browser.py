@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jupyterlab_server import jupyterlab
+from jupyterlab_for_tests import jupyterlab
 
 from facelab.coursework.build import build
 from facelab.coursework.grading import grade
