@@ -12,8 +12,15 @@ import yaml
 pybtex = pytest.importorskip("pybtex.database", reason="the book's tools are not installed: uv sync --extra book")
 
 ROOT = Path(__file__).parents[2]
-# Neither a DOI nor an arXiv number exists: a report, a proceedings paper, a project page, two legal acts.
-WITHOUT_A_NUMBER = {"huang2007lfw", "buolamwini2018gendershades", "harvey2021exposing", "gdpr2016", "aiact2024"}
+# Neither a DOI nor an arXiv number exists: a report, a proceedings paper, a project page, three legal acts.
+WITHOUT_A_NUMBER = {
+    "huang2007lfw",
+    "buolamwini2018gendershades",
+    "harvey2021exposing",
+    "gdpr2016",
+    "aiact2024",
+    "aiomnibus2026",
+}
 BIBLIOGRAPHY = pybtex.parse_file(ROOT / "book/references.bib").entries
 TEXTS = [
     *sorted(
@@ -60,6 +67,18 @@ def test_entry_is_complete(key: str) -> None:
     else:
         assert key in WITHOUT_A_NUMBER, "a DOI or an arXiv number"
         assert fields["url"].startswith("https://")
+
+
+def test_an_entry_says_where_it_was_published_and_stands_once() -> None:
+    where = {"article": "journal", "inproceedings": "booktitle", "techreport": "institution"}
+    for key, entry in BIBLIOGRAPHY.items():
+        assert entry.type == "misc" or entry.fields.get(where[entry.type]), key
+        assert "arxiv" not in entry.fields.get("journal", "").lower(), f"{key}: a preprint is @misc"
+    for field in ("doi", "eprint"):
+        numbers = Counter(entry.fields[field] for entry in BIBLIOGRAPHY.values() if field in entry.fields)
+        assert [number for number, times in numbers.items() if times > 1] == []
+    works = Counter((entry.fields["title"], entry.fields["year"]) for entry in BIBLIOGRAPHY.values())
+    assert [work for work, times in works.items() if times > 1] == []
 
 
 def test_a_citation_names_one_work(monkeypatch: pytest.MonkeyPatch) -> None:
