@@ -219,10 +219,17 @@ def image_grid(
 
 
 def band(panel: Axes, estimates: Mapping[float, Estimate], colour: str) -> None:
-    """Fill the 95 % intervals of a curve between the places at which they are known, if there are any."""
+    """Fill the 95 % intervals of a curve that never falls between the places at which they are known, if any.
+
+    What is passed at one FAR or found at one rank is so at every higher one. So the lower end of an interval holds for
+    all places to its right, the upper end for all to its left, and the band never falls either. It matters where a
+    share is 1: its own interval then counts people only (:func:`facelab.evaluate.bootstrap.share_interval`), and is
+    wider than that of a share of 99.8 % beside it.
+    """
     places = sorted(estimates)
     if places:
-        low, high = ([getattr(estimates[place], end) for place in places] for end in ("low", "high"))
+        low = np.fmax.accumulate([estimates[place].low for place in places])
+        high = np.fmin.accumulate([estimates[place].high for place in places[::-1]])[::-1]
         panel.fill_between(places, low, high, color=colour, alpha=0.2, linewidth=0)
 
 

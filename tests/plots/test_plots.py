@@ -82,6 +82,15 @@ def test_a_band_holds_the_intervals_at_their_places(scores):
         drawn(figure)
 
 
+def test_a_band_never_falls_as_its_curve_does_not():
+    # 99.8 % of 512 probes and 100 % of them, with the intervals of 64 people: the second one counts people only
+    known = {1: Estimate(0.998, 0.985, 1.0, 512), 2: Estimate(1.0, 0.943, 1.0, 512)}
+    figure = plots.cmc_curves({"arcface": np.array([0.998, 1])}, bands={"arcface": known})
+    (filled,) = figure.axes[0].collections
+    corners = {tuple(point) for point in filled.get_paths()[0].vertices}
+    assert corners == {(1, 0.985), (1, 1.0), (2, 0.985), (2, 1.0)}
+
+
 def test_every_identity_has_its_own_mark():
     points = {"a": np.random.default_rng(0).normal(size=(70, 2))}
     figure = plots.projection_map(points, np.arange(70), [str(i) for i in range(70)])
