@@ -43,8 +43,9 @@ _STYLE = """<style>
 .timeline label { display: inline-flex; gap: 0.3rem; align-items: center; cursor: pointer; min-height: 1.6rem; }
 .timeline .key { width: 0.9rem; height: 0.9rem; border-radius: 3px; background: var(--family); }
 .timeline ol { list-style: none; margin: 0; padding: 0; border-left: 2px solid #808894; }
-.timeline li.year { display: flex; flex-wrap: wrap; gap: var(--gap); padding: 0.2rem 0 0.2rem 0.8rem; margin: 0; }
-.timeline .when { font-weight: 700; width: 3rem; padding-top: 0.25rem; }
+.timeline li.year { display: flex; flex-wrap: wrap; gap: var(--gap); }
+.timeline li.year { padding: 0.2rem 0 0.2rem 4rem; margin: 0; position: relative; }
+.timeline .when { font-weight: 700; padding-top: 0.25rem; position: absolute; left: 0.8rem; }
 .timeline details { border: 1px solid #808894; border-left: 6px solid var(--family); border-radius: 4px; }
 .timeline summary { padding: 0.15rem 0.5rem; cursor: pointer; list-style-position: inside; }
 .timeline details[open] { flex-basis: 100%; order: 1; }
