@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from facelab.align import METHODS, align_batch, template
-from facelab.plots.style import BLUE, CYCLE, MARKERS, SKY, YELLOW, new_figure, show_image, styled, whiskers
+from facelab.plots.style import CYCLE, MARKERS, ORANGE, SKY, YELLOW, new_figure, show_image, styled, whiskers
 
 NAMES = {"five-point": "five points", "eyes": "eyes only", "crop": "plain crop"}
 SETS = {"orl": "ORL", "mini": "SynthFaces mini"}
@@ -35,7 +35,7 @@ def landmark_fit(moved: np.ndarray) -> Figure:
     """Draw where the landmarks of many faces come to lie on the chip, (n, 5, 2), and the template among them."""
     figure, ((panel,),) = new_figure(width=3.2, height=3.2)
     panel.scatter(*moved.reshape(-1, 2).T, s=5, c=SKY, alpha=0.6, linewidths=0, label="landmarks after alignment")
-    panel.scatter(*template().T, s=30, c=BLUE, marker="+", label="template")
+    panel.scatter(*template().T, s=70, c=ORANGE, marker="+", linewidths=1.4, label="template")
     panel.set(xlim=(0, 112), ylim=(112, 0), aspect="equal", xlabel="pixels")
     panel.legend(fontsize=7, loc="upper left")
     return figure

@@ -21,6 +21,7 @@ COARSE = 80  # dots an inch of its picture for programs that show no SVG of a no
 QUALITIES = (90, 80, 70, 60, 45, 30)  # of photographs; the first one with which a figure is small enough
 MANY = 150  # points; more of them are smaller as a picture
 PHONE = 3.9  # inches: as wide as a phone shows without making letters smaller
+SHORT = 12  # letters of a legend's entry that leave room for another beside it on a phone
 
 # Ink and paper, and what they are on a dark page; colours of data read on both and stay.
 INKS = {
@@ -94,7 +95,7 @@ def narrow(figure: Figure) -> str | None:
     width, height = figure.get_size_inches()
     across = 2 if columns > 3 and width / columns < 2.4 else 1
     down = -(-columns // across)
-    with _stacked(figure, panels, down, across), _one_column(figure):
+    with _stacked(figure, panels, down, across), _legends_below(figure):
         try:
             figure.set_size_inches(PHONE, down * min(height, 2.9))
             figure.draw_without_rendering()
@@ -133,16 +134,29 @@ def _stacked(figure: Figure, panels: list[Axes], down: int, across: int) -> Iter
 
 
 @contextmanager
-def _one_column(figure: Figure) -> Iterator[None]:
-    """Legends of the figure one entry a row."""
-    before = [legend._ncols for legend in figure.legends]  # type: ignore[attr-defined]
-    for legend in figure.legends:
-        legend.set_ncols(1)
+def _legends_below(figure: Figure) -> Iterator[None]:
+    """Legends of the figure below its panels, as narrow as their entries allow."""
+    wide = list(figure.legends)
+    for legend in wide:
+        labels = [text.get_text() for text in legend.texts]
+        below = figure.legend(
+            legend.legend_handles,  # type: ignore[arg-type]
+            labels,
+            loc="outside lower center",
+            ncols=2 if max(map(len, labels)) <= SHORT else 1,
+            prop=legend.prop,
+            frameon=legend.get_frame_on(),
+        )
+        for old, new in zip(legend.texts, below.texts, strict=True):
+            new.set_parse_math(old.get_parse_math())
+        legend.set(visible=False, in_layout=False)
     try:
         yield
     finally:
-        for legend, columns in zip(figure.legends, before, strict=True):
-            legend.set_ncols(columns)
+        for legend in figure.legends[len(wide) :]:
+            legend.remove()
+        for legend in wide:
+            legend.set(visible=True, in_layout=True)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ def false_match_curves(rates: Mapping[str, Estimate], *, searches: float, larges
     panel.axhline(searches, color=GREY, linewidth=0.8)
     panel.annotate("every search", (1, searches), (3, 2), textcoords="offset points", fontsize=8, va="bottom")
     panel.set(xscale="log", yscale="log", xlim=(1, largest), ylim=(0.5, 8 * searches))
-    panel.set(xlabel="identities in the gallery", ylabel=f"of {searches:,g} searches a day")
+    panel.set(xlabel="identities in the gallery", ylabel=f"of {searches:,g} searches a day,\nthose with a false match")
     for axis in (panel.xaxis, panel.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}" if value < 1e6 else "1 million"))
     panel.legend(fontsize=8, loc="lower right", title="threshold", title_fontsize=8)

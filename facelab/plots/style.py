@@ -2,6 +2,7 @@
 
 import functools
 import re
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, ParamSpec
 
@@ -144,6 +145,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
         with rc_context(_RC):  # type: ignore[arg-type]
             figure = draw(*args, **kwargs)
             _take_texts_as_they_are(figure)
+            _wrap_titles(figure)
             return figure
 
     return with_style
@@ -158,6 +160,25 @@ def _take_texts_as_they_are(figure: Figure) -> None:
     for text in figure.findobj(Text):
         if isinstance(text, Text) and text not in powers and text.get_gid() != FORMULA:
             text.set_parse_math(False)
+
+
+def _wrap_titles(figure: Figure) -> None:
+    """Break titles that would reach beyond the figure, or into the next panel, into lines."""
+    whole = figure.bbox.width
+    titles = {panel: panel.get_title(loc="left") for panel in figure.axes}
+    wide = {panel: panel._left_title.get_window_extent().width for panel, title in titles.items() if title}  # type: ignore[attr-defined]
+    if max(wide.values(), default=0) < 0.8 * whole / getattr(figure, "facelab_panels", (1, 1))[1]:
+        return  # they fit; the layout, which would tell exactly, takes time
+    for panel in wide:
+        panel._left_title.set_text("")  # type: ignore[attr-defined]  # else the layout makes room for its width
+    figure.draw_without_rendering()
+    for panel, width in wide.items():
+        row = [other.bbox for other in figure.axes if abs(other.bbox.y1 - panel.bbox.y1) < 0.5 * panel.bbox.height]
+        room = min([whole, *(box.x0 for box in row if box.x0 > panel.bbox.x0)]) - panel.bbox.x0
+        title = titles[panel]
+        if width > room:
+            title = "\n".join(textwrap.wrap(title, int(0.9 * len(title) * room / width)))
+        panel._left_title.set_text(title)  # type: ignore[attr-defined]
 
 
 def new_figure(

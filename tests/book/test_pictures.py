@@ -9,7 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from letters import cut, extent, sizes
 from PIL import Image
+
+from facelab.plots.drawing import unpacked
 
 NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 COLUMN = 688  # pixels that a page 1280 wide has for a figure
@@ -21,22 +24,27 @@ FACTORS = {"fig-synth-scene", "fig-synth-light", "fig-synth-person", "fig-synth-
 
 
 def figures(path: Path) -> dict[str, str]:
-    """The SVGs of a notebook by the name of the figure."""
-    return {
-        cell["metadata"].get("mystnb", {}).get("figure", {}).get("name", cell["id"]): "".join(
-            output["data"]["image/svg+xml"]
-        )
-        for cell in json.loads(path.read_text("utf8"))["cells"]
-        for output in cell.get("outputs", [])
-        if "image/svg+xml" in output.get("data", {})
-    }
+    """The SVGs of a notebook by the name of the figure, and their twins for a phone."""
+    found = {}
+    for cell in json.loads(path.read_text("utf8"))["cells"]:
+        name = cell["metadata"].get("mystnb", {}).get("figure", {}).get("name", cell["id"])
+        for output in cell.get("outputs", []):
+            if "image/svg+xml" in output.get("data", {}):
+                found[name] = "".join(output["data"]["image/svg+xml"])
+                if twin := output["metadata"].get("image/svg+xml", {}).get("narrow"):
+                    found[f"{name} on a phone"] = unpacked(twin)
+    return found
 
 
 def smallest_letters(svg: str) -> float:
-    """Pixels of the smallest text as the page shows the figure; matplotlib scales glyphs of 100 units by the size."""
-    points = [100 * float(scale) for scale in re.findall(r"scale\(([\d.]+) -[\d.]+\)", svg)]
-    width = float(re.search(r'viewBox="0 0 ([\d.]+)', svg)[1]) * 96 / 72
-    return min(points, default=np.inf) * 96 / 72 * min(1, COLUMN / width)
+    """Pixels of the smallest text as the page shows the figure."""
+    width = extent(svg)[0] * 96 / 72
+    return min(sizes(svg), default=np.inf) * 96 / 72 * min(1, COLUMN / width)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_text_is_cut(path: Path) -> None:
+    assert {name: texts for name, svg in figures(path).items() if (texts := cut(svg))} == {}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

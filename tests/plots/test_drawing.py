@@ -7,6 +7,7 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from letters import cut, extent, sizes
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -25,16 +26,6 @@ def curves() -> Figure:
 def panels() -> Figure:
     history = [{"epoch": e, "loss": 8 / e, "accuracy": 1 - 1 / e} for e in (1, 2, 4)]
     return plots.training_curves({"cross_entropy": history})
-
-
-def size(picture: str) -> tuple[float, float]:
-    """Width and height in points."""
-    return tuple(float(number) for number in re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', picture).groups())
-
-
-def letters(picture: str) -> list[float]:
-    """Sizes of the texts in points: matplotlib scales glyphs of 100 units by the size."""
-    return [100 * float(scale) for scale in re.findall(r"scale\(([\d.]+) -[\d.]+\)", picture)]
 
 
 def test_drawn_twice_it_is_the_same() -> None:
@@ -69,12 +60,12 @@ def test_a_colour_inside_of_a_name_or_a_picture_is_not_exchanged() -> None:
 def test_on_a_phone_panels_stand_one_below_the_other_and_the_figure_is_as_it_was() -> None:
     figure = panels()
     before = svg(figure)
-    width, height = size(before)
+    width, height = extent(before)
     on_phone = narrow(figure)
-    assert size(on_phone)[0] == pytest.approx(72 * PHONE, abs=0.1)
-    assert size(on_phone)[1] > 1.5 * height
-    assert min(letters(on_phone)) * PIXELS * min(1, 358 / (PIXELS * size(on_phone)[0])) >= 9
-    assert size(svg(figure)) == (width, height)
+    assert extent(on_phone)[0] == pytest.approx(72 * PHONE, abs=0.1)
+    assert extent(on_phone)[1] > 1.5 * height
+    assert min(sizes(on_phone)) * PIXELS * min(1, 358 / (PIXELS * extent(on_phone)[0])) >= 9
+    assert extent(svg(figure)) == (width, height)
     assert figure.axes[0].get_subplotspec().get_gridspec().ncols == 2
 
 
@@ -83,6 +74,38 @@ def test_panels_that_share_an_axis_have_its_labels_on_a_phone() -> None:
     axes[0, 0].set_ylabel("shared")
     assert narrow(figure).count("<!-- shared -->") == 3
     assert svg(figure).count("<!-- shared -->") == 1
+
+
+@styled
+def entitled(title: str, columns: int) -> Figure:
+    figure, axes = new_figure(1, columns, width=6, height=2.5)
+    for panel in axes[0]:
+        panel.set_title(title)
+    return figure
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_a_long_title_ends_before_the_next_panel_and_within_the_figure(columns: int) -> None:
+    title = "The squared distance of the nearest negative, " * 2
+    figure = entitled(title, columns)
+    figure.draw_without_rendering()
+    boxes = [panel._left_title.get_window_extent() for panel in figure.axes]
+    ends = [panel.bbox.x0 for panel in figure.axes[1:]] + [figure.bbox.width]
+    assert all(box.x1 <= end for box, end in zip(boxes, ends, strict=True))
+    assert figure.axes[0].get_title(loc="left").replace("\n", " ") == title.strip()
+    assert entitled("Short", columns).axes[0].get_title(loc="left") == "Short"
+
+
+def test_on_a_phone_a_legend_of_the_figure_is_as_narrow_as_its_entries_allow() -> None:
+    figure = panels()
+    names = ["no margin: cos θ", "SphereFace, $m$ = 4", "CosFace", "combined (1, 0.3, 0.2)"]
+    for name in names:
+        figure.axes[0].plot([0, 1], [0, 1], label=name)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    wide, on_phone = svg(figure), narrow(figure)
+    assert all(f"<!-- {name} -->" in on_phone for name in names[2:])
+    assert cut(on_phone) == []
+    assert svg(figure) == wide
 
 
 def test_one_panel_and_photographs_have_no_twin_for_a_phone() -> None:
@@ -130,5 +153,5 @@ def test_a_notebook_shows_the_svg_and_carries_the_twin(monkeypatch: pytest.Monke
     (plain,) = (
         Image.open(io.BytesIO(base64.b64decode(data[kind]))) for kind in ("image/png", "image/jpeg") if kind in data
     )
-    width, height = size(data["image/svg+xml"])
+    width, height = extent(data["image/svg+xml"])
     assert plain.width / plain.height == pytest.approx(width / height, rel=0.02)
