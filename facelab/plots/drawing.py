@@ -139,8 +139,8 @@ def _legends_below(figure: Figure) -> Iterator[None]:
     wide = list(figure.legends)
     for legend in wide:
         labels = [text.get_text() for text in legend.texts]
-        below = figure.legend(
-            legend.legend_handles,  # type: ignore[arg-type]
+        below = figure.legend(  # type: ignore[call-overload]
+            legend.legend_handles,
             labels,
             loc="outside lower center",
             ncols=2 if max(map(len, labels)) <= SHORT else 1,
