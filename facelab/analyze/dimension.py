@@ -1,9 +1,9 @@
-"""How many of the dimensions are used, and how evenly."""
+"""How many of the dimensions are used."""
 
 import numpy as np
 
 from facelab.errors import FacelabError
-from facelab.evaluate.checks import check_finite, unit
+from facelab.evaluate.checks import check_finite
 
 
 def spectrum(embeddings: np.ndarray) -> np.ndarray:
@@ -31,8 +31,9 @@ def participation_ratio(embeddings: np.ndarray) -> float:
 
     .. math:: D = \frac{(\sum_k \lambda_k)^2}{\sum_k \lambda_k^2}
 
-    With few embeddings it is too small: n points never fill more than n - 1 dimensions. Source: P. Gao et al., "A
-    theory of multineuronal dimensionality, dynamics and measurement", bioRxiv 214262, 2017.
+    Two independent embeddings of mean zero and length 1 have a cosine of root mean square :math:`1/\sqrt D`. With few
+    embeddings D is too small: n points never fill more than n - 1 dimensions. Source: P. Gao et al., "A theory of
+    multineuronal dimensionality, dynamics and measurement", bioRxiv 214262, 2017.
 
     Example:
         >>> x = np.random.default_rng(0).normal(size=(5000, 8))
@@ -40,36 +41,3 @@ def participation_ratio(embeddings: np.ndarray) -> float:
         (8.0, 2.0)
     """
     return float(1 / (spectrum(embeddings) ** 2).sum())
-
-
-def dimensions_for(shares: np.ndarray, share: float = 0.95) -> int:
-    """Return how many principal axes hold ``share`` of the variance.
-
-    Args:
-        shares: of each axis, falling, as from :func:`spectrum`.
-
-    Raises:
-        FacelabError: a share outside (0, 1].
-    """
-    if not 0 < share <= 1:
-        raise FacelabError(f"share={share}: it must lie in (0, 1].")
-    return int(np.searchsorted(np.cumsum(shares), share - 1e-9) + 1)
-
-
-def isotropy(embeddings: np.ndarray) -> float:
-    r"""Return whether all directions are alike: 1 if they are, near 0 if the embeddings lie in a cone.
-
-    .. math:: I = \frac{\min_u Z(u)}{\max_u Z(u)}, \qquad Z(u) = \sum_i e^{u \cdot \hat x_i}
-
-    over both directions u of each eigenvector of :math:`\hat X^T \hat X`. Embeddings are normalised first. Source: J.
-    Mu, P. Viswanath, "All-but-the-top: simple and effective postprocessing for word representations", ICLR 2018
-    (arXiv:1702.01417), section 2; there the sign of u is left open.
-
-    Raises:
-        FacelabError: an embedding without direction.
-    """
-    x = unit(embeddings)
-    directions = np.linalg.svd(x, full_matrices=False)[2]
-    along = x @ directions.T
-    z = np.concatenate([np.exp(along).sum(axis=0), np.exp(-along).sum(axis=0)])
-    return float(z.min() / z.max())

@@ -369,16 +369,11 @@ def _(data: ExampleData) -> Figure:
     return plots.centre_map({name: analyze.centre_angles(x, data.labels) for name, x in data.strangers.items()})
 
 
-@example("spectrum_curves", "Curves of cumulated variance that rise to 1; a dot marks 95 %.")
+@example("spectrum_curves", "Curves of cumulated variance that rise to 1, each with a mark at its participation ratio.")
 def _(data: ExampleData) -> Figure:
     return plots.spectrum_curves(
         {name: analyze.spectrum(e(data.faces.strangers)) for name, e in data.embedders.items()}
     )
-
-
-@example("hub_histograms", "Histograms of how often an image is a near neighbour, around a mean of ten.")
-def _(data: ExampleData) -> Figure:
-    return plots.hub_histograms({name: analyze.k_occurrence(x) for name, x in data.strangers.items()})
 
 
 @example("length_against_quality", "Clouds of points, lengths of embeddings over yaw, with medians of six groups.")
@@ -389,14 +384,12 @@ def _(data: ExampleData) -> Figure:
     return plots.length_against_quality(lengths, yaw, rho, label="|yaw| (degrees)")
 
 
-@example(
-    "collapse_curves", "Four panels, one for each measure of neural collapse; the curves fall during the training."
-)
+@example("collapse_curves", "A curve of NC1, the spread within classes relative to that between, falls in a training.")
 def _(data: ExampleData) -> Figure:
     from facelab.train import EmbeddingWatch, Recipe, fit
 
     few = data.faces.train.select(data.faces.train.labels < 4).resized(32)
-    watch = EmbeddingWatch(analyze.neural_collapse, every=3)
+    watch = EmbeddingWatch(analyze.variability_collapse, every=3)
     recipe = Recipe(size=32, embedding_dim=16, epochs=8, batch_size=16, learning_rate=0.02, augment=False)
     fit(recipe, few, device="cpu", watch=watch)
     return plots.collapse_curves({"cross_entropy": watch})
@@ -481,13 +474,6 @@ def _(data: ExampleData) -> Figure:
 @example("sweep_sheet", "Two rows of one rendered face: turning its head, and with a light that moves to the side.")
 def _(data: ExampleData) -> Figure:
     return plots.sweep_sheet(data.sweeps)
-
-
-@example("occlusion_maps", "Two faces; below each, where covering it moves the embedding, for two models.")
-def _(data: ExampleData) -> Figure:
-    chips = np.stack([data.faces.strangers[i][0] for i in (0, 40)])
-    maps = {name: [analyze.occlusion_map(e, chip, stride=8) for chip in chips] for name, e in data.embedders.items()}
-    return plots.occlusion_maps(chips, maps)
 
 
 @example("over_angle", "Two falling curves over the angle: the cosine, and ArcFace's target logit below it.")

@@ -10,7 +10,6 @@ from facelab.plots.detection import precision_recall_curves, recall_by_group, sc
 from facelab.plots.faces import detections_sheet, draw_detections, photographs_and_chips, rows_of_faces
 from facelab.plots.factors import (
     factor_errors,
-    occlusion_maps,
     probe_scores,
     response_curves,
     sweep_sheet,
@@ -19,7 +18,6 @@ from facelab.plots.factors import (
 from facelab.plots.geometry import (
     centre_map,
     collapse_curves,
-    hub_histograms,
     length_against_quality,
     pair_angle_histograms,
     spectrum_curves,
@@ -75,14 +73,12 @@ __all__ = [
     "false_match_curves",
     "fold_accuracies",
     "group_errors",
-    "hub_histograms",
     "interval_widths",
     "landmark_fit",
     "length_against_quality",
     "loss_results",
     "loss_steps",
     "method_comparison",
-    "occlusion_maps",
     "one_factor_at_a_time",
     "open_set_curves",
     "over_angle",

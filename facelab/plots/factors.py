@@ -183,32 +183,3 @@ def sweep_sheet(sweeps: Sequence["Sweep"], *, person: int = 0) -> Figure:
         axes[row, 0].text(-0.1, 0.5, s.factor, ha="right", va="center", transform=axes[row, 0].transAxes)
     names = ", ".join(f"{s.factor} ({s.unit})" for s in sweeps)
     return with_caption(figure, f"One person, one factor moving in each row: {names}.")
-
-
-@styled
-def occlusion_maps(chips: np.ndarray, maps: Mapping[str, Sequence[np.ndarray]]) -> Figure:
-    """Show chips and, below, where covering them moves the embedding: dark is where it moves most.
-
-    Every map has its own scale, because some images move ten times as far as others; its largest value stands below.
-
-    Args:
-        chips: shape (n, height, width, 3), uint8.
-        maps: for each model one outcome of :func:`facelab.analyze.occlusion_map` for each chip.
-    """
-    rows, columns = 1 + len(maps), len(chips)
-    figure, axes = new_figure(rows, columns, width=1.35 * columns + 0.9, height=1.5 * rows, dpi=90)
-    for column, chip in enumerate(chips):
-        show_image(axes[0, column], chip)
-    said = []
-    for row, (model, found) in enumerate(maps.items(), 1):
-        for panel, chip, m in zip(axes[row], chips, found, strict=True):
-            panel.imshow(chip.mean(axis=2), cmap="gray", vmin=-100, vmax=300)
-            panel.imshow(m, cmap="Oranges", vmin=0, vmax=max(float(m.max()), 1e-9), alpha=0.65)
-            panel.set_axis_off()
-            panel.text(0.5, -0.03, f"{m.max():.2f}", ha="center", va="top", fontsize=9, transform=panel.transAxes)
-        axes[row, 0].text(
-            -0.08, 0.5, display_name(model), ha="right", va="center", fontsize=9, transform=axes[row, 0].transAxes
-        )
-        tops = [float(m.max()) for m in found]
-        said.append(f"{display_name(model)} {min(tops):.2f} to {max(tops):.2f}")
-    return with_caption(figure, "Largest fall of the cosine where a square covers the chip: " + "; ".join(said) + ".")

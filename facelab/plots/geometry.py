@@ -1,18 +1,17 @@
-"""The embedding space measured: angles, dimensions, hubs, lengths, collapse."""
+"""The embedding space measured: angles, dimensions, lengths, collapse."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
-from facelab.analyze.dimension import dimensions_for
 from facelab.analyze.geometry import CentreAngles
 from facelab.evaluate import Estimate
 from facelab.plots.style import (
     BLACK,
     BLUE,
-    GREY,
     ORANGE,
     display_name,
     looks,
@@ -80,7 +79,7 @@ def centre_map(angles: Mapping[str, CentreAngles]) -> Figure:
 
 @styled
 def spectrum_curves(spectra: Mapping[str, np.ndarray]) -> Figure:
-    """Draw the share of the variance that the first k principal axes hold; dots mark where it reaches 95 %.
+    """Draw the share of the variance that the first k principal axes hold; a mark stands at the participation ratio.
 
     Args:
         spectra: for each model the outcome of :func:`facelab.analyze.spectrum`.
@@ -88,39 +87,17 @@ def spectrum_curves(spectra: Mapping[str, np.ndarray]) -> Figure:
     figure, ((panel,),) = new_figure(width=5.2, height=3.2)
     said = []
     for (name, shares), look in zip(spectra.items(), looks(spectra), strict=True):
-        reached = np.cumsum(shares)
-        needed = dimensions_for(shares, 0.95)
+        axes, reached = np.arange(1, len(shares) + 1), np.cumsum(shares)
         ratio = 1 / (shares**2).sum()
         label = f"{display_name(name)}: participation ratio {ratio:.1f}"
-        panel.plot(np.arange(1, len(shares) + 1), reached, **look.of_line, label=label)
-        panel.scatter([needed], [reached[needed - 1]], color=look.colour, marker=look.marker, s=40, zorder=3)
-        said.append(f"{display_name(name)} needs {needed} of {len(shares)} axes (participation ratio {ratio:.1f})")
-    panel.axhline(0.95, color=GREY, linewidth=1, linestyle=":")
+        panel.plot(axes, reached, **look.of_line, label=label)
+        held = np.interp(ratio, axes, reached)
+        panel.scatter([ratio], [held], color=look.colour, marker=look.marker, s=40, zorder=3)
+        said.append(f"{display_name(name)} {ratio:.1f} of {len(shares)} axes, which hold {held:.0%} of the variance")
     panel.set(xscale="log", xlabel="number of principal axes, k", ylabel="share of the variance", ylim=(0, 1.02))
+    panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     panel.legend(loc="lower right", fontsize=9)
-    return with_caption(figure, "For 95 % of the variance, " + "; ".join(said) + ".")
-
-
-@styled
-def hub_histograms(counts: Mapping[str, np.ndarray]) -> Figure:
-    """Draw how often each image is among the nearest neighbours of another one; the tail on the right are hubs.
-
-    Args:
-        counts: for each model the outcome of :func:`facelab.analyze.k_occurrence`.
-    """
-    figure, axes = new_figure(1, len(counts), width=3.2 * len(counts) + 0.6, height=2.8, sharex=True, sharey=True)
-    top = max(n.max() for n in counts.values())
-    said = []
-    for panel, (name, n) in zip(axes[0], counts.items(), strict=True):
-        panel.hist(n, bins=np.arange(-0.5, top + 1.5, max(1, top // 25)), color=BLUE)
-        panel.axvline(n.mean(), color=ORANGE, linestyle="--", label=f"mean {n.mean():.0f}")
-        panel.set(title=display_name(name), xlabel="times among the nearest")
-        panel.legend(fontsize=8)
-        said.append(f"{display_name(name)}: at most {n.max()} times, never {(n == 0).sum()} of {len(n)} images")
-    axes[0, 0].set_ylabel("images")
-    return with_caption(
-        figure, f"Each image is on average {n.mean():.0f} times a near neighbour. " + "; ".join(said) + "."
-    )
+    return with_caption(figure, "Participation ratio: " + "; ".join(said) + ".")
 
 
 @styled
@@ -151,30 +128,22 @@ def length_against_quality(
 
 @styled
 def collapse_curves(watches: Mapping[str, "EmbeddingWatch"]) -> Figure:
-    """Draw the four measures of neural collapse over the steps of a training, logarithmic; 0 is complete collapse.
+    """Draw NC1 over the steps of a training, on a logarithmic axis; 0, which it does not reach, is complete collapse.
 
     Args:
-        watches: for each model the watch of :func:`facelab.analyze.neural_collapse` that :func:`facelab.train.fit`
-            filled.
+        watches: for each model the watch of :func:`facelab.analyze.variability_collapse` that
+            :func:`facelab.train.fit` filled.
     """
-    measures = (
-        ("variability", "NC1: spread within classes"),
-        ("simplex", "NC2: off the simplex"),
-        ("duality", "NC3: centres against means"),
-        ("decisions", "NC4: other decisions"),
-    )
-    figure, axes = new_figure(1, 4, width=9.0, height=2.7)
+    figure, ((panel,),) = new_figure(width=5.2, height=3.0)
     said = []
     for (name, watch), look in zip(watches.items(), looks(watches), strict=True):
-        for panel, (field, _) in zip(axes[0], measures, strict=True):
-            values = [getattr(row, field) for row in watch.history]
-            panel.plot(watch.steps, values, **look.of_line, marker=look.marker, markersize=3, label=display_name(name))
-        first, last = watch.history[0], watch.history[-1]
-        said.append(f"{display_name(name)}: NC1 from {first.variability:.2g} to {last.variability:.2g}")
-    for panel, (_, title) in zip(axes[0], measures, strict=True):
-        panel.set_title(title, fontsize=9)
-        panel.set(xlabel="step", ylim=(0, None))
-    axes[0, 0].set(yscale="log")
-    axes[0, 0].autoscale(axis="y")
-    axes[0, 0].legend(fontsize=8)
+        panel.plot(
+            watch.steps, watch.history, **look.of_line, marker=look.marker, markersize=4, label=display_name(name)
+        )
+        said.append(f"{display_name(name)}: NC1 from {watch.history[0]:.2g} to {watch.history[-1]:.2g}")
+    panel.set(xlabel="step", ylabel="NC1 of training pictures", yscale="log")
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    panel.yaxis.set_minor_formatter(NullFormatter())
+    panel.legend(fontsize=9)
     return with_caption(figure, "; ".join(said) + ".")

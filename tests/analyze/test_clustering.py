@@ -3,13 +3,12 @@ import itertools
 import numpy as np
 import pytest
 from scipy.cluster.hierarchy import fcluster, linkage
-from sklearn.metrics import davies_bouldin_score, silhouette_score
 
-from facelab.analyze import cluster, cluster_quality, clustering_scores
+from facelab.analyze import cluster, clustering_scores
 from facelab.errors import FacelabError
 
 
-def test_scores_against_loops_over_pairs_and_images():
+def test_scores_against_loops_over_pairs():
     generator = np.random.default_rng(0)
     labels, clusters = generator.integers(0, 5, 40), generator.integers(0, 7, 40)
     pairs = list(itertools.combinations(range(40), 2))
@@ -20,18 +19,15 @@ def test_scores_against_loops_over_pairs_and_images():
     precision, recall = right / sum(together), right / sum(belong)
     assert (found.precision, found.recall) == pytest.approx((precision, recall))
     assert found.f == pytest.approx(2 * precision * recall / (precision + recall))
-    b_precision = np.mean([np.mean(labels[clusters == clusters[i]] == labels[i]) for i in range(40)])
-    b_recall = np.mean([np.mean(clusters[labels == labels[i]] == clusters[i]) for i in range(40)])
-    assert (found.bcubed_precision, found.bcubed_recall) == pytest.approx((b_precision, b_recall))
     assert (found.identities, found.clusters) == (5, 7)
 
 
 def test_scores_of_perfect_single_and_scattered_clusters():
     labels = np.repeat(["a", "b", "c"], 4)
     perfect = clustering_scores(labels, np.repeat([7, 2, 5], 4))  # names do not matter
-    assert (perfect.nmi, perfect.ari, perfect.f, perfect.bcubed_f) == pytest.approx((1, 1, 1, 1))
+    assert (perfect.precision, perfect.recall, perfect.f) == (1, 1, 1)
     one = clustering_scores(labels, np.zeros(12))
-    assert (one.recall, one.precision, one.ari) == pytest.approx((1, 18 / 66, 0))
+    assert (one.recall, one.precision) == pytest.approx((1, 18 / 66))
     scattered = clustering_scores(labels, np.arange(12))
     assert (scattered.precision, scattered.recall, scattered.f, scattered.clusters) == (1, 0, 0, 12)
 
@@ -40,43 +36,28 @@ def test_scores_of_perfect_single_and_scattered_clusters():
 def test_agglomerative_against_scipy(groups, threshold):
     x, _ = groups
     expected = fcluster(linkage(x, "average", metric="cosine"), 1 - threshold, "distance")
-    assert clustering_scores(expected, cluster(x, threshold=threshold)).ari == pytest.approx(1)
+    assert clustering_scores(expected, cluster(x, threshold=threshold)).f == 1
 
 
-@pytest.mark.parametrize("method", ["agglomerative", "hdbscan"])
-def test_clear_groups_are_found(method):
+def test_clear_groups_are_found():
     generator = np.random.default_rng(0)
     labels = np.repeat(np.arange(5), 10)
     x = generator.normal(0, 1, (5, 32))[labels] + generator.normal(0, 0.1, (50, 32))
-    found = clustering_scores(labels, cluster(x, method=method, threshold=0.6))
+    found = clustering_scores(labels, cluster(x, threshold=0.6))
     assert (found.clusters, found.f) == (5, 1)
 
 
 def test_noise_is_a_cluster_for_each_image():
     x = np.eye(12)  # nothing is near anything
-    assert len(np.unique(cluster(x, method="hdbscan"))) == 12
     assert len(np.unique(cluster(x, threshold=0.5))) == 12
     assert len(np.unique(cluster(x, threshold=0.0))) == 1  # all at exactly the threshold
-
-
-def test_quality_is_that_of_normalised_embeddings(groups, rotation):
-    x, labels = groups
-    unit = x / np.linalg.norm(x, axis=1, keepdims=True)
-    distances = np.maximum(1 - unit @ unit.T, 0)
-    np.fill_diagonal(distances, 0)
-    found = cluster_quality(x * np.arange(1, 49)[:, None], labels)
-    assert found.silhouette == pytest.approx(silhouette_score(distances, labels, metric="precomputed"))
-    assert found.davies_bouldin == pytest.approx(davies_bouldin_score(unit, labels))
-    assert vars(cluster_quality(x @ rotation, labels)) == pytest.approx(vars(cluster_quality(x, labels)))
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: cluster(np.eye(4), method="kmeans"), "kmeans"),
         (lambda: cluster(np.eye(4), threshold=2), "threshold=2"),
-        (lambda: cluster(np.eye(4), method="hdbscan", smallest=9), "smallest=9"),
-        (lambda: cluster_quality(np.eye(4), np.zeros(4)), "1 identities"),
+        (lambda: cluster(np.eye(1)), "1 embeddings"),
         (lambda: clustering_scores(np.zeros(3), np.zeros(2)), r"\(2,\)"),
     ],
 )

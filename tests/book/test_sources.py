@@ -12,10 +12,12 @@ import yaml
 pybtex = pytest.importorskip("pybtex.database", reason="the book's tools are not installed: uv sync --extra book")
 
 ROOT = Path(__file__).parents[2]
-# Neither a DOI nor an arXiv number exists: a report, a proceedings paper, a project page, three legal acts.
+# Neither a DOI nor an arXiv number exists: reports, a proceedings paper, an article, a project page, three legal acts.
 WITHOUT_A_NUMBER = {
     "huang2007lfw",
+    "daugman2000landscapes",
     "buolamwini2018gendershades",
+    "radovanovic2010hubs",
     "harvey2021exposing",
     "gdpr2016",
     "aiact2024",
@@ -70,7 +72,7 @@ def test_entry_is_complete(key: str) -> None:
 
 
 def test_an_entry_says_where_it_was_published_and_stands_once() -> None:
-    where = {"article": "journal", "inproceedings": "booktitle", "techreport": "institution"}
+    where = {"article": "journal", "inproceedings": "booktitle", "techreport": "institution", "book": "publisher"}
     for key, entry in BIBLIOGRAPHY.items():
         assert entry.type == "misc" or entry.fields.get(where[entry.type]), key
         assert "arxiv" not in entry.fields.get("journal", "").lower(), f"{key}: a preprint is @misc"

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from facelab.analyze import occlusion_map, response
-from facelab.errors import FacelabError
+from facelab.analyze import response
 from facelab.synth.vary import Sweep
 
 
@@ -45,52 +44,3 @@ def test_the_interval_of_an_angle_is_students_and_none_where_nobody_moves_by_def
     assert (some.low, some.high) == pytest.approx((0.25 - half, 0.25 + half), rel=0.05)
     assert one.low == 0  # one person of five moved: Student's interval ends below 0, an angle does not
     assert one.high > 0.6
-
-
-def test_occlusion_map_by_hand():
-    """One bright pixel decides everything: covering it, and only that, moves the embedding."""
-    chip = np.zeros((8, 8, 3), np.uint8)
-    chip[2, 5] = 192  # the mean of the chip is 3
-
-    def pixel(chips: np.ndarray) -> np.ndarray:
-        return np.stack([chips[:, 2, 5, 0].astype(float), np.full(len(chips), 4.0)], axis=1)
-
-    found = occlusion_map(pixel, chip, patch=2, stride=2)
-    full, covered = np.array([192, 4]), np.array([3, 4])
-    fall = 1 - full @ covered / np.linalg.norm(full) / np.linalg.norm(covered)
-    expected = np.zeros((8, 8))
-    expected[2:4, 4:6] = fall
-    np.testing.assert_allclose(found, expected, atol=1e-12)
-
-
-def test_occlusion_map_averages_over_all_squares():
-    chip = np.random.default_rng(0).integers(0, 255, (10, 10, 3)).astype(np.uint8)
-    reference = np.array([1.0, 0.2, 0.5])
-    found = occlusion_map(means, chip, reference, patch=4, stride=3)
-    unit = reference / np.linalg.norm(reference)
-
-    def cosine(image):
-        x = means(image[None])[0]
-        return x @ unit / np.linalg.norm(x)
-
-    total, times = np.zeros((10, 10)), np.zeros((10, 10))
-    for top in (0, 3, 6):
-        for left in (0, 3, 6):
-            image = chip.copy()
-            image[top : top + 4, left : left + 4] = chip.reshape(-1, 3).mean(axis=0).round()
-            total[top : top + 4, left : left + 4] += cosine(chip) - cosine(image)
-            times[top : top + 4, left : left + 4] += 1
-    np.testing.assert_allclose(found, total / times, atol=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("call", "words"),
-    [
-        (lambda: occlusion_map(means, np.zeros((8, 8))), r"\(8, 8\)"),
-        (lambda: occlusion_map(means, np.zeros((8, 8, 3), np.uint8), patch=2, stride=3), "stride=3"),
-        (lambda: occlusion_map(means, np.zeros((8, 8, 3), np.uint8), patch=9), "patch=9"),
-    ],
-)
-def test_bad_input_is_named(call, words):
-    with pytest.raises(FacelabError, match=words):
-        call()
