@@ -70,6 +70,15 @@ def test_the_pictures_of_the_factors_fit_into_their_budget_and_their_labels() ->
     assert total <= 1_500_000
 
 
+def test_the_plain_picture_is_like_itself() -> None:
+    """Where a step of a factor is the plain picture, its cosine to that is 1, whatever frame the factor is shown in."""
+    found = stored("factors")["factors"]
+    plain = {"yaw": "0°", "pitch": "0°", "roll": "0°", "gaze aside": "0°", "occluder": "none", "blur, pixels": "0.3"}
+    for name, label in plain.items():
+        strip = found["scene"][name]
+        assert strip["cosines"][strip["labels"].index(label)] == 1, name
+
+
 def test_the_maps_of_noise_are_those_of_the_command() -> None:
     found = stored("maps")["spaces"]["pure noise"]["maps"]
     x = maps.noise()

@@ -58,7 +58,7 @@ alive.figures.factors = (element, { threshold, factors }) => {
   element.classList.add("alive-factors");
   element.append(
     html("p", { class: "alive-title" }, "Move one factor"),
-    html("p", {}, "All else stays: the same head, the same scene. This person does not exist."),
+    html("p", {}, "All else stays: the same head, the same scene. This person does not exist. The plain picture is this head from the front. It need not be among the steps: a factor of the light, for one, has a light of its own."),
     html("div", { class: "alive-beside" },
       picture,
       html("div", {},

@@ -8,7 +8,7 @@ import numpy as np
 
 from facelab.align import align
 from facelab.models import pretrained, shipped_networks
-from facelab.synth.factors import Factor
+from facelab.synth.factors import Factor, Frame
 from facelab.synth.identity import sample_identity
 from facelab.synth.vary import Part, factors_of, plain_scene, render_pictures, shown_part
 
@@ -37,7 +37,7 @@ FACTORS: dict[Part, tuple[str, ...]] = {
 
 
 class Strip(NamedTuple):
-    """A factor: what stands below each picture, its cosine to the plain picture, and all as one WebP file."""
+    """A factor: what stands below each picture, its cosine to the plain picture framed alike, all as one WebP file."""
 
     labels: list[str]
     cosines: list[float]
@@ -56,21 +56,23 @@ def strips() -> dict[Part, dict[str, Strip]]:
 
     renderer, embed = renderer_for("cpu"), pretrained(NETWORK, device="cpu")
     person, scene = sample_identity(renderer.model, SEED), plain_scene(SEED)
-    plain = Factor([None], lambda _: {})
 
     def chips(part: Part, factor: Factor) -> tuple[list[np.ndarray], np.ndarray]:
         pictures = render_pictures(renderer, part, factor, factor.values, person, scene, SIZE)
         aligned = np.stack([align(picture.image, picture.landmarks) for picture in pictures])
         return [shown_part(picture.image, factor, SIZE) for picture in pictures], embed(aligned)
 
-    (reference,) = chips("scene", plain)[1]
+    @cache
+    def plain(frame: Frame) -> np.ndarray:  # of the same frame: in another one a face has other pixels, and other noise
+        return chips("scene", Factor([None], lambda _: {}, frame=frame))[1][0]
+
     made: dict[Part, dict[str, Strip]] = {}
     for part, names in FACTORS.items():
         known, made[part] = factors_of(part, renderer), {}
         for name in names:
             factor = known[name]
             images, embeddings = chips(part, factor)
-            cosines = (embeddings @ reference).astype(float).round(3).tolist()
+            cosines = (embeddings @ plain(factor.frame)).astype(float).round(3).tolist()
             made[part][name] = Strip([factor.label(value) for value in factor.values], cosines, webp(images))
     return made
 
