@@ -1,5 +1,6 @@
 """The book's own Sphinx extension: carried mathematics, one repository address, and the page of execution times."""
 
+import json
 import re
 import shutil
 import textwrap
@@ -11,22 +12,38 @@ import chapters
 import citation_letters
 import coursework_table
 import notebook_runs
+import page_language
 import translations
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 
 from facelab.course.printing import MATHJAX_FILE, mathjax_source
 
 TRANSLATED: dict[str, translations.Translation] = {}  # the translated pages by the name that Sphinx knows
+NUMBERED: dict[str, str] = {}  # how a numbered thing is called in English, by its kind, as "Fig. %s"
+# Pages that Sphinx makes: they have no text to be described by.
+MADE = {
+    "search": ("Search", "Search the pages of the course on face recognition."),
+    "genindex": ("Index", "Every name of the package facelab, in the order of the alphabet."),
+}
+
+WITHOUT_SCRIPTS = (
+    "JavaScript is switched off.",
+    "Without it formulas are shown as TeX; the search and the figures that can be moved do not work.",
+    "Texts, figures, quizzes and solutions are all here.",
+)
 
 
 def configure(app: Sphinx, config: Any) -> None:
     """Point pages to the carried MathJax, and give them the repository's address, which only ``_config.yml`` holds."""
     config.mathjax_path = f"mathjax/{MATHJAX_FILE}"
     repository = config.html_theme_options.get("repository_url")
-    where = f"[{repository}]({repository})" if repository else "from whoever gave you this book"
-    config.myst_substitutions = {**config.myst_substitutions, "repository": where}
+    where = {"repository": "from whoever gave you this book", "repository_ru": "у того, кто дал вам эту книгу"}
+    if repository:
+        where = dict.fromkeys(where, f"[{repository}]({repository})")
+    config.myst_substitutions = {**config.myst_substitutions, **where}
 
 
 def leave_out_thebe(app: Sphinx, config: Any) -> None:
@@ -68,15 +85,23 @@ def enliven(app: Sphinx, page: str, template: str, context: dict[str, Any], doct
             app.add_js_file("alive/alive.js")
 
 
+def tell_without_scripts(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Who has switched JavaScript off is told what is missing."""
+    if app.builder.name == "html" and doctree is not None:
+        text = " ".join(page_language.say(language_of(page), said) for said in WITHOUT_SCRIPTS)
+        context["body"] = f'<noscript><p class="no-script">{text}</p></noscript>{context["body"]}'
+
+
 def describe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """Say to search engines, and to who is sent a link, what a page is about: its title and its first paragraph."""
-    if doctree is None:
-        return
-    found = sorted(doctree.findall(nodes.paragraph), key=lambda p: not isinstance(p.parent, nodes.section))
-    text = " ".join(found[0].astext().split()) if found else ""
+    title, text = MADE.get(page, ("", ""))
+    if doctree is not None:
+        title = doctree.next_node(nodes.title).astext()
+        found = sorted(doctree.findall(nodes.paragraph), key=lambda p: not isinstance(p.parent, nodes.section))
+        text = " ".join(found[0].astext().split()) if found else ""
     if text:
         said = escape(textwrap.shorten(text.replace("$", ""), 200, placeholder=" …"), quote=True)
-        title = escape(doctree.next_node(nodes.title).astext(), quote=True)
+        title = escape(title, quote=True)
         tags = context.get("metatags", "")
         if 'name="description"' not in tags:  # which a page may give itself
             tags += f'\n<meta name="description" content="{said}" />'
@@ -97,8 +122,13 @@ def know_terms(app: Sphinx, doctree: nodes.document) -> None:
             term["classes"].append("language-ru")  # docutils makes lang="ru" of it, for screen readers
 
 
+def language_of(docname: str) -> str:
+    return docname.split("/")[1] if docname in TRANSLATED else "en"
+
+
 def translate(app: Sphinx, docname: str, source: list[str]) -> None:
     """A translated page is what is built of its file and of the English page, and is built again when that changes."""
+    page_language.speak(language_of(docname))
     page = TRANSLATED.get(docname)
     if page is not None:
         app.env.note_dependency(str(page.source))
@@ -116,6 +146,46 @@ def read_translated_notebooks(app: Sphinx, config: Any) -> None:
             config.nb_custom_formats[name] = ("translations.read_notebook", {"path": str(page.path)}, False)
 
 
+class ResolvedInItsLanguage(SphinxPostTransform):
+    """Before any other: exercises and figures get their numbers, with the word before them, in the page's language."""
+
+    default_priority = 1
+
+    def run(self, **_: Any) -> None:
+        language = language_of(self.env.docname)
+        page_language.speak(language)
+        NUMBERED.update({kind: said for kind, said in self.config.numfig_format.items() if kind not in NUMBERED})
+        self.config.numfig_format = {kind: page_language.say(language, said) for kind, said in NUMBERED.items()}
+
+
+def render_in_its_language(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """The words of the theme's templates, and of the scripts that carry their words with them."""
+    language = language_of(page)
+    page_language.speak(language)
+    if language != "en":
+        context["gettext"] = lambda english: page_language.say(language, english)
+        hints = {"toggleHintShow": "Click to show", "toggleHintHide": "Click to hide"}
+        said = page_language.catalogs(language)["togglebutton"].gettext
+        app.add_js_file(None, body=" ".join(f"{name} = {json.dumps(said(hint))};" for name, hint in hints.items()))
+
+
+def finish_in_its_language(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """The foot of a page; and titles in another language, in the contents and in the links to the next pages, say so,
+    for screen readers."""
+    own, contents = language_of(page), context.get("toctree")
+    for name in ("author", "theme_extra_footer"):
+        context[name] = page_language.say(own, context.get(name) or "")
+
+    def marked(title: str) -> str:
+        language = "ru" if re.search("[а-яё]", title, re.IGNORECASE) else "en"
+        return title if language == own or not title.strip() else f'<span lang="{language}">{title}</span>'
+
+    if contents and app.builder.name == "html":
+        context["toctree"] = lambda **kw: re.sub(r"(?<=>)[^<>]+(?=<)", lambda found: marked(found[0]), contents(**kw))
+        for link in filter(None, (context.get("prev"), context.get("next"))):
+            link["title"] = marked(link["title"])
+
+
 def mark_english(app: Sphinx, doctree: nodes.document) -> None:
     """What is not translated on a translated page says that it is English, for screen readers."""
     if app.env.docname not in TRANSLATED:
@@ -131,7 +201,7 @@ def offer_languages(app: Sphinx, page: str, template: str, context: dict[str, An
     if "body" not in context or app.builder.name != "html":
         return
     english = {name: name_of(each.source) for name, each in TRANSLATED.items()}
-    code = page.split("/")[1] if page in english else "en"
+    code = language_of(page)
     source = english.get(page, page)
     names = {"en": source} | {name.split("/")[1]: name for name, original in english.items() if original == source}
     if code != "en":
@@ -149,7 +219,8 @@ def offer_languages(app: Sphinx, page: str, template: str, context: dict[str, An
             context["metatags"] = (
                 context.get("metatags", "") + f'\n<link rel="alternate" hreflang="{other}" href="{uri}" />'
             )
-    context["body"] = f'<nav class="languages" aria-label="Language">{" · ".join(shown)}</nav>' + context["body"]
+    label = page_language.say(code, "Language")
+    context["body"] = f'<nav class="languages" aria-label="{label}">{" · ".join(shown)}</nav>' + context["body"]
 
 
 def name_of(source: Path) -> str:
@@ -266,7 +337,12 @@ def _table(rows: list[dict[str, str]], title: str) -> nodes.table:
 
 def _row(cells: list[str]) -> nodes.row:
     row = nodes.row()
-    row += [nodes.entry("", nodes.paragraph("", cell)) for cell in cells]
+    for cell in cells:
+        paragraph = nodes.paragraph()
+        for part in re.split("(?<=_)", cell):  # on a phone the name of a file goes on in the next line, behind a "_"
+            paragraph += [nodes.Text(part), nodes.raw("", "<wbr>", format="html")]
+        del paragraph[-1]
+        row += nodes.entry("", paragraph)
     return row
 
 
@@ -279,11 +355,15 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", letter_years, priority=900)  # after the bibliography was read
     app.connect("doctree-read", know_terms)
     app.connect("doctree-read", mark_english)
+    app.add_post_transform(ResolvedInItsLanguage)
+    app.connect("html-page-context", render_in_its_language, priority=100)  # before the theme writes its words
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", lead_to_cards)
     app.connect("html-page-context", enliven)
     app.connect("html-page-context", describe)
     app.connect("html-page-context", offer_languages)
+    app.connect("html-page-context", tell_without_scripts)  # above all else
+    app.connect("html-page-context", finish_in_its_language, priority=900)  # after the theme
     app.connect("build-finished", copy_mathjax)
     app.add_directive("notebook-runs", NotebookRuns)
     app.add_directive("data-cards", DataCards)

@@ -20,11 +20,14 @@ IMAGE = re.compile(
     r'<img (?P<before>[^>]*?)src="(?P<folder>[^"]*_images/)(?P<name>[0-9a-f]{64})\.(?P<kind>svg|png|jpe?g)"'
     r"(?P<after>[^>]*?)/?>"
 )
+CARD = re.compile(
+    r'<img (?P<before>[^>]*?class="sd-card-img-top)(?P<after>" src="[^"]*_images/(?P<name>[^"/]+))\.svg" ?/>'
+)
 PHONE = "(max-width: 600px)"
 
 
 def show(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Put the twins of each figure into a page, and a link around them, which opens the figure large."""
+    """Put the twins of each figure into a page, and a link around them, which opens it large; a card has its own."""
     if app.builder.name != "html" or "_images/" not in context.get("body", ""):
         return
     sources = {Path(uri).name: Path(app.srcdir) / uri for uri in app.builder.images}
@@ -49,7 +52,14 @@ def show(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree
             shown.append(f'<a class="enlarge ink-{theme}" href="{path}.svg">{image}</a>')
         return "".join(shown)
 
-    context["body"] = IMAGE.sub(with_twins, context["body"])
+    def with_dark_twin(found: re.Match[str]) -> str:
+        _write(app, f"{found['name']}-dark", dark(sources[f"{found['name']}.svg"].read_text("utf8")))
+        themes = {"light": "", "dark": "-dark"}
+        return "".join(
+            f'<img {found["before"]} ink-{theme}{found["after"]}{twin}.svg"/>' for theme, twin in themes.items()
+        )
+
+    context["body"] = CARD.sub(with_dark_twin, IMAGE.sub(with_twins, context["body"]))
 
 
 @cache

@@ -32,6 +32,11 @@ BEHIND = """```{{admonition}} Перевод отстаёт
 Эта страница отстаёт от [английской]({source}). Частей, которые там изменились или здесь не переведены: {number}.
 ```
 """
+# What stands on the button that opens a folded cell.
+PROMPTS = {
+    "Solution: code and output": "Решение: код и вывод",
+    "Solution: the code that draws it": "Решение: код, который рисует",
+}
 
 
 @dataclass(frozen=True)
@@ -160,8 +165,9 @@ def _moved(text: str, source: Path, page: Path) -> str:
 
 
 def _caption(cell: dict[str, Any], text: str) -> None:
-    """Give a cell its translated alt text and caption, and its figure a name of its own."""
+    """Give a cell its translated alt text, caption and prompts, and its figure a name of its own."""
     shown = cell["metadata"].get("mystnb", {})
+    shown.update({key: PROMPTS[said] for key, said in shown.items() if key.startswith("code_prompt")})
     alt, _, caption = text.partition("\n\n")
     if "figure" in shown:
         shown["figure"]["name"] = f"ru-{shown['figure']['name']}"

@@ -1,3 +1,25 @@
+// Light or dark as the system is, until the reader chooses. The page itself says light, for who sees it without scripts.
+{
+  const page = document.documentElement.dataset;
+  page.mode = localStorage.getItem("mode") ?? "auto";
+  if (page.mode === "auto") page.theme = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+}
+
+// What this script writes into a page, in the page's language.
+const RUSSIAN = {
+  Figure: "Рисунок", Smaller: "Меньше", Larger: "Больше", Close: "Закрыть",
+  "The whole book on paper": "Вся книга на бумаге, по-английски", pages: "страниц", MB: "МБ",
+  "Toggle primary sidebar": "Оглавление книги", "Toggle secondary sidebar": "Оглавление страницы", "Toggle hidden content": "Показать или скрыть",
+  Main: "Книга", Page: "Страница",
+};
+const said = (words) => (document.documentElement.lang === "ru" && RUSSIAN[words]) || words;
+
+document.addEventListener("DOMContentLoaded", () => { // labels that the theme's templates and scripts have in English only
+  for (const name of ["title", "aria-label", "data-bs-title"]) {
+    for (const node of document.querySelectorAll(`[${name}]`)) node.setAttribute(name, said(node.getAttribute(name)));
+  }
+});
+
 // A box that scrolls must be reachable with the keyboard (WCAG 2.1.1). Widths are known only when formulas stand.
 const BOXES = "mjx-container[display='true'], .cell_output .output, .pst-scrollable-table-container, pre";
 
@@ -22,13 +44,13 @@ function openLarge(link) {
   const small = link.querySelector("img");
   const button = (name, sign, act) => {
     const made = Object.assign(document.createElement("button"), { type: "button", textContent: sign, onclick: act });
-    made.setAttribute("aria-label", name);
+    made.setAttribute("aria-label", said(name));
     return made;
   };
   const dialog = Object.assign(document.createElement("dialog"), { className: "large" });
   const [bar, box] = [document.createElement("div"), document.createElement("div")];
   const picture = Object.assign(document.createElement("img"), { src: link.href, alt: small.alt });
-  dialog.setAttribute("aria-label", "Figure");
+  dialog.setAttribute("aria-label", said("Figure"));
   box.tabIndex = 0;  // arrow keys scroll it
   const shown = (width) => { picture.style.width = `${Math.round(Math.min(Math.max(width, 200), 6000))}px`; };
   const zoom = (factor) => shown(picture.getBoundingClientRect().width * factor);
@@ -90,6 +112,6 @@ document.addEventListener("DOMContentLoaded", () => {
   if (!window.facelabPdf) return; // pdf.js
   const link = document.createElement("a");
   link.href = `${document.documentElement.dataset.content_root}facelab.pdf`;
-  link.textContent = `The whole book on paper (PDF, ${facelabPdf.pages} pages, ${facelabPdf.megabytes} MB)`;
+  link.textContent = `${said("The whole book on paper")} (PDF, ${facelabPdf.pages} ${said("pages")}, ${facelabPdf.megabytes} ${said("MB")})`;
   document.querySelector(".bd-footer-content, .bd-content")?.append(link);
 });

@@ -248,3 +248,39 @@ def test_the_timeline_can_be_filtered_and_opened(browser: Any, html: Path) -> No
     visit.page.wait_for_url("**/literature/losses.html#card-adaface")
     assert visit.page.locator("#card-adaface + h3").inner_text().startswith("AdaFace (2022)")
     visit.context.close()
+
+
+def test_the_cards_of_the_start_page_have_pictures_for_either_theme(browser: Any, html: Path) -> None:
+    visit = Visit(browser, 390, "light")
+    visit.open(html / "book" / "index.html")
+    shown = visit.page.locator(".chapters img:visible")
+    light = [picture.get_attribute("src") for picture in shown.all()]
+    visit.look(390, "dark")
+    dark = [picture.get_attribute("src") for picture in shown.all()]
+    assert dark == [picture.replace(".svg", "-dark.svg") for picture in light]
+    assert len(dark) == visit.page.locator(".chapters .sd-card").count() > 1
+    assert all(picture.evaluate("picture => picture.naturalWidth") for picture in shown.all())
+    visit.context.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_without_scripts_a_page_is_whole_and_shows_no_button_that_does_nothing(
+    browser: Any, html: Path, width: int
+) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme="dark", java_script_enabled=False, offline=True
+    )
+    page = context.new_page()
+    page.goto((html / "notebooks" / "00_quickstart.html").as_uri())
+    assert "JavaScript is switched off" in page.locator(".no-script").inner_text()
+    (download,) = page.locator("button:visible").all()
+    download.focus()
+    assert page.locator(".dropdown-menu a:visible").count() >= 3
+    assert page.locator(".bd-sidebar-primary a:visible").count() > 5
+    assert not page.locator(".alive:visible, .ink-dark:visible").count()
+    page.goto((html / "book" / "index.html").as_uri())
+    assert page.locator(".strip img:visible").count() == 5  # of the twins for two themes, one
+    page.goto((html / "book" / "try_it.html").as_uri())
+    assert "switched off" in page.locator("#try noscript").inner_text()
+    assert not page.locator("#try button:visible").count()
+    context.close()

@@ -31,6 +31,7 @@ var alive = (() => {
       element.replaceChildren();
       await figures[name](element, data[name], element.dataset);
       element.dataset.state = "ready";
+      element.lang = "en"; // on a translated page, too
     } catch (error) {
       element.replaceChildren(...words);
       element.dataset.state = "failed";
