@@ -28,7 +28,8 @@ def html(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def pages(html: Path) -> list[Path]:
-    """Every page that a reader can open, without the redirect at the top."""
-    found = [page for page in html.rglob("*.html") if "_static" not in page.parts and page != html / "index.html"]
+    """Every page of the book, without the redirect and the notice of a missing page at the top."""
+    apart = {html / "index.html", html / "404.html"}
+    found = [page for page in html.rglob("*.html") if "_static" not in page.parts and page not in apart]
     assert len(found) > 8, f"{html} holds only {len(found)} pages"
     return sorted(found)

@@ -71,6 +71,12 @@ def test_every_page_says_what_it_is_about(html: Path, pages: list[Path]) -> None
     assert silent == []
 
 
+def test_the_notice_of_a_missing_page_needs_nothing_beside_it(html: Path) -> None:
+    """It is shown in whatever folder somebody looked for a page."""
+    notice = Page(html / "404.html")
+    assert (notice.loads, set(notice.links)) == ([], {"/"})
+
+
 # What Sphinx, the theme and the extensions write around a text, in two languages.
 WORDS = {
     r'caption-number">(Exercise|Упражнение) \d': ("Exercise", "Упражнение"),
