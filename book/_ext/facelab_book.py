@@ -40,7 +40,7 @@ def configure(app: Sphinx, config: Any) -> None:
     """Point pages to the carried MathJax, and give them the repository's address, which only ``_config.yml`` holds."""
     config.mathjax_path = f"mathjax/{MATHJAX_FILE}"
     repository = config.html_theme_options.get("repository_url")
-    where = {"repository": "from whoever gave you this book", "repository_ru": "у того, кто дал вам эту книгу"}
+    where = {"repository": "from whoever gave you this book", "repository_ru": "он есть у того, кто дал вам эту книгу"}
     if repository:
         where = dict.fromkeys(where, f"[{repository}]({repository})")
     config.myst_substitutions = {**config.myst_substitutions, **where}

@@ -36,6 +36,20 @@ window.addEventListener("load", async () => {
   document.documentElement.dataset.settled = "yes";
 });
 
+// A command that wraps does so between its words, not behind the hyphens of "--out"; a word longer than a phone may.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const command of document.querySelectorAll(".highlight-bash pre")) {
+    const walker = document.createTreeWalker(command, NodeFilter.SHOW_TEXT), texts = [];
+    while (walker.nextNode()) texts.push(walker.currentNode);
+    for (const text of texts) {
+      text.replaceWith(...text.data.split(/(\S*-\S*)/).map((word, i) => {
+        if (i % 2 === 0 || word.length > 30) return word;
+        return Object.assign(document.createElement("span"), { className: "word", textContent: word });
+      }));
+    }
+  }
+});
+
 // Search fetches each page that it finds to show an excerpt. A browser allows no fetch from a page that was opened from disk.
 if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 
