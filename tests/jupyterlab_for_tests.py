@@ -23,6 +23,7 @@ def jupyterlab(folder: Path, own: Path, *options: str) -> Iterator[str]:
         options: of the command line, beside the usual ones.
     """
     places = {f"JUPYTER_{name}_DIR": str(own / name) for name in ("CONFIG", "DATA", "RUNTIME")}
+    places["JUPYTER_PREFER_ENV_PATH"] = "0"  # an extension there comes before the environment's copy of it
     with open(own / "log", "wb") as log:
         server = subprocess.Popen([*COMMAND, *options], cwd=folder, env=os.environ | places, stderr=log, stdout=log)
     try:

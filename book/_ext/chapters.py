@@ -93,7 +93,8 @@ def cards(root: Path, pictures: dict[str, str], folder: Path) -> list[str]:
         chapter = Chapter.load(path)
         number = chapter.name[:2]
         if number not in pictures:
-            raise ValueError(f"the start page names no figure for {chapter.name}: add a line '{number}: NAME'")
+            line = f"- [{number}. {chapter.title}](../notebooks/{path.name}) <!-- NAME -->"
+            raise ValueError(f"the start page names no figure for {chapter.name}: add a line '{line}'")
         suffix, data, alt = chapter.picture(pictures[number])
         picture = folder / f"{chapter.name}.{suffix}"
         folder.mkdir(parents=True, exist_ok=True)

@@ -285,15 +285,19 @@ class DataSources(SphinxDirective):
 
 
 class ChapterCards(SphinxDirective):
-    """``{chapter-cards}``: a card for each chapter, with the figure that a line ``NUMBER: NAME`` names."""
+    """``{chapter-cards}``: a card for each chapter, made of a list of links, which JupyterLab shows as it stands.
+
+    A line ends with the name of the figure on the card: ``- [NUMBER. TITLE](PATH) <!-- NAME -->``.
+    """
 
     has_content = True
+    line = re.compile(r"- \[(\d\d)\. .+\]\(.+\) <!-- (\S+) -->")
 
     def run(self) -> list[nodes.Node]:
         root = Path(self.env.srcdir)
         for path in [root / notebook_runs.RECORD, *notebook_runs.notebook_paths(root)]:
             self.env.note_dependency(str(path))
-        pictures = dict(line.split(": ", 1) for line in self.content)
+        pictures = dict(self.line.findall("\n".join(self.content)))
         container = nodes.container()
         try:
             lines = chapters.cards(root, pictures, root / ".book" / "cards")

@@ -5,6 +5,7 @@
 // seen, never what is stored; without it a notebook works all the same.
 
 (() => {
+  const HERE = new URL(".", document.currentScript.src); // of the installed extension
   const START = "book/index.md";
   const BIBLIOGRAPHY = "book/references.bib";
   const ACCENTS = { '"': "\u0308", "'": "\u0301", "`": "\u0300", "^": "\u0302", "~": "\u0303", c: "\u0327", v: "\u030c" };
@@ -19,8 +20,17 @@
     .facelab-term { white-space: pre-line; }
     .facelab-term span { white-space: normal; }
     .facelab-term::first-line { font-weight: bold; }
-    .facelab-made > * { display: none !important; }
-    .facelab-made::after { content: "This part is made when the book is built; README.md says how."; }`;
+    .facelab-made { border: none; box-shadow: none; background: none; }
+    .facelab-made > :not(ul) { display: none !important; }
+    .facelab-made:not(:has(> ul))::after { content: "This part is made when the book is built; README.md says how."; }
+    .jp-MarkdownViewer div:has(> div > p:first-child > img) { display: grid; grid-template-columns: 3fr 3fr 2fr 2fr 2fr; gap: 1em; }
+    .jp-Cell:has(> .alive[data-state="ready"]) > .jp-Cell-inputWrapper { display: none; }
+    .jp-Cell > .alive { margin: 4px 8px 12px calc(var(--jp-cell-prompt-width) + 5px); font-size: var(--jp-content-font-size1); }
+    .jp-Notebook .alive {
+      --pst-color-border: var(--jp-border-color2); --pst-color-text-base: var(--jp-content-font-color1);
+      --pst-color-text-muted: var(--jp-content-font-color2); --pst-color-background: var(--jp-layout-color0);
+      --pst-color-surface: var(--jp-layout-color1);
+    }`;
 
   /** BibTeX's braces and accents as plain text. */
   function plain(text) {
@@ -70,16 +80,39 @@
     }
   }
 
-  /** Mark the terms of the glossary, which links lead to, and what only the build of the book can show. */
+  /** Mark what links lead to: the terms of the glossary, the title of a page. */
   function mark(root) {
+    const name = text => text.replace(/[^A-Za-z0-9]+/g, "-").replace(/^-|-$/g, ""); // as Sphinx does
+    for (const title of root.querySelectorAll(".myst-fm-block-title:not([id])"))
+      title.id = name(title.textContent).toLowerCase();
     for (const entry of root.querySelectorAll(".jp-MarkdownViewer p:not(.facelab-term)")) {
       const [english, russian] = entry.firstChild?.nodeValue?.split("\n") ?? [];
       if (!/[а-яё]/i.test(russian) || /[а-яё]/i.test(english)) continue;
-      entry.id = `term-${english.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "")}`;
+      entry.id = `term-${name(english)}`;
       entry.classList.add("facelab-term");
     }
-    for (const title of root.querySelectorAll("details:not(.facelab-made) > summary .myst-exercise-title"))
-      if (title.textContent.endsWith("Unknown Directive")) title.closest("details").classList.add("facelab-made");
+    // Only the build knows the address of the repository, of which a copy is open here.
+    for (const { firstChild: text } of root.querySelectorAll(".jp-MarkdownViewer p"))
+      if (text?.nodeValue?.includes("{{")) text.nodeValue = text.nodeValue.replace("{{ repository }}", "facelab");
+  }
+
+  /** Say what only the build of the book can show; where it is made of links, as the chapters' cards are, show these. */
+  function made(app) {
+    for (const title of app.shell.node.querySelectorAll("details:not(.facelab-made) > summary .myst-exercise-title")) {
+      if (!title.textContent.endsWith("Unknown Directive")) continue;
+      const box = title.closest("details");
+      box.classList.add("facelab-made");
+      const { context } = [...app.shell.widgets("main")].find(({ node }) => node.contains(box)) ?? {};
+      const list = document.createElement("ul");
+      for (const [, words, to] of box.querySelector("pre").textContent.matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)) {
+        const path = new URL(to, `http://root/${context?.path}`).pathname.slice(1);
+        const link = list.appendChild(document.createElement("li")).appendChild(document.createElement("a"));
+        Object.assign(link, { textContent: words, href: `${app.serviceManager.serverSettings.appUrl}/tree/${path}` });
+        link.onclick = () => (app.commands.execute("rendermime:handle-local-link", { path }), false);
+      }
+      if (list.childElementCount) box.append(list);
+      box.open = true;
+    }
   }
 
   /** Scroll to the place in a page that a link names, once JupyterLab has opened and rendered the page. */
@@ -110,6 +143,26 @@
     }
   }
 
+  let loaded; // what draws interactive figures, once
+
+  /** Put an interactive figure below the words that stand for it, which go when it is there; where it fails, they stay. */
+  async function enliven({ model, node }) {
+    const written = model.type === "markdown" && model.sharedModel.source.match(/^<div class="alive"([^>]*)>/m);
+    if (!written || node.querySelector(":scope > .alive")) return;
+    const figure = document.createElement("div"); // beside what is rendered, which a change of any cell renders anew
+    figure.className = "alive";
+    for (const [, name, value] of written[1].matchAll(/data-(\w+)="([^"]*)"/g)) figure.dataset[name] = value;
+    figure.addEventListener("focusin", ({ target }) => (target.dataset.lmSuppressShortcuts = "true")); // keys are its own
+    node.append(figure);
+    loaded ??= new Promise((resolve, reject) => {
+      const [style, script] = [document.createElement("link"), document.createElement("script")];
+      Object.assign(style, { rel: "stylesheet", href: `${HERE}alive/alive.css` });
+      Object.assign(script, { src: `${HERE}alive/alive.js`, onload: resolve, onerror: reject });
+      document.head.append(style, script);
+    });
+    await loaded.then(() => alive.watch(figure), () => {});
+  }
+
   const known = new WeakSet(); // kernels whose progress is shown
 
   /** Show one line below a cell while facelab.progress tells of it; it is no output, so it is not stored. */
@@ -138,7 +191,8 @@
     style.textContent = STYLE;
     document.head.append(style);
     const contents = app.serviceManager.contents;
-    const read = path => contents.get(path).catch(() => null); // the root may be another folder
+    // The root may be another folder; jupytext, where it is installed, would make a notebook of a page.
+    const read = path => contents.get(path, { type: "file", format: "text" }).catch(() => null);
     const [start, bibliography] = [await read(START), await read(BIBLIOGRAPHY)];
     const found = works(bibliography?.content ?? "");
     let waiting = false;
@@ -146,8 +200,10 @@
       waiting = false;
       cite(found);
       mark(app.shell.node);
+      made(app);
       for (const panel of app.shell.widgets("main")) {
         if (!panel.sessionContext || !panel.content?.widgets) continue; // no notebook
+        panel.content.widgets.forEach(enliven);
         caption(panel.content);
         progress(panel);
       }

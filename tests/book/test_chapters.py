@@ -71,6 +71,12 @@ def test_a_chapter_states_the_time_that_was_recorded(path: Path) -> None:
         assert stated <= max(60, 5 * run["seconds"]), "state less"
 
 
+def test_the_start_page_calls_chapters_as_they_are_called() -> None:
+    listed = re.findall(r"^- \[(.+)\]\(\.\./(.+)\) <!-- fig", (ROOT / "book" / "index.md").read_text("utf8"), re.M)
+    titles = [(f"{path.name[:2]}. {chapters.Chapter.load(path).title}", f"notebooks/{path.name}") for path in NOTEBOOKS]
+    assert listed == titles
+
+
 def test_the_strip_is_described_by_its_numbers() -> None:
     numbers = json.loads((ROOT / "book" / "images" / "strip.json").read_text())
     for page in [ROOT / "book" / "index.md", ROOT / "book" / "ru" / "index.md"]:

@@ -1,7 +1,8 @@
-"""The course in JupyterLab: the start page, a link to a notebook, its first cells, and nothing raw to be seen."""
+"""The course in JupyterLab: the start page, links, cells that run, an interactive figure, and nothing raw to be seen."""
 
 import re
 import shutil
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,14 +30,20 @@ def lab(tmp_path: Path) -> Iterator[str]:
         "import time\nfrom facelab.progress import progress_bar\nwith progress_bar('train arcface', 4) as bar:\n"
         "    for i in range(4):\n        time.sleep(0.5); bar.update(1, 'loss 3.21')\nprint('trained')"
     )
+    alive = next(cell for cell in notebook.cells if 'class="alive"' in cell.source)
     solution = next(i for i, cell in enumerate(notebook.cells) if "{solution-start}" in cell.source)
     notebook.cells = [*notebook.cells[:7], notebook.cells[solution - 1], notebook.cells[solution]]
-    notebook.cells.insert(1, nbformat.v4.new_code_cell(code))
+    term = nbformat.v4.new_markdown_cell("[the rate](../book/glossary.md#term-TAR-FAR)")
+    notebook.cells[1:1] = [nbformat.v4.new_code_cell(code), alive, term]
     (root / "notebooks").mkdir()
     nbformat.write(notebook, root / "notebooks" / CHAPTER)
-    (root / "book" / "index.md").write_text(f"# Start\n\n[The chapter](../notebooks/{CHAPTER})\n", "utf8")
-    share = tmp_path / "DATA"
-    shutil.copytree(ROOT / "book" / "jupyterlab", share / "labextensions" / "facelab")
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))["tool"]["hatch"]["build"]
+    for source, place in build["targets"]["wheel"]["shared-data"].items():
+        installed = tmp_path / "DATA" / Path(place).relative_to("share/jupyter")
+        for file in [*(ROOT / source).glob("*")] or [ROOT / source]:
+            target = installed / file.name if (ROOT / source).is_dir() else installed
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
     with jupyterlab(root, tmp_path) as address:
         yield address
 
@@ -45,7 +52,7 @@ def test_a_reader_starts_follows_a_link_and_runs_cells(browser: Any, lab: str) -
     page = browser.new_page(viewport={"width": 1200, "height": 3000})
     page.set_default_timeout(60_000)
     page.goto(lab)
-    page.locator(".jp-MarkdownViewer a", has_text="The chapter").click()
+    page.locator(".jp-MarkdownViewer a", has_text="07. ArcFace, derived").click()
     notebook = page.locator(".jp-Notebook")
     page.locator("#jp-main-statusbar").get_by_text("Idle").wait_for()
 
@@ -67,4 +74,17 @@ def test_a_reader_starts_follows_a_link_and_runs_cells(browser: Any, lab: str) -
     cell.locator(".jp-Cell-outputArea", has_text="trained").wait_for()
     line.wait_for(state="detached")
     assert [text.strip() for text in cell.locator(".jp-OutputArea-output").all_inner_texts()] == ["trained"]
+
+    figure = notebook.locator(".alive[data-state=ready]")
+    scale = figure.get_by_label("Scale s")
+    scale.focus()
+    page.keyboard.press("ArrowLeft")  # moves the slider, and no cell is chosen
+    assert scale.input_value() == "63"
+    assert figure.locator("[data-number=logit]").inner_text() != ""
+    assert notebook.locator(".jp-mod-active").inner_text() != figure.inner_text()
+
+    notebook.locator("a", has_text="the rate").click()
+    place = page.locator('.jp-MarkdownViewer [id="term-TAR-FAR"]')
+    place.wait_for()
+    page.wait_for_function("place => place.getBoundingClientRect().top < innerHeight", arg=place.element_handle())
     page.close()

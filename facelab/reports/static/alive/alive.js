@@ -48,9 +48,9 @@ var alive = (() => {
     }
   }, { rootMargin: "600px" });
 
-  document.addEventListener("DOMContentLoaded", () => {
-    for (const element of document.querySelectorAll(".alive[data-figure]")) near.observe(element);
-  });
+  const watch = (element) => near.observe(element);
+
+  document.addEventListener("DOMContentLoaded", () => document.querySelectorAll(".alive[data-figure]").forEach(watch));
 
   // Elements with attributes and children, which may be texts.
   function fill(element, attributes, children) {
@@ -121,5 +121,5 @@ var alive = (() => {
   const percent = (share) => `${short(100 * share)} %`;
   const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  return { figures, data, at, load, html, svg, slider, choice, numbers, voice, number, short, percent, still };
+  return { figures, data, watch, at, load, html, svg, slider, choice, numbers, voice, number, short, percent, still };
 })();
