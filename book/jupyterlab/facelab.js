@@ -192,7 +192,7 @@
     document.head.append(style);
     const contents = app.serviceManager.contents;
     // The root may be another folder; jupytext, where it is installed, would make a notebook of a page.
-    const read = path => contents.get(path, { type: "file", format: "text" }).catch(() => null);
+    const read = path => contents.get(path, { type: "file", format: "text", content: true }).catch(() => null);
     const [start, bibliography] = [await read(START), await read(BIBLIOGRAPHY)];
     const found = works(bibliography?.content ?? "");
     let waiting = false;
