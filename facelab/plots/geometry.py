@@ -65,7 +65,7 @@ def centre_map(angles: Mapping[str, CentreAngles]) -> Figure:
     for panel, (name, a) in zip(axes[0], angles.items(), strict=True):
         own, other = np.degrees(a.own), np.degrees(a.other)
         for mask, colour, marker, what in ((a.right, BLUE, "o", "right"), (~a.right, ORANGE, "^", "wrong")):
-            label = f"{what}: {mask.mean():.0%}"
+            label = f"{what}: {mask.mean():.1%}"
             panel.scatter(
                 own[mask], other[mask], s=11, color=colour, marker=marker, linewidths=0, alpha=0.7, label=label
             )
