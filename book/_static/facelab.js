@@ -50,6 +50,13 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
+// On the page of figures the mark of a heading is the link that opens it.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const link of document.querySelectorAll("section:has(> .tag_figure) > h3 > a.headerlink")) {
+    link.setAttribute("aria-label", `Open ${link.parentElement.firstChild.textContent}`);
+  }
+});
+
 // Search fetches each page that it finds to show an excerpt. A browser allows no fetch from a page that was opened from disk.
 if (location.protocol === "file:" && typeof DOCUMENTATION_OPTIONS !== "undefined") DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 

@@ -213,6 +213,29 @@ def test_a_figure_opens_large_and_closes_by_keyboard(browser: Any, html: Path) -
     visit.context.close()
 
 
+@pytest.mark.parametrize("way", ["key", "tap"])
+def test_a_tile_of_the_page_of_figures_opens_with_its_call(browser: Any, html: Path, way: str) -> None:
+    visit = Visit(browser, 390, "light")
+    visit.open(html / "book" / "figures.html")
+    link = visit.page.get_by_role("link", name="Open roc_curves")
+    tile = visit.page.locator("#roc-curves")
+    assert not tile.locator("pre:visible").count()
+    if way == "key":
+        link.focus()
+        visit.page.keyboard.press("Enter")
+    else:
+        box = tile.locator("img").bounding_box()
+        visit.page.evaluate("y => window.scrollTo(0, y)", box["y"] - 300)
+        box = tile.locator("img").bounding_box()
+        visit.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    visit.page.wait_for_selector("#roc-curves:target")
+    assert tile.locator("pre:visible").first.inner_text().strip() == "plots.roc_curves(data.scores)"
+    assert tile.get_by_role("button", name="Copy").first.is_visible()
+    assert not visit.page.locator("dialog.large").count()
+    assert not visit.said
+    visit.context.close()
+
+
 def test_search_works_offline(browser: Any, html: Path) -> None:
     visit = Visit(browser, 1280, "light")
     visit.page.goto((html / "search.html").as_uri() + "?q=margin")
