@@ -23,7 +23,7 @@
     .facelab-made { border: none; box-shadow: none; background: none; }
     .facelab-made > :not(ul) { display: none !important; }
     .facelab-made:not(:has(> ul))::after { content: "This part is made when the book is built; README.md says how."; }
-    .jp-MarkdownViewer div:has(> div > p:first-child > img) { display: grid; grid-template-columns: 3fr 3fr 2fr 2fr 2fr; gap: 1em; }
+    .jp-MarkdownViewer div:has(> div > img + p) { display: grid; grid-template-columns: 3fr 3fr 2fr 2fr 2fr; gap: 1em; }
     .jp-Cell:has(> .alive[data-state="ready"]) > .jp-Cell-inputWrapper { display: none; }
     .jp-Cell > .alive { margin: 4px 8px 12px calc(var(--jp-cell-prompt-width) + 5px); font-size: var(--jp-content-font-size1); }
     .jp-Notebook .alive {

@@ -26,6 +26,14 @@ def test_outputs_are_stored_and_in_order(path: Path) -> None:
     assert any(cell["outputs"] for cell in _code(path)), "no output is stored"
 
 
+def test_opening_it_in_jupyterlab_changes_nothing(path: Path) -> None:
+    """JupyterLab writes both marks of a folded output, and the kernel's name; else who only reads is asked to save."""
+    assert json.loads(path.read_text("utf8"))["metadata"]["kernelspec"]["display_name"] == "Python 3 (ipykernel)"
+    for cell in _code(path):
+        folded = cell["metadata"].get("jupyter", {}).get("outputs_hidden", False)
+        assert cell["metadata"].get("collapsed", False) == folded, f"collapsed: {_source(cell)[:80]}"
+
+
 def test_no_stored_error_or_warning(path: Path) -> None:
     for output in _outputs(path):
         assert output["output_type"] != "error", output.get("ename")
