@@ -43,8 +43,10 @@ class Plain:
             said = cell.metadata.get("mystnb", {}).get("figure", {}).get("caption")
             if cell.cell_type == "markdown":
                 cell.source = self.markdown(cell.source)
-            elif "hide-cell" in cell.metadata.get("tags", ()):
-                cell.metadata = {**cell.metadata, "cellView": "form"}  # Colab folds such code
+            elif cell.cell_type == "code":
+                cell.outputs = [self._output(output) for output in cell.get("outputs", ())]
+                if {"hide-cell", "hide-input"} & {*cell.metadata.get("tags", ())}:
+                    cell.metadata = {**cell.metadata, "cellView": "form"}  # Colab folds such code
             cells.append(cell)
             if said:
                 caption = nbformat.v4.new_markdown_cell(f"*{self.markdown(said)}*", id=f"{cell.id[:50]}-caption")
@@ -103,6 +105,15 @@ class Plain:
         line = re.sub(r"\[([^\[\]]*)\]\{[.#][^}]*\}", r"\1", line)
         target = rf"[\1]({self.pages}/\2)" if self.pages else r"\1"
         return re.sub(r"(?<!!)\[([^\[\]]+)\]\((?:\.\./)+(book/[^)\s]*)\)", target, line)
+
+    def _output(self, output: Any) -> Any:
+        """Return an output whose links to pages, as in the line of time, lead to where pages can be read."""
+        html = output.get("data", {}).get("text/html")
+        if not html:
+            return output
+        lead = rf'<a\1href="{self.pages}/\2"\3</a>' if self.pages else r"<span\1\3</span>"
+        html = re.sub(r'<a( [^>]*?)href="(?:\.\./)+(book/[^"]*)"(.*?)</a>', lead, html)
+        return nbformat.from_dict({**output, "data": {**output["data"], "text/html": html}})
 
     def _role(self, found: re.Match[str]) -> str:
         role, text = found.groups()

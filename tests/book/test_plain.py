@@ -57,6 +57,9 @@ def test_no_directive_is_left_and_nothing_is_lost(plain: dict[str, Path], name: 
     captions = [cell.metadata.get("mystnb", {}).get("figure", {}).get("caption") for cell in source.cells]
     assert all(caption[:25] in text for caption in captions if caption and "{" not in caption[:25])
     assert (f"({ADDRESS}/blob/main/book/glossary.md#term-" in text) == bool(address)
+    assert "../book/" not in json.dumps(made)
+    folded = [cell.metadata.get("jupyter", {}).get("source_hidden", False) for cell in made.cells]
+    assert folded == [cell.metadata.get("cellView") == "form" for cell in made.cells]  # in JupyterLab and on Colab
 
 
 def test_all_are_in_the_zip(module: Any, plain: dict[str, Path]) -> None:

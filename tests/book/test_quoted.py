@@ -15,7 +15,7 @@ import pytest
 from facelab.study.results import Results
 
 ROOT = Path(__file__).parents[2]
-PAGES = [path for path in (ROOT / "book").rglob("*.md") if ".ipynb_checkpoints" not in path.parts]  # JupyterLab's copies
+PAGES = [path for path in (ROOT / "book").rglob("*.md") if ".ipynb_checkpoints" not in path.parts]  # JupyterLab's
 TEXTS = sorted([*PAGES, *(ROOT / "notebooks").glob("*.ipynb"), ROOT / "README.md"])
 MARK = re.compile(r"<!-- (?P<study>[a-z0-9-]+): (?P<path>[^>]+?)(?:, x(?P<factor>\d+))? -->")
 NUMBER = re.compile(r"([-−]?\d[\d,]*(?:\.\d+)?)[^\d]*$")
