@@ -64,6 +64,15 @@ def share_html_handlers(app: Sphinx) -> None:
     handlers["singlehtml"] = {**handlers.get("html", {}), **handlers.get("singlehtml", {})}
 
 
+def keep_pages_of_links(app: Sphinx) -> None:
+    """On the single page, let a link to a place say on which page of the book it is: ``#document-PAGE#ID``.
+
+    Sphinx drops the page there, and the same id stands in many pages; book/pdf.py gives the places the same names.
+    """
+    if app.builder.name == "singlehtml":
+        app.builder.fix_refuris = lambda tree: None
+
+
 def mend_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """docutils calls a bibliography a list, but not its entries list items: a screen reader announces an empty list."""
     if "body" in context:
@@ -356,6 +365,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("config-inited", read_translated_notebooks, priority=900)  # after MyST-NB made suffixes of its formats
     app.connect("source-read", translate)
     app.connect("builder-inited", share_html_handlers)
+    app.connect("builder-inited", keep_pages_of_links)
     app.connect("builder-inited", letter_years, priority=900)  # after the bibliography was read
     app.connect("doctree-read", know_terms)
     app.connect("doctree-read", mark_english)

@@ -50,8 +50,29 @@ def mathjax_source() -> Path:
     return Path(spec.submodule_search_locations[0]) / "static" / "mathjax" / MATHJAX_FILE
 
 
+def find_printer() -> str:
+    """Return the program of Chromium where all is installed that prints a page.
+
+    Raises:
+        FacelabError: Playwright, pypdf or Chromium is not installed.
+    """
+    for package in ("playwright", "pypdf"):
+        if find_spec(package) is None:
+            raise FacelabError(f"a PDF needs {package}, which is not installed: uv sync --extra book")
+    chromium = find_chromium()
+    if chromium is None:
+        raise FacelabError("a PDF is printed by Chromium, which is not installed; on Debian: apt-get install chromium")
+    return chromium
+
+
 def print_pdf(
-    page: Path | str, output: Path | str, *, scale: float = 1.0, prepare: str = "", contents: str = ""
+    page: Path | str,
+    output: Path | str,
+    *,
+    scale: float = 1.0,
+    prepare: str = "",
+    contents: str = "",
+    author: str = "",
 ) -> int:
     """Print a page (HTML) to a PDF of A4 pages with their numbers below, and return how many pages it has.
 
@@ -62,18 +83,15 @@ def print_pdf(
         prepare: JavaScript to run in the page before it is printed.
         contents: CSS selector of links inside the page, each of which gets the number of the paper page that it leads
             to, as attribute ``data-page``. The page is then printed twice: a number is known when it has been printed.
+        author: whom the properties of the file name. Its title and language are those of the page.
 
     Raises:
-        FacelabError: Playwright or Chromium is not installed, or a formula of the page is wrong.
+        FacelabError: what prints is not installed, or a formula of the page is wrong.
     """
-    try:
-        from playwright.sync_api import sync_playwright
-        from pypdf import PdfReader
-    except ImportError as error:
-        raise FacelabError(f"a PDF needs {error.name}, which is not installed: uv sync --extra book") from error
-    chromium = find_chromium()
-    if chromium is None:
-        raise FacelabError("a PDF is printed by Chromium, which is not installed; on Debian: apt-get install chromium")
+    chromium = find_printer()
+    from playwright.sync_api import sync_playwright
+    from pypdf import PdfReader, PdfWriter
+
     with sync_playwright() as playwright, atomic_write(output) as temporary:
         browser = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         try:
@@ -92,9 +110,14 @@ def print_pdf(
                 _write(sheet, temporary, scale)
                 sheet.evaluate(NUMBER_LINKS, [contents, _pages_of_places(PdfReader(temporary))])
             _write(sheet, temporary, scale)
-            return len(PdfReader(temporary).pages)
         finally:
             browser.close()
+        printed = PdfWriter(temporary, incremental=True)  # adds to the file, and keeps what it has
+        printed.page_mode = "/UseOutlines"
+        if author:
+            printed.add_metadata({"/Author": author})
+        printed.write(temporary)
+        return len(printed.pages)
 
 
 def _write(sheet: Any, path: Path, scale: float) -> None:
