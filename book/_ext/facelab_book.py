@@ -135,6 +135,14 @@ def language_of(docname: str) -> str:
     return docname.split("/")[1] if docname in TRANSLATED else "en"
 
 
+def leave_names_alone(app: Sphinx, doctree: nodes.document) -> None:
+    """docutils takes TAR@FAR in a docstring for an address of mail; no name of a host is without a dot."""
+    for link in list(doctree.findall(nodes.reference)):
+        address = link.get("refuri", "")
+        if address.startswith("mailto:") and "." not in address:
+            link.replace_self(link.children)
+
+
 def translate(app: Sphinx, docname: str, source: list[str]) -> None:
     """A translated page is what is built of its file and of the English page, and is built again when that changes."""
     page_language.speak(language_of(docname))
@@ -369,6 +377,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", letter_years, priority=900)  # after the bibliography was read
     app.connect("doctree-read", know_terms)
     app.connect("doctree-read", mark_english)
+    app.connect("doctree-read", leave_names_alone)
     app.add_post_transform(ResolvedInItsLanguage)
     app.connect("html-page-context", render_in_its_language, priority=100)  # before the theme writes its words
     app.connect("html-page-context", mend_roles)
