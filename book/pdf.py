@@ -40,7 +40,7 @@ PREPARE = """async () => {
   const captions = document.querySelectorAll('.bd-toc-item .caption');
   const parts = document.querySelectorAll('.toctree-wrapper');
   for (const [index, part] of parts.entries()) {
-    add('h3', captions[index].textContent);
+    if (captions[index]) add('h3', captions[index].textContent);
     for (const place of part.querySelectorAll(':scope > span[id^="document-"]')) {
       const page = place.nextElementSibling;
       const heading = page.querySelector('h1, h2');
@@ -58,6 +58,7 @@ PREPARE = """async () => {
   }
   // behind what the start page begins with
   (document.querySelector('main section > section') ?? parts[0])?.before(contents);
+  document.title = `facelab: ${document.querySelector('h1').textContent.trim()}`;
   document.getElementById('print-main-content')?.remove();  // the theme's contents, without pages
   for (const link of document.querySelectorAll('main a[href^="#"]')) {
     const [, named, id] = link.getAttribute('href').match(/^#(document-[^#]+)?#?(.*)$/);
@@ -86,8 +87,11 @@ def build_single_page(toc: Path, folder: Path) -> Path:
     Raises:
         FacelabError: the table of contents cannot be read, or the book cannot be built.
     """
-    contents = yaml.safe_load(read_text(toc))
-    contents["parts"] = [part for part in contents.get("parts", []) if part["caption"] != "По-русски"]
+    try:
+        contents = yaml.safe_load(read_text(toc))
+        contents["parts"] = [part for part in contents.get("parts", []) if part.get("caption") != "По-русски"]
+    except (yaml.YAMLError, AttributeError, TypeError) as error:
+        raise FacelabError(f"{toc} is no table of contents; book/_toc.yml is one.") from error
     printed = folder / "_toc.yml"
     printed.write_text(yaml.safe_dump({name: value for name, value in contents.items() if value}), "utf8")
     jupyter_book = Path(sys.executable).with_name("jupyter-book")

@@ -86,10 +86,10 @@ def print_pdf(
         author: whom the properties of the file name. Its title and language are those of the page.
 
     Raises:
-        FacelabError: what prints is not installed, or a formula of the page is wrong.
+        FacelabError: what prints is not installed or fails, or a formula of the page is wrong.
     """
     chromium = find_printer()
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import Error, sync_playwright
     from pypdf import PdfReader, PdfWriter
 
     with sync_playwright() as playwright, atomic_write(output) as temporary:
@@ -110,6 +110,8 @@ def print_pdf(
                 _write(sheet, temporary, scale)
                 sheet.evaluate(NUMBER_LINKS, [contents, _pages_of_places(PdfReader(temporary))])
             _write(sheet, temporary, scale)
+        except Error as error:
+            raise FacelabError(f"{page}: {chromium} cannot print it: {error.message.splitlines()[0]}") from error
         finally:
             browser.close()
         printed = PdfWriter(temporary, incremental=True)  # adds to the file, and keeps what it has

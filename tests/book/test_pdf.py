@@ -52,7 +52,7 @@ def test_contents_and_links_lead_to_the_right_sheets(tmp_path: Path) -> None:
     leads = [places[link.get_object()["/Dest"]] for link in printed.pages[3]["/Annots"]]
     assert leads == [5, 3], "a place of the page that the link names, or of its own"
     assert [entry.title for entry in printed.outline if not isinstance(entry, list)]
-    assert (printed.metadata.title, printed.metadata.author) == ("A book", "An author")
+    assert (printed.metadata.title, printed.metadata.author) == ("facelab: A book", "An author")
     assert printed.trailer["/Root"]["/Lang"] == "en"
 
 
@@ -68,3 +68,10 @@ def test_a_place_where_nothing_can_be_written_is_known_before_the_book_is_built(
     made["print_book"].__globals__["find_printer"] = lambda: "chromium"
     with pytest.raises(FacelabError, match=r"cannot write into .*file.*: choose another --folder"):
         made["print_book"](PDF, tmp_path / "file" / "folder")
+
+
+@pytest.mark.parametrize("text", ["", "parts: 3", "parts: [a]", "parts: ["])
+def test_a_file_that_is_no_table_of_contents_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "toc.yml").write_text(text)
+    with pytest.raises(FacelabError, match=r"toc\.yml is no table of contents; book/_toc\.yml is one"):
+        runpy.run_path(str(PDF))["build_single_page"](tmp_path / "toc.yml", tmp_path)
