@@ -18,7 +18,8 @@
     .facelab-cited svg { display: none; }
     [data-jp-theme-light="true"] .only-dark, [data-jp-theme-light="false"] .only-light, .phone-only { display: none; }
     .facelab-term { white-space: pre-line; }
-    .facelab-term span { white-space: normal; }
+    .facelab-term span:not(.katex *) { white-space: normal; }
+    .facelab-term .katex { white-space: nowrap; }
     .facelab-term::first-line { font-weight: bold; }
     .facelab-made { border: none; box-shadow: none; background: none; }
     .facelab-made > :not(ul) { display: none !important; }
