@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import chapter_numbers
 import chapters
 import citation_letters
 import coursework_table
@@ -378,6 +379,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", know_terms)
     app.connect("doctree-read", mark_english)
     app.connect("doctree-read", leave_names_alone)
+    app.connect("env-get-updated", chapter_numbers.number, priority=900)  # after Sphinx has counted
     app.add_post_transform(ResolvedInItsLanguage)
     app.connect("html-page-context", render_in_its_language, priority=100)  # before the theme writes its words
     app.connect("html-page-context", mend_roles)

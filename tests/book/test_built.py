@@ -9,6 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "video": "src", "audio": "src"}
 LOADING_LINKS = {"stylesheet", "icon", "shortcut icon", "preload", "prefetch", "preconnect", "manifest"}
 
@@ -109,3 +110,18 @@ def test_every_picture_has_alt_text(pages: list[Path]) -> None:
         if not p.get("alt") or "_images/" in (p["alt"] or "")
     ]
     assert not missing
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(__file__).parents[2].glob("notebooks/*.ipynb")), ids=lambda path: path.stem
+)
+def test_what_is_numbered_in_a_chapter_has_the_number_of_its_file(html: Path, path: Path) -> None:
+    page = (html / "notebooks" / f"{path.stem}.html").read_text("utf8")
+    chapter = int(path.stem[:2])
+    assert re.findall(r'<h\d><span class="section-number">(.*?)</span>', page) == [f"{chapter}. "]
+    for kind, counted in (
+        ("figures", re.findall(r'class="caption-number">Fig\. ([\d.]+) ', page)),
+        ("exercises", re.findall(r'"admonition-title"><span class="caption-number">Exercise ([\d.]+) ', page)),
+    ):
+        assert counted == [f"{chapter}.{number}" for number in range(1, len(counted) + 1)], kind
+        assert len(counted) >= 3, kind
