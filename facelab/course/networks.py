@@ -65,4 +65,5 @@ def keep(checkpoint: Checkpoint) -> None:
 
 
 def _kept(recipe: Recipe, faces: FaceSet) -> Path:
-    return cache_path("course", f"{recipe.loss.name}-{recipe.seed}", recipe, faces)
+    # -2: a history counts each batch before its own step. Older ones, in "course", counted it after.
+    return cache_path("course-2", f"{recipe.loss.name}-{recipe.seed}", recipe, faces)

@@ -35,7 +35,8 @@ class Checkpoint:
         average: the moving average of the network's, if the recipe wants one.
         optimizer: its state; empty once the training is complete.
         history: one row per epoch: ``epoch``, ``loss``, ``accuracy`` (on the augmented training images, without
-            margin), ``learning_rate`` (at the end), ``images`` (so many were seen), ``seconds``.
+            margin), ``learning_rate`` (at the end), ``images`` (so many were seen), ``seconds``. Loss and accuracy are
+            means over the epoch's batches, each as it was before its own step.
         started_from: SHA-256 of the network whose weights it began with, see :func:`network_sha256`; empty if none.
     """
 

@@ -57,8 +57,9 @@ def fit(
             The recipe's ``frozen`` layers keep these weights. The same is to be given when the training goes on.
         memory_gb: chips are decoded once and held in memory if they fit in so much; else by ``workers`` processes.
         tensorboard: also write the epochs for TensorBoard, if it is installed.
-        watch: called after every step with its number, the embeddings and labels of the batch, and the loss; see what
-            a training does while it does it. It gets no gradient.
+        watch: called in every step with its number (from 0), the embeddings and labels of the batch, and the loss; see
+            what a training does while it does it. All are as the step's loss value was computed from them: the step
+            moves weights and class centres afterwards. So copy what is to be kept. It gets no gradient.
         show_progress: show a bar with the loss, the speed and the time left.
 
     Raises:
@@ -92,11 +93,12 @@ def fit(
                 embeddings = training.network(images.contiguous(memory_format=training.layout))
             embeddings, labels = processes.gather(embeddings), processes.gather(labels)
             value = training.loss(embeddings, labels)
-            training.update(value, recipe.clip_norm)
 
+            # Before the update: after it, the class centres have moved towards the very images that are counted.
             accuracy = training.loss.accuracy(embeddings, labels)
             if watch:
                 watch(state.step, embeddings.detach(), labels, training.loss)
+            training.update(value, recipe.clip_norm)
             training.record(state, value, accuracy, len(labels), clock.lap())
             bar.update(note=f"loss {state.history[-1]['loss']:.2f}, {state.speed:.0f} images/s")
             if state.step % state.steps_per_epoch == 0:

@@ -16,13 +16,14 @@ class EmbeddingWatch:
     """Measures embeddings while :func:`facelab.train.fit` trains: pass it as ``watch``.
 
     Every ``every`` steps (an epoch, say) it takes the embeddings seen since the last time, which the network made while
-    it changed, of augmented images and in training mode; so a spread is a little larger than that of the finished
-    network. Embeddings are normalised first, except those of plain softmax, which reads their length.
+    it changed, each batch before its own step, of augmented images and in training mode; so a spread is a little larger
+    than that of the finished network. Embeddings are normalised first, except those of plain softmax, which reads their
+    length.
 
     Attributes:
         measure: of embeddings (n, d) and labels (n,), such as :func:`facelab.analyze.variability_collapse`.
         every: steps between two measurements.
-        steps: steps done at each measurement.
+        steps: batches seen up to each measurement.
         history: the measurements.
     """
 

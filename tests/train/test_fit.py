@@ -120,6 +120,27 @@ def test_watching_sees_every_step_and_changes_nothing(toy_chips):
     assert [factor for _, _, factor in seen] == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1, 1])
 
 
+def test_accuracy_and_watch_see_the_class_centres_that_gave_the_loss(toy_chips):
+    """A step of this size throws them far away; what is recorded of it is of before."""
+    seen = []
+
+    def watch(step, embeddings, labels, loss):
+        seen.append((embeddings.clone(), labels, loss.centres.detach().clone(), loss(embeddings, labels).item()))
+
+    changes = {"epochs": 2, "batch_size": 12, "optimizer": "sgd", "learning_rate": 100.0, "warmup": 0.0}
+    recipe = RECIPE.model_copy(update=changes)
+    row = fit(recipe, toy_chips, device="cpu", watch=watch).history[0]
+    (embeddings, labels, centres, value), (_, _, later, _) = seen
+    torch.manual_seed(recipe.seed)  # as a training begins: the network first, then the centres
+    recipe.build_network()
+    initial = recipe.build_loss(3).centres.detach()
+    assert torch.equal(centres, initial)
+    assert (later - initial).norm() > 10 * initial.norm()
+    assert value == row["loss"]
+    cos_theta = nn.functional.normalize(embeddings) @ nn.functional.normalize(initial).T
+    assert row["accuracy"] == pytest.approx((cos_theta.argmax(dim=1) == labels).float().mean().item())
+
+
 def test_a_complete_training_is_used_again(toy_chips, tmp_path):
     first = fit(RECIPE, toy_chips, checkpoint=tmp_path / "a.pt")
     modified = (tmp_path / "a.pt").stat().st_mtime_ns
