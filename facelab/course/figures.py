@@ -334,7 +334,7 @@ def _(data: ExampleData) -> Figure:
     return interval_rows(pd.DataFrame(rows).T, xlabel="AUC on strangers, 95 % interval")
 
 
-@example("training_curves", "Left: the loss falls over 20 epochs. Right: the accuracy rises.")
+@example("training_curves", "Left: the loss falls over 16 epochs. Right: the accuracy rises.")
 def _(data: ExampleData) -> Figure:
     return plots.training_curves({name: model.history for name, model in data.models.items()})
 
