@@ -794,7 +794,7 @@ def page() -> Any:
         cells.append(cell)
     for number, cell in enumerate(cells):
         cell["id"] = f"g{number:03d}"
-    kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     return v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 

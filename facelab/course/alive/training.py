@@ -1,4 +1,4 @@
-"""Three trainings, step by step: the angles of chapter 08, of every image of every batch."""
+"""Three trainings, step by step: the angles of chapter 08, of every image of every batch before its step."""
 
 import base64
 from typing import Any
