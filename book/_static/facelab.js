@@ -20,6 +20,36 @@ document.addEventListener("DOMContentLoaded", () => { // labels that the theme's
   }
 });
 
+// A column of words stands at the left; numbers stand right, under one another. Columns count from the right: names of rows may span several.
+const NUMBER = /^[-−+±<>≤≥~\s]*\d/;
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const table of document.querySelectorAll(".cell_output table.dataframe")) {
+    const column = (k) => [...table.rows].map((row) => row.cells[row.cells.length - k]).filter(Boolean);
+    for (let k = 1; k <= Math.max(...[...table.rows].map((row) => row.cells.length)); k++) {
+      const values = column(k).filter((cell) => cell.matches("td")), said = values.filter((cell) => cell.textContent.trim());
+      if (values.length && !said.length || said.some((cell) => NUMBER.test(cell.textContent))) continue;
+      for (const cell of column(k)) cell.classList.add("words");
+    }
+  }
+});
+
+// On a phone the words of a table stay whole where there is room for them, if need be in smaller letters.
+function fitTables() {
+  for (const table of document.querySelectorAll(".cell_output table.dataframe")) {
+    const box = table.closest(".output");
+    for (const looks of [["whole"], ["whole", "small"], []]) {
+      table.classList.remove("whole", "small");
+      table.classList.add(...looks);
+      if (table.scrollWidth <= box.clientWidth) break;
+    }
+  }
+}
+
+window.addEventListener("resize", fitTables);
+window.addEventListener("load", fitTables);
+document.addEventListener("toggle", fitTables, true); // a folded part has no width before it opens
+
 // A box that scrolls must be reachable with the keyboard (WCAG 2.1.1). Widths are known only when formulas stand.
 const BOXES = "mjx-container[display='true'], .cell_output .output, .pst-scrollable-table-container, pre";
 

@@ -194,6 +194,23 @@ def test_output_that_is_cut_is_found(browser: Any, tmp_path: Path) -> None:
     visit.context.close()
 
 
+def test_words_of_a_table_stay_whole_on_a_phone_and_stand_left(browser: Any, html: Path) -> None:
+    visit = Visit(browser, 390, "light")
+    visit.open(html / "notebooks" / "02_faces_and_data.html")
+    table = visit.page.locator("table.dataframe", has_text="Creative Commons")
+    name = table.get_by_role("rowheader", name="synthfaces")
+    visit.page.wait_for_selector("table.dataframe.whole")
+    assert (
+        name.evaluate("""cell => { const range = document.createRange(); range.selectNodeContents(cell);
+      return range.getClientRects().length; }""")
+        == 1
+    )
+    assert name.locator("xpath=../td").evaluate("cell => getComputedStyle(cell).textAlign") == "left"
+    numbers = visit.page.locator("table.dataframe", has_text="80% right").locator("td").first
+    assert numbers.evaluate("cell => getComputedStyle(cell).textAlign") == "right"
+    visit.context.close()
+
+
 def test_a_figure_opens_large_and_closes_by_keyboard(browser: Any, html: Path) -> None:
     visit = Visit(browser, 390, "dark")
     visit.open(html / "notebooks" / "03_synthfaces.html")

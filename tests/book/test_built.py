@@ -125,3 +125,11 @@ def test_what_is_numbered_in_a_chapter_has_the_number_of_its_file(html: Path, pa
     ):
         assert counted == [f"{chapter}.{number}" for number in range(1, len(counted) + 1)], kind
         assert len(counted) >= 3, kind
+
+
+def test_a_translated_chapter_counts_as_its_source_does(html: Path) -> None:
+    english, russian = (
+        re.findall(r'caption-number">(?:Fig\.|Рис\.|Exercise|Упражнение) ([\d.]+) ', page.read_text("utf8"))
+        for page in (html / "notebooks" / "00_quickstart.html", html / "book" / "ru" / "00_quickstart.html")
+    )
+    assert russian == english
