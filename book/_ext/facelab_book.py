@@ -204,6 +204,16 @@ def finish_in_its_language(app: Sphinx, page: str, template: str, context: dict[
             link["title"] = marked(link["title"])
 
 
+def keep_together(app: Sphinx, doctree: nodes.document) -> None:
+    """No line ends between a number and its percent sign, or within ``s = 16``."""
+    for text in list(doctree.findall(nodes.Text)):
+        if isinstance(text.parent, (nodes.FixedTextElement, nodes.literal, nodes.math, nodes.math_block, nodes.raw)):
+            continue
+        kept = re.sub(r"(?<=\d) (?=%)|(?<=\b\w) (?== [\d−])|(?<=\b\w =) (?=[\d−])", "\N{NO-BREAK SPACE}", text)
+        if kept != text:
+            text.parent.replace(text, nodes.Text(kept))
+
+
 def mark_english(app: Sphinx, doctree: nodes.document) -> None:
     """What is not translated on a translated page says that it is English, for screen readers."""
     if app.env.docname not in TRANSLATED:
@@ -378,6 +388,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("builder-inited", letter_years, priority=900)  # after the bibliography was read
     app.connect("doctree-read", know_terms)
     app.connect("doctree-read", mark_english)
+    app.connect("doctree-read", keep_together)
     app.connect("doctree-read", leave_names_alone)
     app.connect("env-get-updated", chapter_numbers.number, priority=900)  # after Sphinx has counted
     app.add_post_transform(ResolvedInItsLanguage)

@@ -483,7 +483,7 @@ def _(data: ExampleData) -> Figure:
     return plots.over_angle(theta, curves, ylabel="target logit ψ(θ)")
 
 
-@example("decision_boundaries", "Two squares of two angles: without a margin two triangles, with one a white band.")
+@example("decision_boundaries", "Two squares of two angles: without a margin two triangles, with one an empty band.")
 def _(data: ExampleData) -> Figure:
     return plots.decision_boundaries({"normface": np.cos, "arcface": lambda theta: np.cos(theta + 0.5)})
 

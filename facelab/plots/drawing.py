@@ -21,6 +21,7 @@ COARSE = 80  # dots an inch of its picture for programs that show no SVG of a no
 QUALITIES = (90, 80, 70, 60, 45, 30)  # of photographs; the first one with which a figure is small enough
 MANY = 150  # points; more of them are smaller as a picture
 PHONE = 3.9  # inches: as wide as a phone shows without making letters smaller
+LINE = 0.2  # inches for a row with a name
 SHORT = 12  # letters of a legend's entry that leave room for another beside it on a phone
 
 # Ink and paper, and what they are on a dark page; colours of data read on both and stay.
@@ -95,13 +96,14 @@ def narrow(figure: Figure) -> str | None:
     width, height = figure.get_size_inches()
     across = 2 if columns > 3 and width / columns < 2.4 else 1
     down = -(-columns // across)
+    tall = min(height, max(2.9, LINE * max(len(panel.get_yticks()) for panel in panels)))
     with _stacked(figure, panels, down, across), _legends_below(figure):
         try:
-            figure.set_size_inches(PHONE, down * min(height, 2.9))
+            figure.set_size_inches(PHONE, down * tall)
             figure.draw_without_rendering()
             beyond = figure.get_tightbbox().x1 - PHONE
             if beyond > 0.02:  # a title does not fit
-                figure.set_size_inches(PHONE + beyond + 0.05, down * min(height, 2.9))
+                figure.set_size_inches(PHONE + beyond + 0.05, down * tall)
             return svg(figure) if PHONE + beyond < min(width, 1.4 * PHONE) else None
         finally:
             figure.set_size_inches(width, height)

@@ -133,3 +133,10 @@ def test_a_translated_chapter_counts_as_its_source_does(html: Path) -> None:
         for page in (html / "notebooks" / "00_quickstart.html", html / "book" / "ru" / "00_quickstart.html")
     )
     assert russian == english
+
+
+def test_no_line_ends_between_a_number_and_its_percent_sign(html: Path) -> None:
+    text = (html / "notebooks" / "12_verification_identification.html").read_text("utf8")
+    paragraphs = re.sub(r"<(code|annotation)\b.*?</\1>", "", "".join(re.findall(r"<p>.*?</p>", text, re.DOTALL)))
+    assert paragraphs.count("\N{NO-BREAK SPACE}%") > 10
+    assert not re.search(r"\d %", paragraphs)

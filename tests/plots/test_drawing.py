@@ -96,6 +96,13 @@ def test_a_long_title_ends_before_the_next_panel_and_within_the_figure(columns: 
     assert entitled("Short", columns).axes[0].get_title(loc="left") == "Short"
 
 
+def test_on_a_phone_many_rows_keep_room_for_their_names() -> None:
+    row = {"value": 0.0, "low": -0.1, "high": 0.1, "p_holm": 1.0}
+    few, many = (plots.paired_differences({p: {f"way {k}": row for k in range(n)} for p in "ab"}) for n in (7, 23))
+    assert extent(narrow(few))[1] <= 72 * 2 * 2.95
+    assert extent(narrow(many))[1] >= 72 * 2 * 23 * 0.19
+
+
 def test_on_a_phone_a_legend_of_the_figure_is_as_narrow_as_its_entries_allow() -> None:
     figure = panels()
     names = ["no margin: cos θ", "SphereFace, $m$ = 4", "CosFace", "combined (1, 0.3, 0.2)"]
