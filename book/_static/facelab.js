@@ -38,7 +38,7 @@ document.addEventListener("DOMContentLoaded", () => {
 function fitTables() {
   for (const table of document.querySelectorAll(".cell_output table.dataframe")) {
     const box = table.closest(".output");
-    for (const looks of [["whole"], ["whole", "small"], []]) {
+    for (const looks of [["whole"], ["whole", "small"], ["small"], []]) {
       table.classList.remove("whole", "small");
       table.classList.add(...looks);
       if (table.scrollWidth <= box.clientWidth) break;
