@@ -20,10 +20,10 @@ def number(app: Sphinx, env: BuildEnvironment) -> list[str]:
     # While figures are counted, all sections of a chapter have its number.
     env.toc_secnumbers = {name: {"": (chapter,)} for name, chapter in chapters.items()}
     TocTreeCollector().assign_figure_numbers(env)
-    # A translated chapter has the number of its source, and its figures count from one again.
-    for name, chapter in chapters.items():
-        for numbers in env.toc_fignumbers.get(name, {}).values():
-            numbers |= {node: (chapter, k) for k, node in enumerate(numbers, start=1)}
+    # A translated page counts from one again, as its source does.
+    for name in [name for name in env.toc_fignumbers if name.startswith("book/ru/")]:
+        for numbers in env.toc_fignumbers[name].values():
+            numbers |= {node: (*number[:-1], k) for k, (node, number) in enumerate(numbers.items(), start=1)}
     for name, chapter in chapters.items():
         title, *sections = env.tocs[name].findall(nodes.reference)
         env.titles[name]["secnumber"] = title["secnumber"] = [chapter]

@@ -176,6 +176,19 @@ class ResolvedInItsLanguage(SphinxPostTransform):
         self.config.numfig_format = {kind: page_language.say(language, said) for kind, said in NUMBERED.items()}
 
 
+class SolutionTitles(SphinxPostTransform):
+    """The space before the link of a solution's title stands outside of it: a link is underlined."""
+
+    default_priority = 30  # after sphinx-exercise
+
+    def run(self, **_: Any) -> None:
+        for title in self.document.findall(nodes.title):
+            link = title.next_node(nodes.reference)
+            if link is not None and link.children and link[0].astext().startswith(" "):
+                link[0] = nodes.Text(link[0].astext().lstrip())
+                title.insert(title.index(link), nodes.Text(" "))
+
+
 def render_in_its_language(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """The words of the theme's templates, and of the scripts that carry their words with them."""
     language = language_of(page)
@@ -392,6 +405,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("doctree-read", leave_names_alone)
     app.connect("env-get-updated", chapter_numbers.number, priority=900)  # after Sphinx has counted
     app.add_post_transform(ResolvedInItsLanguage)
+    app.add_post_transform(SolutionTitles)
     app.connect("html-page-context", render_in_its_language, priority=100)  # before the theme writes its words
     app.connect("html-page-context", mend_roles)
     app.connect("html-page-context", lead_to_cards)
