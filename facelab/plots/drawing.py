@@ -84,7 +84,8 @@ def svg(figure: Figure, *, most: int = MOST_BYTES) -> str:
 
 def dark(picture: str) -> str:
     """Return the twin of an SVG of :func:`svg` for a dark page: the colours of ink and paper are exchanged."""
-    return re.sub(r"#[0-9a-f]{6}(?![\w-])", lambda found: INKS.get(found[0], found[0]), picture)
+    inked = re.sub(r"(?<=--><g)(?= transform=)", ' style="fill: #1a1a1a"', picture)  # black letters name no colour
+    return re.sub(r"#[0-9a-f]{6}(?![\w-])", lambda found: INKS.get(found[0], found[0]), inked)
 
 
 def narrow(figure: Figure) -> str | None:
@@ -150,7 +151,7 @@ def _legends_below(figure: Figure) -> Iterator[None]:
             frameon=legend.get_frame_on(),
         )
         for old, new in zip(legend.texts, below.texts, strict=True):
-            new.set_parse_math(old.get_parse_math())
+            new.set(parse_math=old.get_parse_math(), color=old.get_color())
         legend.set(visible=False, in_layout=False)
     try:
         yield

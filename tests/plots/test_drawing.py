@@ -162,3 +162,10 @@ def test_a_notebook_shows_the_svg_and_carries_the_twin(monkeypatch: pytest.Monke
     )
     width, height = extent(data["image/svg+xml"])
     assert plain.width / plain.height == pytest.approx(width / height, rel=0.02)
+
+
+def test_black_letters_are_light_on_a_dark_page() -> None:
+    """Black is what an SVG draws with where it names no colour."""
+    figure = Figure(figsize=(2, 2))
+    figure.text(0.5, 0.5, "ink", color="black")
+    assert re.search(r'<!-- ink --><g style="fill: #e2e6ea" transform=', dark(svg(figure)))
