@@ -89,12 +89,15 @@ def dark(picture: str) -> str:
 
 
 def narrow(figure: Figure) -> str | None:
-    """Return an SVG of the figure with its panels one below the other; None where it has one panel, or pictures."""
+    """Return an SVG of the figure as wide as a phone, its panels one below the other.
+
+    None where it is that narrow already, has rows of panels, or pictures: a phone shows it smaller, until it is tapped.
+    """
     rows, columns = getattr(figure, "facelab_panels", (1, 1))
     panels = figure.axes
-    if rows != 1 or columns < 2 or len(panels) != columns or any(panel.images for panel in panels):
-        return None
     width, height = figure.get_size_inches()
+    if rows != 1 or len(panels) != columns or any(panel.images for panel in panels) or width <= 1.1 * PHONE:
+        return None
     across = 2 if columns > 3 and width / columns < 2.4 else 1
     down = -(-columns // across)
     tall = min(height, max(2.9, LINE * max(len(panel.get_yticks()) for panel in panels)))

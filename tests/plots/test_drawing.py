@@ -115,8 +115,18 @@ def test_on_a_phone_a_legend_of_the_figure_is_as_narrow_as_its_entries_allow() -
     assert svg(figure) == wide
 
 
-def test_one_panel_and_photographs_have_no_twin_for_a_phone() -> None:
-    assert narrow(curves()) is None
+def test_one_panel_is_as_wide_as_a_phone_too() -> None:
+    figure, axes = new_figure(width=6)
+    axes[0, 0].set(title="a title", xlabel="a label that is longer than the others")
+    on_phone = narrow(figure)
+    assert extent(on_phone)[0] == pytest.approx(72 * PHONE, abs=0.1)
+    assert cut(on_phone) == []
+    assert extent(svg(figure))[0] == pytest.approx(72 * 6)
+
+
+def test_what_is_narrow_and_photographs_have_no_twin_for_a_phone() -> None:
+    figure, _ = new_figure(width=PHONE)
+    assert narrow(figure) is None
     figure, axes = new_figure(1, 2)
     show_image(axes[0, 0], np.zeros((8, 8, 3), np.uint8))
     assert narrow(figure) is None
