@@ -105,9 +105,10 @@ def narrow(figure: Figure) -> str | None:
         try:
             figure.set_size_inches(PHONE, down * tall)
             figure.draw_without_rendering()
-            beyond = figure.get_tightbbox().x1 - PHONE
-            if beyond > 0.02:  # a title does not fit
-                figure.set_size_inches(PHONE + beyond + 0.05, down * tall)
+            box = figure.get_tightbbox()
+            beyond, above = box.x1 - PHONE, box.y1 - down * tall
+            if max(beyond, above) > 0:  # a title or a label does not fit
+                figure.set_size_inches(PHONE + max(0, beyond + 0.05), down * tall + 2 * max(0, above + 0.05))
             return svg(figure) if PHONE + beyond < min(width, 1.4 * PHONE) else None
         finally:
             figure.set_size_inches(width, height)
