@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,19 +74,12 @@ class Chapter:
         raise ValueError(f"{self.name}: figure {name!r} has no stored picture; run the notebook")
 
 
-def minutes_to_run(chapter: Chapter, record: dict[str, Any]) -> float:
-    """Half minutes, rounded up, of the recorded run; as the chapter states them where it is not recorded."""
-    run = record["chapters"].get(chapter.name)
-    return math.ceil(run["seconds"] / 30) / 2 if run else chapter.run
-
-
 def cards(root: Path, pictures: dict[str, str], folder: Path) -> list[str]:
     """Markdown of a grid with a card for each chapter; writes the pictures into a folder below the root.
 
     Args:
         pictures: the name of a figure for each chapter's number.
     """
-    record = notebook_runs.record(root)
     lines = ["::::{grid} 1 2 3 3", ":gutter: 3", ":class-container: chapters", ""]
     for path in notebook_runs.notebook_paths(root):
         chapter = Chapter.load(path)
@@ -112,7 +104,7 @@ def cards(root: Path, pictures: dict[str, str], folder: Path) -> list[str]:
             chapter.objective,
             "",
             "```{card-footer}",
-            f"{_said(minutes_to_run(chapter, record))} to run, {_said(chapter.read)} to read",
+            f"{_said(chapter.run)} to run, {_said(chapter.read)} to read",
             "```",
             ":::",
             "",
