@@ -177,6 +177,9 @@ def _caption(cell: dict[str, Any], text: str) -> None:
 
 
 def main(names: list[str]) -> None:
+    names = [Path(name).name for name in names]
+    if unknown := set(names) - {page.path.name for page in pages()}:
+        sys.exit(f"no translated page is called {', '.join(sorted(unknown))}")
     for page in pages():
         if page.path.name in names:
             now = parts_of(page.source)

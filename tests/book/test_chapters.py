@@ -43,11 +43,6 @@ def test_a_card_says_what_the_chapter_says(tmp_path: Path) -> None:
     assert "1.5 min to run, 60 min to read" in card
     assert (tmp_path / ".book" / "03_title.svg").read_text() == "<svg/>"
 
-    (tmp_path / "book").mkdir()
-    run = {"chapters": {"03_title": {"seconds": 31.0}}}
-    (tmp_path / notebook_runs.RECORD).write_text(json.dumps(run))
-    assert "1 min to run" in "\n".join(chapters.cards(tmp_path, {"03": "fig-one"}, tmp_path / ".book"))
-
 
 def test_a_card_without_its_figure_or_its_time_says_so(tmp_path: Path) -> None:
     path = _notebook(tmp_path)
