@@ -241,7 +241,7 @@ def test_a_server_that_went_away_is_one_line_and_the_next_call_works(server, fil
 def test_an_approximate_search_is_asked_for_and_says_how_often_it_finds(server, database, monkeypatch):
     n, d = 1000, 128
     names = [name for name in map(str, range(40 * n)) if postgres._bucket(name) == 0][:n]  # one part, one graph
-    x = np.random.default_rng(0).normal(size=(n, d))
+    x = np.random.default_rng(1).normal(size=(n, d))  # not the numbers in which recall() turns them
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     monkeypatch.setattr(postgres, "BREADTH", 4)
     with open_gallery(database, fingerprint="net", dimensions=d, create=True, index="hnsw") as gallery:
@@ -257,7 +257,7 @@ def test_an_approximate_search_is_asked_for_and_says_how_often_it_finds(server, 
         answers = [found[0].identity for found in gallery.search(probes)]
         share = sum(answer == name for answer, name in zip(answers, nearest, strict=True)) / 200
         assert 0.2 < share < 1
-        assert stated.value == pytest.approx(share, abs=0.2)
+        assert stated.value == pytest.approx(share, abs=0.16)  # nearly four standard errors of both
         assert gallery.erase(names[5]).gone
     assert server.holding(*bytes_of(x[5])) == []
     with pytest.raises(FacelabError, match="HNSW takes 2,000 dimensions at most"):
