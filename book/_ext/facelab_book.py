@@ -288,7 +288,7 @@ class NotebookRuns(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         root = Path(self.env.srcdir)
-        for path in notebook_runs.notebook_paths(root):
+        for path in [root / notebook_runs.RECORD, *notebook_runs.notebook_paths(root)]:
             self.env.note_dependency(str(path))
         if self.arguments == ["circumstances"]:
             rows = notebook_runs.circumstances(root)

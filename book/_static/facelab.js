@@ -27,8 +27,8 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const table of document.querySelectorAll(".cell_output table.dataframe")) {
     const column = (k) => [...table.rows].map((row) => row.cells[row.cells.length - k]).filter(Boolean);
     for (let k = 1; k <= Math.max(...[...table.rows].map((row) => row.cells.length)); k++) {
-      const values = column(k).filter((cell) => cell.matches("td")), said = values.filter((cell) => cell.textContent.trim());
-      if (values.length && !said.length || said.some((cell) => NUMBER.test(cell.textContent))) continue;
+      const values = column(k).filter((cell) => cell.matches("td")), filled = values.filter((cell) => cell.textContent.trim());
+      if (values.length && !filled.length || filled.some((cell) => NUMBER.test(cell.textContent))) continue;
       for (const cell of column(k)) cell.classList.add("words");
     }
   }

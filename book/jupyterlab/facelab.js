@@ -106,7 +106,7 @@
       const { context } = [...app.shell.widgets("main")].find(({ node }) => node.contains(box)) ?? {};
       const list = document.createElement("ul");
       for (const [, words, to] of box.querySelector("pre").textContent.matchAll(/\[([^\]]+)\]\(([^)]+)\)/g)) {
-        const path = new URL(to, `http://root/${context?.path}`).pathname.slice(1);
+        const path = new URL(to, `http://jupyter/${context?.path}`).pathname.slice(1);
         const link = list.appendChild(document.createElement("li")).appendChild(document.createElement("a"));
         Object.assign(link, { textContent: words, href: `${app.serviceManager.serverSettings.appUrl}/tree/${path}` });
         link.onclick = () => (app.commands.execute("rendermime:handle-local-link", { path }), false);

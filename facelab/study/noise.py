@@ -184,8 +184,8 @@ class Noise(Experiment):
             if key in runs[0].values:
                 points, draws = _of_runs(runs, key)
                 n, identities = (runs[0].values["pictures"], self.identities) if key == FOUND else (pairs[key], people)
-                told = drawn_share_over_seeds(points, draws, n, identities).as_dict()
-                result[key] = told | {"seeds": points.tolist()}
+                share = drawn_share_over_seeds(points, draws, n, identities)
+                result[key] = share.as_dict() | {"seeds": points.tolist()}
         for key in ("learned", "seen_through", "training_accuracy"):
             if key in runs[0].values:
                 result[key] = float(np.mean([run.values[key] for run in runs]))
