@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from facelab.errors import FacelabError
+from facelab.evaluate.bootstrap import bootstrap_interval, identity_bootstrap
+from facelab.evaluate.checks import seeded
 from facelab.evaluate.curve import check_pairs
+from facelab.evaluate.estimate import Estimate
 from facelab.evaluate.scores import Scores
 
 
@@ -46,6 +49,24 @@ class Calibration:
             FacelabError: a probability outside (0, 1).
         """
         return (_logit(probability) - _logit(prior) - self.intercept) / self.slope
+
+    def cost(self, scores: Scores, *, replicates: int = 2000, seed: int = 0) -> Estimate:
+        """Return :func:`cllr` on these pairs, in bits, with its 95 % interval over identities.
+
+        Raises:
+            FacelabError: there are no genuine or no impostor pairs, or a score is NaN.
+        """
+        genuine = check_pairs(scores)
+        ratios = self.log_likelihood_ratio(scores.values)
+        bits = np.logaddexp(0, np.where(genuine, -ratios, ratios)) / np.log(2)
+        draws = []
+        with np.errstate(invalid="ignore"):  # a draw without genuine or impostor pairs is NaN, and does not count
+            for weights in identity_bootstrap(scores, replicates, seeded(seed), block=10):
+                weighted = weights * bits
+                draws += [weighted[:, kind].sum(axis=1) / weights[:, kind].sum(axis=1) for kind in (genuine, ~genuine)]
+        drawn = (np.concatenate(draws[::2]) + np.concatenate(draws[1::2])) / 2
+        identities = len(np.union1d(scores.first, scores.second))
+        return bootstrap_interval(cllr(ratios, genuine), drawn, len(scores), identities, share=False)
 
 
 def calibrate(scores: Scores) -> Calibration:

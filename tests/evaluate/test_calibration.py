@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.optimize import minimize
 
 from facelab.errors import FacelabError
@@ -55,6 +56,26 @@ def test_cllr_worked_by_hand():
     assert cllr(np.array([1e5, -1e5]), genuine) == 0
     with pytest.raises(FacelabError, match="no impostor pairs"):
         cllr(np.zeros(2), np.array([True, True]))
+
+
+def test_the_cost_has_an_interval_over_people_not_over_pairs():
+    """Each person is easy or hard in all pairs at once: what is drawn decides, however many pairs there are."""
+    people = np.arange(12).repeat(5)
+    i, j = np.triu_indices(60, k=1)
+    ease = np.where(people % 2, 0.5, 0.1)
+    scores = Scores(np.where(people[i] == people[j], ease[i], 0.0), people[i], people[j])
+    calibration = Calibration(15, -4.5)
+    cost = calibration.cost(scores, replicates=300)
+    assert cost.value == pytest.approx(cllr(15 * scores.values - 4.5, scores.genuine))
+    easy, hard, impostor = (np.logaddexp(0, -ell) / np.log(2) for ell in (3.0, -3.0, 4.5))
+    assert cost.identities == 12
+    # Genuine pairs cost the mean over 12 people, drawn again: Student's interval of it, as impostors are all alike.
+    half = stats.t.ppf(0.975, 11) * (hard - easy) / 2 / 11**0.5
+    mean = ((easy + hard) / 2 + impostor) / 2
+    assert (cost.low, cost.high) == pytest.approx((mean - half / 2, mean + half / 2), abs=0.15 * half)
+    assert calibration.cost(scores, replicates=300) == cost
+    with pytest.raises(FacelabError, match="no impostor pairs"):
+        calibration.cost(Scores(np.ones(2), np.zeros(2), np.zeros(2)))
 
 
 @pytest.mark.filterwarnings("ignore:genuine pairs score lower")
