@@ -45,7 +45,7 @@ class Translation:
 
     Attributes:
         path: of the page; source: of the English one.
-        head: what stands before the first part (the front matter).
+        head: what stands before the first part: the front matter; of a notebook, a line that only JupyterLab shows.
         parts: the text of each part, by its name.
         sums: of the English text that it was made from, by its name.
     """

@@ -1,11 +1,13 @@
 """The book's cover picture (the chain detect, align, embed, match), its logo and its favicon.
 
-No real face: heads are ovals with five landmarks. ``python -m facelab.course.cover book/images`` writes the SVG files.
+No real face: heads are ovals with five landmarks. ``python -m facelab.course.cover book/images`` writes the SVG files:
+for light and dark pages, in each language of the start page (:data:`WORDS`).
 """
 
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,35 @@ from matplotlib.patches import Circle, Ellipse, FancyArrowPatch, FancyBboxPatch,
 from facelab.align import template
 
 LANDMARKS = template(1)  # in chip units 0 .. 1, y down
+# What the pictures of the start page say, by language; the end of a file's name says which.
+WORDS: dict[str, dict[str, Any]] = {
+    "": {
+        "steps": [
+            ("1  detect", "where is a face?"),
+            ("2  align", "bring it upright"),
+            ("3  embed", "a point on a sphere"),
+            ("4  match", "close means same"),
+        ],
+        "size": 19,
+        "same": "same",
+        "different": "different",
+        "decision": ("the same", "different"),
+        "point": ".",
+    },
+    "-ru": {
+        "steps": [
+            ("1  обнаружение", "где лицо?"),
+            ("2  выравнивание", "поставить прямо"),
+            ("3  эмбеддинг", "точка на сфере"),
+            ("4  сравнение", "близко — один человек"),
+        ],
+        "size": 17,  # longer words
+        "same": "один",
+        "different": "разные",
+        "decision": ("один человек", "разные люди"),
+        "point": ",",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -36,22 +67,19 @@ LIGHT = Ink(line="#24292f", soft="#d6dce3", skin="#eef1f5", blue="#0072b2", oran
 DARK = Ink(line="#e6e9ee", soft="#48525e", skin="#2b333d", blue="#6bbdf2", orange="#f0a24a", green="#3fc79c")
 
 
-def chain_figure(*, dark: bool = False, columns: int = 4) -> Figure:
+def chain_figure(*, dark: bool = False, columns: int = 4, language: str = "") -> Figure:
     """The chain of the course as four drawings. ``columns=2`` gives the version for a phone."""
     ink = DARK if dark else LIGHT
     rows = 4 // columns
     figure = Figure(figsize=(3.0 * columns, 3.55 * rows))
-    stages: list[tuple[str, str, Callable[[Axes, Ink], None]]] = [
-        ("1  detect", "where is a face?", _detect),
-        ("2  align", "bring it upright", _align),
-        ("3  embed", "a point on a sphere", _embed),
-        ("4  match", "close means same", _match),
-    ]
-    for axes, (title, question, draw) in zip(figure.subplots(rows, columns).flat, stages, strict=True):
+    words = WORDS[language]
+    draws: list[Callable[[Axes, Ink], None]] = [_detect, _align, _embed, partial(_match, words=words)]
+    stages = zip(figure.subplots(rows, columns).flat, words["steps"], draws, strict=True)
+    for axes, (title, question), draw in stages:
         axes.set(xlim=(0, 1), ylim=(1.32, -0.04), aspect="equal")
         axes.axis("off")
         draw(axes, ink)
-        axes.text(0.5, 1.13, title, ha="center", va="center", fontsize=19, color=ink.line, weight="bold")
+        axes.text(0.5, 1.13, title, ha="center", va="center", fontsize=words["size"], color=ink.line, weight="bold")
         axes.text(0.5, 1.265, question, ha="center", va="center", fontsize=14.5, color=ink.line)
     figure.subplots_adjust(0.005, 0.0, 0.995, 1.0, wspace=0.06, hspace=0.04)
     for left, right in zip(figure.axes, figure.axes[1:], strict=False):
@@ -77,7 +105,10 @@ def logo_figure() -> Figure:
 def write_images(folder: Path) -> list[Path]:
     """Write the SVG files that the book shows. Text becomes paths, so that no font is needed."""
     figures = {
-        f"chain-{'dark' if dark else 'light'}-{columns}": chain_figure(dark=dark, columns=columns)
+        f"chain-{'dark' if dark else 'light'}-{columns}{language}": chain_figure(
+            dark=dark, columns=columns, language=language
+        )
+        for language in WORDS
         for dark in (False, True)
         for columns in (4, 2)
     } | {"logo": logo_figure(), "favicon": logo_figure()}
@@ -149,7 +180,7 @@ def _embed(axes: Axes, ink: Ink) -> None:
         axes.scatter(x, y, s=62, color=colour, zorder=3)
 
 
-def _match(axes: Axes, ink: Ink) -> None:
+def _match(axes: Axes, ink: Ink, words: Mapping[str, Any]) -> None:
     axes.add_patch(Circle((0.5, 0.51), 0.39, fc="none", ec=ink.soft, lw=2.5))
     probe, genuine, impostor = 1.05, 0.38, 2.5
     middle = -np.degrees(probe)
@@ -158,8 +189,8 @@ def _match(axes: Axes, ink: Ink) -> None:
     for angle, colour in [(probe, ink.line), (genuine, ink.blue), (impostor, ink.orange)]:
         axes.add_patch(FancyArrowPatch((0.5, 0.51), tuple(_on_circle(angle)), color=colour, **arrow))
     axes.text(0.685, 0.355, r"$\theta$", color=ink.blue, fontsize=18, ha="center", va="center")
-    axes.text(0.57, 0.6, "same", color=ink.blue, fontsize=14.5, ha="left", va="center")
-    axes.text(0.49, 0.6, "different", color=ink.orange, fontsize=14.5, ha="right", va="center")
+    axes.text(0.57, 0.6, words["same"], color=ink.blue, fontsize=14.5, ha="left", va="center")
+    axes.text(0.49, 0.6, words["different"], color=ink.orange, fontsize=14.5, ha="right", va="center")
 
 
 def _on_circle(angle: float | np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from facelab.align import align
 from facelab.analyze import project
-from facelab.course.cover import DARK, LIGHT, Ink, write_svg
+from facelab.course.cover import DARK, LIGHT, WORDS, Ink, write_svg
 from facelab.data.images import decode_image
 from facelab.detect import MTCNN, Detection
 from facelab.files import atomic_write
@@ -81,8 +81,11 @@ def map_figure(places: np.ndarray, ink: Ink) -> Figure:
     return figure
 
 
-def decision_figure(chips: np.ndarray, cosines: tuple[float, float], threshold: float, ink: Ink) -> Figure:
+def decision_figure(
+    chips: np.ndarray, cosines: tuple[float, float], threshold: float, ink: Ink, language: str = ""
+) -> Figure:
     """Two comparisons, (2, 2, 112, 112, 3): the same person, two people; each with its cosine beside the threshold."""
+    words = WORDS[language]
     figure = Figure(figsize=(3, 3))
     for row, (pair, cosine) in enumerate(zip(chips, cosines, strict=True)):
         top = 0.69 - 0.5 * row
@@ -91,7 +94,8 @@ def decision_figure(chips: np.ndarray, cosines: tuple[float, float], threshold: 
             axes.imshow(chip)
             axes.set_axis_off()
         same = cosine >= threshold
-        number, word = f"{cosine:.2f} {'≥' if same else '<'} {threshold:.2f}", "the same" if same else "different"
+        number = f"{cosine:.2f} {'≥' if same else '<'} {threshold:.2f}".replace(".", words["point"])
+        word = words["decision"][0 if same else 1]
         colour = ink.green if same else ink.orange
         figure.text(0.5, top - 0.01, number, ha="center", va="top", fontsize=15, color=ink.line)
         figure.text(0.5, top - 0.085, word, ha="center", va="top", fontsize=18, weight="bold", color=colour)
@@ -131,7 +135,8 @@ def write_images(folder: Path) -> list[Path]:
     figures: dict[str, Figure] = {}
     for theme, ink in (("light", LIGHT), ("dark", DARK)):
         figures[f"strip-map-{theme}"] = map_figure(places, ink)
-        figures[f"strip-decision-{theme}"] = decision_figure(pairs, cosines, threshold, ink)
+        for language in WORDS:
+            figures[f"strip-decision-{theme}{language}"] = decision_figure(pairs, cosines, threshold, ink, language)
     return paths + write_svg(folder, figures)
 
 

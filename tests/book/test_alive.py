@@ -65,8 +65,8 @@ def figure(browser: Any, html: Path) -> Iterator[Open]:
     page.route("**/mathjax/**", lambda route: route.fulfill(body="", content_type="text/javascript"))
     found: list[Any] = []
 
-    def opened(chapter: str, name: str) -> Any:
-        page.goto((html / "notebooks" / f"{chapter}.html").as_uri())
+    def opened(chapter: str, name: str, *, folder: str = "notebooks") -> Any:
+        page.goto((html / folder / f"{chapter}.html").as_uri())
         assert not page.evaluate(f"'{name}' in alive.figures"), "it is loaded before it is near"
         shown = page.locator(f".alive[data-figure={name}]")
         shown.scroll_into_view_if_needed()
@@ -133,6 +133,17 @@ def test_threshold(figure: Open) -> None:
     assert check(1, k, 1000, 500) <= 0.001 < counted(1, k - 1)[0]
     move.press("End")
     assert numbers()["far"] == numbers()["day"] == "not measured"
+
+
+def test_a_russian_page_has_its_figure_in_russian(figure: Open) -> None:
+    shown = figure("00_quickstart", "threshold", folder="book/ru")
+    assert shown.get_attribute("lang") == "ru"
+    labels = [node.get_attribute("aria-label") for node in shown.locator("[aria-label]").all()]
+    said = " ".join([shown.inner_text(), *labels])
+    assert "Подвиньте порог" in said
+    assert not set(re.findall("[A-Za-z]+", said)) - {"FAR", "FRR", "ROC", "TAR", "N"}
+    k = int(shown.locator("input[type=range]").first.input_value())
+    assert shown.locator("output").first.inner_text() == f"{k / 200:.3f}".replace(".", ",")
 
 
 def numbers(shown: Any) -> dict[str, str]:

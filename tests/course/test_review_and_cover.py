@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from facelab.course import review as figures
-from facelab.course.cover import chain_figure, write_images
+from facelab.course.cover import LIGHT, chain_figure, write_images
 from facelab.course.literature import literature, published
+from facelab.course.strip import decision_figure
 
 IMAGES = Path(__file__).parents[2] / "book" / "images"
 
@@ -58,6 +60,17 @@ def test_the_chain_has_four_links(dark: bool, columns: int) -> None:
     assert isinstance(figure, Figure)
     said = [text.get_text() for axes in figure.axes for text in axes.texts]
     assert [said_ for said_ in said if said_[:1].isdigit()] == ["1  detect", "2  align", "3  embed", "4  match"]
+
+
+def test_the_pictures_of_the_russian_start_page_speak_russian() -> None:
+    chips = np.zeros((2, 2, 112, 112, 3), np.uint8)
+    decision = decision_figure(chips, (0.89, 0.01), 0.67, LIGHT, "-ru")
+    said = [text.get_text() for figure in (chain_figure(language="-ru"), decision) for text in figure.findobj(Text)]
+    assert not [text for text in said if re.search("[A-Za-z]|[0-9][.]", text.replace(r"$\theta$", ""))]
+    assert {"1  обнаружение", "разные", "0,89 ≥ 0,67", "один человек", "0,01 < 0,67", "разные люди"} <= set(said)
+    shown = re.findall(r"images/((?:chain|strip-decision)-\S+)", (IMAGES.parent / "ru" / "index.md").read_text("utf8"))
+    assert len(shown) == 6
+    assert all(name.endswith("-ru.svg") and (IMAGES / name).exists() for name in shown)
 
 
 def test_the_images_of_the_book_are_those_that_the_function_writes(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 //   alive.figures.NAME = (element, data, options) => {...}     alive.data.NAME = {...}
 // Both are classic scripts, as a browser loads neither modules nor JSON into a page that was opened from disk. They are
 // loaded when the element comes near the window. Where anything fails, the static figure above it stands alone.
+// On a page in another language NAME.LANGUAGE.js gives a figure its words: alive.speak("ru", {"Threshold": "Порог"}).
 "use strict";
 
 var alive = (() => {
   const home = document.currentScript?.src ?? ""; // none where the script stands inside the page, as in a report
-  const figures = {}, data = {}, loaded = {};
+  const figures = {}, data = {}, loaded = {}, words = {};
   const minus = "−"; // as typesetters write it
-  let named = 0;
+  let named = 0, locale = "en";
 
   const at = (file) => new URL(file, home).href; // of a file beside this one
 
@@ -23,17 +24,24 @@ var alive = (() => {
     return loaded[file];
   }
 
+  function speak(language, said) {
+    locale = language;
+    Object.assign(words, said);
+  }
+  const say = (english, values = {}) => (words[english] ?? english).replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
   async function show(element) {
-    const name = element.dataset.figure, words = [...element.childNodes];
+    const name = element.dataset.figure, before = [...element.childNodes], language = document.documentElement.lang || "en";
     try {
+      const spoken = language === "en" ? "en" : await load(`${name}.${language}.js`).then(() => language, () => "en");
       if (!data[name]) await load(`${name}.data.js`);
       if (!figures[name]) await load(`${name}.js`);
       element.replaceChildren();
       await figures[name](element, data[name], element.dataset);
       element.dataset.state = "ready";
-      element.lang = "en"; // on a translated page, too
+      element.lang = spoken;
     } catch (error) {
-      element.replaceChildren(...words);
+      element.replaceChildren(...before);
       element.dataset.state = "failed";
       element.hidden = true;
       console.warn(`interactive figure ${name}: ${error.message}`);
@@ -113,13 +121,13 @@ var alive = (() => {
   }
 
   function number(value, digits = 2) {
-    const text = value.toFixed(digits);
-    return text.replace("-", Number(text) === 0 ? "" : minus);
+    const text = value.toFixed(digits), point = (0.5).toLocaleString(locale)[1];
+    return text.replace("-", Number(text) === 0 ? "" : minus).replace(".", point);
   }
-  const significant = new Intl.NumberFormat("en", { maximumSignificantDigits: 3 });
-  const short = (value) => significant.format(value).replace("-", minus); // three digits that count
+  const short = (value) => value.toLocaleString(locale, { maximumSignificantDigits: 3 }).replace("-", minus); // three digits that count
+  const many = (value) => value.toLocaleString(locale);
   const percent = (share) => `${short(100 * share)} %`;
   const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
-  return { figures, data, watch, at, load, html, svg, slider, choice, numbers, voice, number, short, percent, still };
+  return { figures, data, watch, at, load, speak, say, html, svg, slider, choice, numbers, voice, number, short, many, percent, still };
 })();

@@ -4,12 +4,11 @@
 "use strict";
 
 alive.figures.threshold = (element, data, { part }) => {
-  const { html, svg, slider, choice, percent, short, number } = alive;
+  const { html, svg, slider, choice, percent, short, many, number, say } = alive;
   const STEPS = 200, BIN = 4; // thresholds are k / 200; a bar of the histogram holds four of them
   const WIDTH = 340, HEIGHT = 216, LEFT = 40, RIGHT = 10, TOP = 12, BOTTOM = 40;
   const ROUND = [1, 2, 5].map((digit) => (power) => digit * 10 ** power);
   const SIZES = [...Array(21).keys()].map((i) => ROUND[i % 3](Math.floor(i / 3))); // 1, 2, 5, ... 5,000,000
-  const many = (value) => value.toLocaleString("en");
   const { far: asked, sets, threshold } = data[part ?? Object.keys(data)[0]];
 
   // Errors at each threshold k / 200: how many scores are k / 200 or higher.
@@ -61,8 +60,8 @@ alive.figures.threshold = (element, data, { part }) => {
   }
   scores.append(
     line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "axis"),
-    text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 5, "cosine similarity"),
-    text(14, (TOP + HEIGHT - BOTTOM) / 2, "share of pairs", "middle", { transform: `rotate(-90 14 ${(TOP + HEIGHT - BOTTOM) / 2})` }),
+    text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 5, say("cosine similarity")),
+    text(14, (TOP + HEIGHT - BOTTOM) / 2, say("share of pairs"), "middle", { transform: `rotate(-90 14 ${(TOP + HEIGHT - BOTTOM) / 2})` }),
     groups, cut,
   );
 
@@ -82,15 +81,15 @@ alive.figures.threshold = (element, data, { part }) => {
   }
   const curve = svg("path", { class: "curve" }), guides = svg("path", { class: "guides" }), point = svg("circle", { r: 6, class: "point" });
   roc.append(
-    text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 5, "FAR (logarithmic)"),
+    text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 5, say("FAR (logarithmic)")),
     text(8, (TOP + HEIGHT - BOTTOM) / 2, "TAR", "middle", { transform: `rotate(-90 8 ${(TOP + HEIGHT - BOTTOM) / 2})` }),
     curve, guides, point,
   );
 
   // Numbers.
   const numbers = alive.numbers({
-    far: "False accept rate (FAR)", frr: "False reject rate (FRR)",
-    day: "False matches a day", chance: "A stranger matches somebody",
+    far: say("False accept rate (FAR)"), frr: say("False reject rate (FRR)"),
+    day: say("False matches a day"), chance: say("A stranger matches somebody"),
   });
   const voice = alive.voice();
 
@@ -127,32 +126,35 @@ alive.figures.threshold = (element, data, { part }) => {
     guides.setAttribute("d", `M${px},${HEIGHT - BOTTOM}L${px},${py}L${LEFT},${py}`);
 
     const day = far * searches * gallery, chance = far < 1 ? -Math.expm1(gallery * Math.log1p(-far)) : 1;
-    const measured = (text) => (accepted ? text : "not measured");
+    const measured = (text) => (accepted ? text : say("not measured"));
     const told = {
-      far: [measured(percent(far)), `${many(accepted)} of ${many(set.impostorPairs)} impostor pairs`],
-      frr: [percent(frr), `${many(refused)} of ${many(set.genuinePairs)} genuine pairs`],
-      day: [measured(day < 1000 ? short(day) : many(Math.round(day))), "FAR × strangers a day × gallery"],
-      chance: [measured(percent(chance)), "if comparisons were independent"],
+      far: [measured(percent(far)), say("{some} of {all} impostor pairs", { some: many(accepted), all: many(set.impostorPairs) })],
+      frr: [percent(frr), say("{some} of {all} genuine pairs", { some: many(refused), all: many(set.genuinePairs) })],
+      day: [measured(day < 1000 ? short(day) : many(Math.round(day))), say("FAR × strangers a day × gallery")],
+      chance: [measured(percent(chance)), say("if comparisons were independent")],
     };
     numbers.set(told);
-    const errors = `${told.far[1]} accepted, ${told.frr[1]} refused`;
-    scores.setAttribute("aria-label", `Histograms of the scores of impostor and genuine pairs, threshold ${number(k / STEPS, 3)}: ${errors}.`);
-    roc.setAttribute("aria-label", `ROC curve; the threshold stands at FAR ${percent(far)}, TAR ${percent(1 - frr)}.`);
-    voice.say(`Threshold ${number(k / STEPS, 3)}: FAR ${told.far[0]}, FRR ${told.frr[0]}. False matches a day: ${told.day[0]}.`);
+    const values = { at: number(k / STEPS, 3), accepted: told.far[1], refused: told.frr[1] };
+    scores.setAttribute("aria-label",
+      say("Histograms of the scores of impostor and genuine pairs, threshold {at}: {accepted} accepted, {refused} refused.", values));
+    roc.setAttribute("aria-label",
+      say("ROC curve; the threshold stands at FAR {far}, TAR {tar}.", { far: percent(far), tar: percent(1 - frr) }));
+    voice.say(say("Threshold {at}: FAR {far}, FRR {frr}. False matches a day: {day}.",
+      { at: values.at, far: told.far[0], frr: told.frr[0], day: told.day[0] }));
   }
 
   // Controls.
   const move = slider(
-    { label: "Threshold", min: lowest, max: STEPS, value: k, show: (value) => number(value / STEPS, 3) },
+    { label: say("Threshold"), min: lowest, max: STEPS, value: k, show: (value) => number(value / STEPS, 3) },
     (value) => { k = value; drawThreshold(); },
   );
   const size = (label, value, changed) => slider(
     { label, min: 0, max: SIZES.length - 1, value: SIZES.indexOf(value), show: (i) => many(SIZES[i]) },
     (i) => { changed(SIZES[i]); drawThreshold(); },
   );
-  const people = size("People in the gallery, N", gallery, (value) => { gallery = value; });
-  const passing = size("Strangers a day", searches, (value) => { searches = value; });
-  const again = html("button", { type: "button" }, `Threshold for FAR ≤ ${percent(asked)} on these pairs`);
+  const people = size(say("People in the gallery, N"), gallery, (value) => { gallery = value; });
+  const passing = size(say("Strangers a day"), searches, (value) => { searches = value; });
+  const again = html("button", { type: "button" }, say("Threshold for FAR ≤ {far} on these pairs", { far: percent(asked) }));
   again.addEventListener("click", () => { k = keeps(set, asked); move.set(k); drawThreshold(); });
   move.element.classList.add("wide");
 
@@ -160,18 +162,18 @@ alive.figures.threshold = (element, data, { part }) => {
   const key = (kind, said) => html("span", { class: `alive-key ${kind}` }, said);
   element.classList.add("alive-threshold");
   element.append(
-    html("p", { class: "alive-title" }, "Move the threshold"),
-    html("p", {}, "Where one error falls, the other rises.", clean ? "" : " No threshold makes both zero.",
-      sets.length > 1 ? " Then change the pairs: the threshold stays, its errors do not." : ""),
+    html("p", { class: "alive-title" }, say("Move the threshold")),
+    html("p", {}, say("Where one error falls, the other rises."), clean ? "" : say(" No threshold makes both zero."),
+      sets.length > 1 ? say(" Then change the pairs: the threshold stays, its errors do not.") : ""),
   );
   if (sets.length > 1) {
-    const menu = choice({ label: "Pairs", options: Object.fromEntries(sets.map(({ name }, i) => [i, name])) }, (i) => { set = sets[i]; drawSet(); });
+    const menu = choice({ label: say("Pairs"), options: Object.fromEntries(sets.map(({ name }, i) => [i, name])) }, (i) => { set = sets[i]; drawSet(); });
     element.append(menu.element);
   }
   element.append(
     html("div", { class: "alive-charts" },
-      html("div", {}, html("p", { class: "alive-keys" }, key("impostor", "impostors"), key("genuine", "genuine"), key("wrong", "errors")), scores),
-      html("div", {}, html("p", { class: "alive-keys" }, key("curve", "every threshold"), key("point", "this one")), roc)),
+      html("div", {}, html("p", { class: "alive-keys" }, key("impostor", say("impostors")), key("genuine", say("genuine")), key("wrong", say("errors"))), scores),
+      html("div", {}, html("p", { class: "alive-keys" }, key("curve", say("every threshold")), key("point", say("this one"))), roc)),
     html("div", { class: "alive-controls" }, move.element, people.element, passing.element),
     again,
     numbers.element,
