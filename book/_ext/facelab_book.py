@@ -80,6 +80,26 @@ def mend_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], d
         context["body"] = context["body"].replace('<div role="list" class="citation-list', '<div class="citation-list')
 
 
+def join_headers(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """pandas gives the names of a table's rows a row of their own, with nothing above and beside them: here they stand
+    in the row of the columns' names."""
+    if "body" in context:
+        context["body"] = re.sub(r"<thead>.*?</thead>", lambda head: joined(head[0]), context["body"], flags=re.DOTALL)
+
+
+def joined(head: str) -> str:
+    """The head of a table, its last two rows as one if no column has a name in both."""
+    rows = re.findall(r"<tr\b.*?</tr>", head, re.DOTALL)
+    cells = [re.findall(r"<th>(.*?)</th>", row, re.DOTALL) for row in rows[-2:]]
+    if len({len(row) for row in cells}) != 1 or len(rows) < 2 or not cells[0]:
+        return head  # a name over several columns, or no table of pandas
+    if any(map(all, zip(*cells, strict=True))):
+        return head
+    names = iter(map("".join, zip(*cells, strict=True)))
+    row = re.sub(r"<th>.*?</th>", lambda _: f"<th>{next(names)}</th>", rows[-2], flags=re.DOTALL)
+    return head.replace(rows[-1], "").replace(rows[-2], row)
+
+
 def lead_to_cards(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """The timeline links to the sources of the cards, as JupyterLab opens them; here to what is built of them."""
     if "body" in context:
@@ -408,6 +428,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_post_transform(SolutionTitles)
     app.connect("html-page-context", render_in_its_language, priority=100)  # before the theme writes its words
     app.connect("html-page-context", mend_roles)
+    app.connect("html-page-context", join_headers)
     app.connect("html-page-context", lead_to_cards)
     app.connect("html-page-context", enliven)
     app.connect("html-page-context", describe)

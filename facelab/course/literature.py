@@ -6,12 +6,12 @@ import pandas as pd
 
 from facelab.errors import FacelabError
 
-# where the numbers of each comparison stand; the keys of papers are those of book/references.bib
+# where the numbers of each comparison stand
 COMPARISONS = {
-    "arcface-table-2": "deng2021arcface, Table 2: CASIA-WebFace, ResNet-50, accuracy %",
-    "facex-zoo-heads": "wang2021facexzoo, repository: MS-Celeb-1M-v1c, MobileFaceNet, accuracy %",
-    "insightface-data": "InsightFace model zoo: IResNet-50; LFW accuracy %, IJB-C TAR@FAR=1e-4 %",
-    "insightface-groups": "InsightFace model zoo: IResNet-50, multi-racial benchmark, TAR@FAR=1e-6 %",
+    "arcface-table-2": "Deng et al. 2021, Table 2: CASIA-WebFace, ResNet-50, accuracy %",
+    "facex-zoo-heads": "Wang et al. 2021, FaceX-Zoo's repository: MS-Celeb-1M-v1c, MobileFaceNet, accuracy %",
+    "insightface-data": "InsightFace model zoo: IResNet-50; LFW: accuracy %, IJB-C: TAR at FAR 0.01 %",
+    "insightface-groups": "InsightFace model zoo: IResNet-50, multi-racial benchmark, TAR at FAR 0.0001 %, in %",
 }
 
 

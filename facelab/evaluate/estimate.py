@@ -1,6 +1,7 @@
 """A number with its interval. Without one it is not a result."""
 
 import math
+import re
 from dataclasses import asdict, dataclass, field
 from statistics import NormalDist
 
@@ -57,7 +58,7 @@ class Estimate:
         return self.value, self.low, self.high
 
     def __format__(self, spec: str) -> str:
-        spec = spec or ".3f"
+        spec = re.sub("^[-+ ]?", r"\g<0>z", spec or ".3f")  # z: no "-0.00"
         return f"{self.value:{spec}} [{self.low:{spec}}, {self.high:{spec}}]"
 
 

@@ -4,11 +4,13 @@ import importlib
 import json
 import re
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 
 pybtex = pytest.importorskip("pybtex.database", reason="the book's tools are not installed: uv sync --extra book")
@@ -104,3 +106,21 @@ def test_one_setting_shows_all_buttons_that_need_a_repository(module: Any, addre
     assert [button["url"] for button in downloads] == urls
     where = "github/somebody/course/blob/gh-pages/_static/downloads/00_quickstart.ipynb"
     assert all(button["url"].endswith(where) for button in launch)
+
+
+def test_the_names_of_rows_stand_beside_those_of_columns() -> None:
+    """Rows of a table's head that say nothing against each other become one; no name is lost, others stay."""
+    joined = importlib.import_module("facelab_book").joined
+    table = pd.DataFrame({"a": [1], "b": [2]}, index=pd.MultiIndex.from_tuples([("x", "y")], names=["one", "two"]))
+    parts = pd.DataFrame({("train", "a"): [1], ("train", "b"): [2]})
+
+    def rows(table: pd.DataFrame, change: Callable[[str], str]) -> list[list[str]]:
+        head = table.to_html().partition("</thead>")[0] + "</thead>"
+        return [re.findall("<th[^>]*>(.*?)</th>", row) for row in change(head).split("</tr>")[:-1]]
+
+    assert rows(table, joined) == [["one", "two", "a", "b"]]
+    assert rows(parts.rename_axis("row"), joined) == [["", "train"], ["row", "a", "b"]]
+    for kept in (table.reset_index(drop=True), parts, table.rename_axis(columns="c")):
+        assert rows(kept, joined) == rows(kept, str)
+    sphinx = '<thead>\n<tr class="row-odd"><th class="head"><p>a</p></th></tr>\n</thead>'
+    assert joined(sphinx) == sphinx
