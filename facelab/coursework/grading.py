@@ -216,7 +216,7 @@ def find_source(dist: Path | str) -> Path:
     found = sorted(path for path in Path(dist, "grader").glob("*.ipynb") if not path.stem.endswith("_solution"))
     if len(found) == 1:
         return found[0]
-    inner = sorted(path.parent.parent.name for path in Path(dist).glob("*/grader/*.ipynb"))
+    inner = sorted({path.parent.parent.name for path in Path(dist).glob("*/grader/*.ipynb")})
     hint = f"give one of its folders: {', '.join(inner)}" if inner else "give the folder that coursework build made"
     raise FacelabError(f"{dist} holds no grader/NAME.ipynb: {hint}.")
 
