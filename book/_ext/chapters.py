@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,12 @@ import notebook_runs
 
 WORDS = {"half a minute": 0.5, "one hour": 60.0, "an hour": 60.0}
 AMOUNT = r"half a minute|one hour|an hour|[\d.]+ minutes?"
+SVG = {"": "http://www.w3.org/2000/svg", "xlink": "http://www.w3.org/1999/xlink"}
+PANELS = ".//clipPath/rect"
+EDGE = 4  # points around the panels of a card's picture; markers reach as far
 TYPES = {"image/svg+xml": "svg", "image/png": "png", "image/jpeg": "jpg"}
+for prefix, address in SVG.items():
+    ET.register_namespace(prefix, address)
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,21 @@ class Chapter:
         raise ValueError(f"{self.name}: figure {name!r} has no stored picture; run the notebook")
 
 
+def without_letters(picture: str) -> str:
+    """An SVG of a figure without what cannot be read on a card, texts and legends, and without the room around."""
+    root = ET.fromstring(picture)
+    for parent in list(root.iter()):
+        for child in list(parent):
+            if child.get("id", "").startswith(("text_", "legend_")):
+                parent.remove(child)
+    panels = [[float(rect.get(key, 0)) for key in ("x", "y", "width", "height")] for rect in root.iterfind(PANELS, SVG)]
+    left, top = (min(panel[axis] for panel in panels) - EDGE for axis in (0, 1))
+    width, height = (max(panel[axis] + panel[axis + 2] for panel in panels) + EDGE for axis in (0, 1))
+    box = [left, top, width - left, height - top]
+    root.attrib |= {"viewBox": " ".join(f"{end:g}" for end in box), "width": f"{box[2]:g}", "height": f"{box[3]:g}"}
+    return ET.tostring(root, encoding="unicode")
+
+
 def cards(root: Path, pictures: dict[str, str], folder: Path) -> list[str]:
     """Markdown of a grid with a card for each chapter; writes the pictures into a folder below the root.
 
@@ -88,6 +109,8 @@ def cards(root: Path, pictures: dict[str, str], folder: Path) -> list[str]:
             line = f"- [{number}. {chapter.title}](../notebooks/{path.name}) <!-- NAME -->"
             raise ValueError(f"the start page names no figure for {chapter.name}: add a line '{line}'")
         suffix, data, alt = chapter.picture(pictures[number])
+        if suffix == "svg":
+            data = without_letters(data.decode()).encode()
         picture = folder / f"{chapter.name}.{suffix}"
         folder.mkdir(parents=True, exist_ok=True)
         if not picture.exists() or picture.read_bytes() != data:

@@ -1,10 +1,12 @@
 """Figures for both themes and both widths.
 
-A notebook stores a figure as one SVG for a light page, and beside it, in the metadata of the output, one for a phone.
-Here the twins for a dark page are written, and the page shows the one that fits. The theme's own classes
-``only-light`` and ``only-dark`` would hide the caption as well.
+A notebook stores a figure as one SVG for a light page, and beside it, in the metadata of the output, one for a phone;
+the page of figures stores a small picture, with the SVG beside it. Here the twins for a dark page are written, and the
+page shows the one that fits. The theme's own classes ``only-light`` and ``only-dark`` would hide the caption as well.
 """
 
+import base64
+import hashlib
 import json
 import os
 import re
@@ -31,12 +33,16 @@ def show(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree
     if app.builder.name != "html" or "_images/" not in context.get("body", ""):
         return
     sources = {Path(uri).name: Path(app.srcdir) / uri for uri in app.builder.images}
-    phones = _phones(Path(app.env.doc2path(page)))
+    phones, small = _stored(Path(app.env.doc2path(page)))
 
     def with_twins(found: re.Match[str]) -> str:
-        if found["kind"] != "svg":
+        if found["kind"] == "svg":
+            light = sources[f"{found['name']}.svg"].read_text("utf8")
+        elif found["name"] in small:
+            light = small[found["name"]]
+            _write(app, found["name"], light)
+        else:
             return f'<a class="enlarge" href="{found["folder"]}{found["name"]}.{found["kind"]}">{found[0]}</a>'
-        light = sources[f"{found['name']}.svg"].read_text("utf8")
         names = {"light": found["name"], "dark": f"{found['name']}-dark"}
         _write(app, names["dark"], dark(light))
         phone = phones.get(light)
@@ -63,18 +69,25 @@ def show(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree
 
 
 @cache
-def _phones(source: Path) -> dict[str, str]:
-    """The figures of a notebook that have one for a phone: the text of myst-nb's file -> that of the twin."""
+def _stored(source: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """The SVGs that a notebook stores beside its figures, by what myst-nb writes of these.
+
+    One for a phone, by the text of the file; one of a small picture, by the name of the file, its SHA-256.
+    """
+    phones: dict[str, str] = {}
+    small: dict[str, str] = {}
     if source.suffix != ".ipynb":
-        return {}
-    found = {}
+        return phones, small
     for cell in json.loads(source.read_text("utf8"))["cells"]:
         for output in cell.get("outputs", []):
-            twin = output.get("metadata", {}).get("image/svg+xml", {}).get("narrow")
-            if twin:
-                text = "".join(output["data"]["image/svg+xml"])
-                found[os.linesep.join(text.splitlines())] = unpacked(twin)
-    return found
+            for kind in ("image/svg+xml", "image/png", "image/jpeg"):
+                beside = output.get("metadata", {}).get(kind, {})
+                text = "".join(output.get("data", {}).get(kind, ""))
+                if "narrow" in beside:
+                    phones[os.linesep.join(text.splitlines())] = unpacked(beside["narrow"], text)
+                if "svg" in beside:
+                    small[hashlib.sha256(base64.b64decode(text)).hexdigest()] = unpacked(beside["svg"], "")
+    return phones, small
 
 
 def _write(app: Sphinx, name: str, text: str) -> None:

@@ -32,10 +32,13 @@ from matplotlib.figure import Figure
 
 from facelab import analyze, plots
 from facelab.errors import FacelabError
+from facelab.plots.drawing import Drawing, packed, svg
 from facelab.sources import find_source
 from facelab.study.results import Results
 
 MODELS = ("cross_entropy", "arcface")
+COARSE = 64  # dots an inch of a small picture
+MOST_BYTES = 60_000  # of its SVG, if photographs in it can be made smaller
 
 INTRODUCTION = """# Figures
 
@@ -189,14 +192,18 @@ def call(name: str) -> str:
 
 
 def small_pictures() -> None:
-    """Let the running notebook show figures as pictures so small that sixty of them fit on one page."""
+    """Let the running notebook show figures as pictures so small that sixty of them fit on one page.
+
+    The SVG of each is stored beside it, packed: the book's page shows that, and its twin for a dark page.
+    """
     from IPython import get_ipython
     from IPython.display import display
 
     def show(figure: Figure) -> None:
         picture = _small(figure)
         kind = "image/png" if picture.startswith(b"\x89PNG") else "image/jpeg"
-        display({kind: base64.b64encode(picture).decode(), "text/plain": repr(figure)}, raw=True)
+        beside = {kind: {"svg": packed(svg(figure, most=MOST_BYTES), "")}} if isinstance(figure, Drawing) else {}
+        display({kind: base64.b64encode(picture).decode(), "text/plain": repr(figure)}, metadata=beside, raw=True)
 
     get_ipython().display_formatter.ipython_display_formatter.for_type(Figure, show)
 
@@ -208,7 +215,7 @@ def _small(figure: Figure, most: int = 150_000) -> bytes:
     """
     from PIL import Image
 
-    dpi = figure.dpi
+    dpi = min(figure.dpi, COARSE)
     while True:
         figure.savefig(buffer := io.BytesIO(), format="png", bbox_inches="tight", dpi=dpi)
         picture = Image.open(buffer).convert("RGB")

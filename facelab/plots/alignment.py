@@ -26,7 +26,7 @@ def chips_by_method(images: Sequence[np.ndarray], landmarks: np.ndarray, boxes: 
         for panel, chip in zip(row, align_batch(images, landmarks, method=method, boxes=boxes), strict=True):
             show_image(panel, chip)
             panel.scatter(*template().T, s=12, c=YELLOW, edgecolors="black", linewidths=0.5)
-        row[0].text(-8, 56, NAMES[method], rotation=90, ha="right", va="center", fontsize=9)
+        row[0].set_ylabel(NAMES[method], fontsize=9)
     return figure
 
 

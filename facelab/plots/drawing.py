@@ -5,22 +5,26 @@ import io
 import re
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 
 SHARP = 192  # dots an inch of a picture inside: two for each pixel of a page, which has 96
 MOST_BYTES = 190_000  # of a figure in a notebook
 COARSE = 80  # dots an inch of its picture for programs that show no SVG of a notebook which was not run here
 QUALITIES = (90, 80, 70, 60, 45, 30)  # of photographs; the first one with which a figure is small enough
 MANY = 150  # points; more of them are smaller as a picture
-PHONE = 3.9  # inches: as wide as a phone shows without making letters smaller
+PHONE = 3.9  # inches: a phone 390 pixels wide has 342 for them, so 8 points are still 9 pixels
+FACE = 0.65  # inches of the smallest picture there
+GAP = 0.05  # inches between pictures
 LINE = 0.2  # inches for a row with a name
 SHORT = 12  # letters of a legend's entry that leave room for another beside it on a phone
 
@@ -34,6 +38,7 @@ INKS = {
     "#cccccc": "#5a6068",  # frame of a legend
 }
 _SAME = {"svg.hashsalt": "facelab", "svg.fonttype": "path"}  # no font is needed to show it
+_PHOTOGRAPH = re.compile(r'(?<=")data:image/[^"]+')
 _NOTHING = dict.fromkeys(("Date", "Creator", "Format", "Type"))
 
 
@@ -41,7 +46,12 @@ class Drawing(Figure):
     """A figure that a notebook shows as SVG, with its twin for a phone beside it (in the metadata of the output).
 
     It is stored as a plain picture, too: JupyterLab shows no SVG of a notebook that was run elsewhere, nor does GitHub.
+
+    Attributes:
+        by_row: what belongs together are the panels of a row, not those of a column; see :func:`narrow`.
     """
+
+    by_row = False
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -49,17 +59,25 @@ class Drawing(Figure):
         picture = svg(self)
         phone = narrow(self)
         data = {"image/svg+xml": picture, **_plain(self), "text/plain": repr(self)}
-        display(data, metadata={"image/svg+xml": {"narrow": packed(phone)}} if phone else {}, raw=True)
+        display(data, metadata={"image/svg+xml": {"narrow": packed(phone, picture)}} if phone else {}, raw=True)
 
 
-def packed(picture: str) -> str:
-    """Return an SVG as a notebook keeps a second one: compressed, in base64."""
-    return base64.b64encode(zlib.compress(picture.encode(), 9)).decode()
+def packed(twin: str, picture: str) -> str:
+    """Return an SVG as a notebook keeps it beside ``picture``: compressed, in base64.
+
+    A photograph that stands in both is not kept twice: ``"picture:3"`` stands for the one with this number.
+    """
+    inside = _PHOTOGRAPH.findall(picture)
+    numbers = {photograph: f"picture:{number}" for number, photograph in enumerate(inside)}
+    text = _PHOTOGRAPH.sub(lambda found: numbers.get(found[0], found[0]), twin)
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
-def unpacked(picture: str) -> str:
-    """Return what :func:`packed` was given."""
-    return zlib.decompress(base64.b64decode(picture)).decode()
+def unpacked(twin: str, picture: str) -> str:
+    """Return what :func:`packed` was given beside ``picture``."""
+    inside = _PHOTOGRAPH.findall(picture)
+    text = zlib.decompress(base64.b64decode(twin)).decode()
+    return re.sub(r'(?<=")picture:(\d+)(?=")', lambda found: inside[int(found[1])], text)
 
 
 def svg(figure: Figure, *, most: int = MOST_BYTES) -> str:
@@ -89,55 +107,137 @@ def dark(picture: str) -> str:
 
 
 def narrow(figure: Figure) -> str | None:
-    """Return an SVG of the figure as wide as a phone, its panels one below the other.
+    """Return an SVG of the figure as wide as a phone, with letters of the same size; None where it is that narrow.
 
-    None where it is that narrow already, has rows of panels, or pictures: a phone shows it smaller, until it is tapped.
+    Curves stand one panel below the other, or in two columns if the panels are small or have several rows. Of pictures,
+    as many stand in a line as can be seen. Columns that find no room follow below, in all rows; where a figure says
+    ``by_row``, each row breaks into lines instead.
     """
-    rows, columns = getattr(figure, "facelab_panels", (1, 1))
-    panels = figure.axes
     width, height = figure.get_size_inches()
-    if rows != 1 or len(panels) != columns or any(panel.images for panel in panels) or width <= 1.1 * PHONE:
+    panels = panels_of(figure)
+    if width <= 1.05 * PHONE or not panels or not all(panel.get_subplotspec() for panel in panels):
         return None
-    across = 2 if columns > 3 and width / columns < 2.4 else 1
-    down = -(-columns // across)
-    tall = min(height, max(2.9, LINE * max(len(panel.get_yticks()) for panel in panels)))
-    with _stacked(figure, panels, down, across), _legends_below(figure):
-        try:
-            figure.set_size_inches(PHONE, down * tall)
+    pictures = [bool(panel.images) for panel in panels]
+    try:
+        if all(pictures):
+            with _laid_out(figure), _legends_below(figure), _broken(figure, _pictures_across(figure)) as lines:
+                _place(figure, lines)
+                return svg(figure)
+        with _legends_below(figure), nullcontext(height) if any(pictures) else _stacked(figure) as tall:
+            figure.set_size_inches(PHONE, tall)
             figure.draw_without_rendering()
             box = figure.get_tightbbox()
-            beyond, above = box.x1 - PHONE, box.y1 - down * tall
+            beyond, above = box.x1 - PHONE, box.y1 - tall
             if max(beyond, above) > 0:  # a title or a label does not fit
-                figure.set_size_inches(PHONE + max(0, beyond + 0.05), down * tall + 2 * max(0, above + 0.05))
+                figure.set_size_inches(PHONE + max(0, beyond + 0.05), tall + 2 * max(0, above + 0.05))
             return svg(figure) if PHONE + beyond < min(width, 1.4 * PHONE) else None
-        finally:
-            figure.set_size_inches(width, height)
+    finally:
+        figure.set_size_inches(width, height)
 
 
 @contextmanager
-def _stacked(figure: Figure, panels: list[Axes], down: int, across: int) -> Iterator[None]:
-    """Panels of a row in a grid, each with the labels that it shared with the first one."""
-    places = [panel.get_subplotspec() for panel in panels]
-    first = panels[0]
-    labelled = [p for p in panels[1:] if not p.get_ylabel() and first.get_shared_y_axes().joined(first, p)]
-    ticked = [p for p in labelled if not p.yaxis.get_tick_params().get("labelleft", True)]
-    grid = GridSpec(down, across, figure=figure)
-    for number, panel in enumerate(panels):
-        panel.set_subplotspec(grid[number // across, number % across])
-        edge = number % across == 0
-        if panel in labelled and edge:
-            panel.set_ylabel(first.get_ylabel())
-        if panel in ticked and edge:
-            panel.tick_params(labelleft=True)
+def _stacked(figure: Figure) -> Iterator[float]:
+    """Panels with curves in at most two columns; gives the inches that they are high."""
+    rows, columns = grid_of(figure)
+    width, height = figure.get_size_inches()
+    across = min(columns, 2) if rows > 1 or (columns > 3 and width / columns < 2.4) else 1
+    ticks = max(len(panel.get_yticks()) for panel in panels_of(figure))
+    with _broken(figure, across) as lines:
+        grid = GridSpec(len(lines), across, figure=figure)
+        for number, line in enumerate(lines.values()):
+            for slot, panel in line.items():
+                panel.set_subplotspec(grid[number, slot])
+        yield len(lines) * min(height / rows, max(2.9, LINE * ticks))
+
+
+@contextmanager
+def _broken(figure: Figure, across: int) -> Iterator[dict[tuple[int, int], dict[int, Axes]]]:
+    """Lines of at most so many panels, in order, by block and number; the first panel has the labels of its row."""
+    places: dict[Axes, Any] = {panel: panel.get_subplotspec() for panel in panels_of(figure)}
+    columns = sorted({place.colspan.start for place in places.values()})
+    by_row = getattr(figure, "by_row", False)
+    lines: dict[tuple[int, int], dict[int, Axes]] = {}
+    heads: dict[int, Axes] = {}  # the first panel of each row
+    for panel, place in places.items():
+        row, column = place.rowspan.start, columns.index(place.colspan.start)
+        heads.setdefault(row, panel)
+        block = column // across
+        lines.setdefault((row, block) if by_row else (block, row), {})[column % across] = panel
+    labelled, ticked = [], []
+    for (first, second), line in lines.items():
+        head, panel = heads[first if by_row else second], line[min(line)]
+        same = (len(heads) > 1 and not by_row) or head.get_shared_y_axes().joined(head, panel)
+        if panel is not head and not panel.get_ylabel() and same:
+            labelled.append(panel)
+            panel.set_ylabel(head.get_ylabel(), fontsize=head.yaxis.label.get_fontsize())
+            if not panel.yaxis.get_tick_params().get("labelleft", True):
+                ticked.append(panel)
+                panel.tick_params(labelleft=True)
     try:
-        yield
+        yield dict(sorted(lines.items()))
     finally:
-        for panel, place in zip(panels, places, strict=True):
-            panel.set_subplotspec(place)  # type: ignore[arg-type]
+        for panel, place in places.items():
+            panel.set_subplotspec(place)
+            panel.set_in_layout(True)
         for panel in labelled:
             panel.set_ylabel("")
         for panel in ticked:
             panel.tick_params(labelleft=False)
+
+
+def panels_of(figure: Figure) -> list[Axes]:
+    """The panels in which something is drawn."""
+    return [panel for panel in figure.axes if panel.axison or panel.has_data()]
+
+
+def grid_of(figure: Figure) -> tuple[int, int]:
+    """How many rows and columns of panels a figure has."""
+    places = [place for panel in panels_of(figure) if (place := panel.get_subplotspec())]
+    return len({place.rowspan.start for place in places}), len({place.colspan.start for place in places})
+
+
+def _pictures_across(figure: Figure) -> int:
+    """How many pictures stand side by side on a phone: none narrower than its title, or far smaller than before."""
+    figure.draw_without_rendering()  # gives panels the shape of their pictures
+    columns = grid_of(figure)[1]
+    side = max(panel.get_window_extent().width for panel in panels_of(figure)) / figure.dpi
+    texts = [text for text in figure.findobj(Text) if text.get_text() and text.get_ha() == "center"]  # type: ignore[attr-defined]
+    title = max((text.get_window_extent().width for text in texts), default=0) / figure.dpi
+    left = max(_around({0: panel}, columns)[0] for panel in panels_of(figure))
+    most = max(1, int((PHONE - left) / max(FACE, title + GAP, 0.7 * side)))
+    return -(-columns // -(-columns // most))
+
+
+def _place(figure: Figure, blocks: dict[tuple[int, int], dict[int, Axes]]) -> None:
+    """Put lines of pictures one below the other, with the room that the letters around each need."""
+    lines = list(blocks.values())
+    across = 1 + max(max(line) for line in lines)
+    shapes = np.array([max(panel.bbox.height / panel.bbox.width for panel in line.values()) for line in lines])
+    gaps = GAP * (1 + 2 * np.diff([block for block, _ in blocks], append=len(blocks)).clip(0, 1))
+    foot = sum(legend.get_window_extent().height for legend in figure.legends if legend.get_visible()) / figure.dpi
+    left, right, above, below = np.zeros((4, len(lines)))
+    for _ in range(2):  # what letters need is measured once the pictures have their size
+        side = (PHONE - left.max() - right.max() - (across - 1) * GAP) / across
+        ends = (above + side * shapes + below + gaps).cumsum()
+        height = ends[-1] + foot
+        figure.set_size_inches(PHONE, height)
+        for line, low, high in zip(lines, height - ends + below + gaps, side * shapes, strict=True):
+            for slot, panel in line.items():
+                x = left.max() + slot * (side + GAP)
+                panel.set_position((x / PHONE, low / height, side / PHONE, high / height))
+        figure.draw_without_rendering()
+        left, right, above, below = np.array([_around(line, across) for line in lines]).T
+
+
+def _around(line: dict[int, Axes], across: int) -> list[float]:
+    """Inches that letters of a line of panels need: left, right, above and below."""
+    beyond = {
+        slot: np.subtract(panel.get_tightbbox().extents, panel.bbox.extents) / panel.figure.dpi  # type: ignore[union-attr]
+        for slot, panel in line.items()
+    }
+    below, above = min(box[1] for box in beyond.values()), max(box[3] for box in beyond.values())
+    left, right = -beyond.get(0, (0,))[0], beyond.get(across - 1, (0, 0, 0))[2]
+    return [max(0, room) for room in (left, right, above, -below)]
 
 
 @contextmanager

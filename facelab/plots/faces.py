@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from facelab.data.faceset import FaceSet
 from facelab.detect.detection import Detection
 from facelab.errors import FacelabError
-from facelab.plots.style import BLUE, ORANGE, SKY, YELLOW, image_grid, new_figure, show_image, styled
+from facelab.plots.style import BLUE, ON_COLOUR, ORANGE, SKY, YELLOW, image_grid, new_figure, show_image, styled
 
 
 def _mark(axes: Axes, box: np.ndarray, landmarks: np.ndarray | None, *, dots: float = 14) -> None:
@@ -35,7 +35,7 @@ def draw_detections(image: np.ndarray, detections: Sequence[Detection], *, title
     for face in detections:
         _mark(axes[0, 0], face.box, face.landmarks)
         axes[0, 0].text(
-            *face.box[:2], f"{face.score:.2f}", color="white", fontsize=8, va="bottom", backgroundcolor=BLUE
+            *face.box[:2], f"{face.score:.2f}", color=ON_COLOUR, fontsize=8, va="bottom", backgroundcolor=BLUE
         )
     return figure
 
@@ -70,6 +70,7 @@ def detections_sheet(
     width = min(2.4, 7.0 / columns)
     height = width * images[0].shape[0] / images[0].shape[1] + (0.25 if any(titles) else 0)
     figure, axes = new_figure(rows, columns, width=width * columns, height=height * rows, dpi=90)
+    figure.by_row = True
     for panel in axes.flat[len(images) :]:
         panel.set_axis_off()
     for panel, image, faces, title in zip(axes.flat, images, detections, titles, strict=False):

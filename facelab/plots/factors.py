@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
 from facelab.analyze.factors import VariancePartition
 from facelab.analyze.probes import Probe
@@ -157,7 +157,9 @@ def factor_errors(
         if far is not None:
             column[1].axhline(far, color=BLACK, linestyle=":", linewidth=1)
         column[0].set_title(name)
-        column[1].set_xlabel(steps[name]["unit"] + (", degrees" if steps[name]["degrees"] else ""), fontsize=8)
+        unit = steps[name]["unit"] + (", degrees" if steps[name]["degrees"] else "")
+        column[1].set_xlabel(unit.replace(", ", ",\n", 1), fontsize=8)
+        column[1].xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     for panel, (_, _, label, _) in zip(axes[:, 0], rates, strict=True):
         panel.set(ylabel=label, ylim=(0, None))
     return figure
@@ -173,6 +175,7 @@ def sweep_sheet(sweeps: Sequence["Sweep"], *, person: int = 0) -> Figure:
     """
     columns = max(len(s.values) for s in sweeps)
     figure, axes = new_figure(len(sweeps), columns, width=1.15 * columns + 0.8, height=1.3 * len(sweeps), dpi=72)
+    figure.by_row = True
     for row, s in enumerate(sweeps):
         for column in range(columns):
             if column < len(s.values):

@@ -58,7 +58,7 @@ def failure_sheet(probes: FaceSet, failures: Sequence[Failure], gallery: FaceSet
         for panel, image, score in zip(column, images, (None, f.wrong_score, f.right_score), strict=True):
             show_image(panel, image, "" if score is None else f"{score:.2f}")
     for panel, name in zip(axes[:, 0], ("probe", "taken for", "is"), strict=True):
-        panel.text(-0.1, 0.5, name, ha="right", va="center", fontsize=8, transform=panel.transAxes)
+        panel.set_ylabel(name, fontsize=8)
     gaps = [f.wrong_score - (f.right_score or 0) for f in failures if f.wrong_score is not None]
     higher = f"; the wrong score is higher by {min(gaps):.2f} to {max(gaps):.2f}" if gaps else ""
     return with_caption(figure, f"{len(failures)} images that are taken for somebody else{higher}.")
@@ -77,6 +77,7 @@ def confusion_sheet(faces: FaceSet, confusions: Sequence[Confusion], *, images: 
     figure, axes = new_figure(
         len(confusions), 2 * images, width=2 * images * 0.95, height=1.05 * len(confusions) + 0.3, dpi=72
     )
+    figure.by_row = True
     yaw = faces.table["yaw"].abs().to_numpy() if "yaw" in faces.table else np.zeros(len(faces))
     for row, confusion in enumerate(confusions):
         for side, label in enumerate((confusion.first, confusion.second)):

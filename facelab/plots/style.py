@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from facelab.errors import FacelabError
 from facelab.evaluate import Estimate
-from facelab.plots.drawing import Drawing
+from facelab.plots.drawing import Drawing, grid_of
 
 # Okabe and Ito, "Color Universal Design", 2008: colours that colour-blind readers can tell apart. Sky blue and yellow
 # are for marks on photographs: on white their contrast is below 3. Ochre and violet are what they become on a page.
@@ -167,7 +167,7 @@ def _wrap_titles(figure: Figure) -> None:
     whole = figure.bbox.width
     titles = {panel: panel.get_title(loc="left") for panel in figure.axes}
     wide = {panel: panel._left_title.get_window_extent().width for panel, title in titles.items() if title}  # type: ignore[attr-defined]
-    if max(wide.values(), default=0) < 0.8 * whole / getattr(figure, "facelab_panels", (1, 1))[1]:
+    if max(wide.values(), default=0) < 0.8 * whole / grid_of(figure)[1]:
         return  # they fit; the layout, which would tell exactly, takes time
     for panel in wide:
         panel._left_title.set_text("")  # type: ignore[attr-defined]  # else the layout makes room for its width
@@ -183,7 +183,7 @@ def _wrap_titles(figure: Figure) -> None:
 
 def new_figure(
     rows: int = 1, columns: int = 1, *, width: float = 7.0, height: float = 3.2, dpi: int = 120, **subplots
-) -> tuple[Figure, np.ndarray]:
+) -> tuple[Drawing, np.ndarray]:
     """Return a figure on an opaque white page and its axes, always as an array of shape (rows, columns).
 
     Args:
@@ -192,14 +192,14 @@ def new_figure(
     """
     size = (min(width, WIDEST), height)
     figure = Drawing(figsize=size, dpi=dpi, layout="constrained", facecolor="white")
-    figure.facelab_panels = (rows, columns)  # type: ignore[attr-defined]
     return figure, figure.subplots(rows, columns, squeeze=False, **subplots)
 
 
 def show_image(axes: Axes, image: np.ndarray, title: str = "") -> None:
     """Show an RGB image without ticks or frame."""
     axes.imshow(image)
-    axes.set_axis_off()
+    axes.set(xticks=[], yticks=[], frame_on=False)
+    axes.grid(False)
     if title:
         axes.set_title(title, fontsize=9, loc="center")
 
@@ -215,6 +215,7 @@ def image_grid(
     size = (5.9 if names else 7.0) / max(columns, 6)  # inches of an image
     width, height = columns * size + (1.1 if names else 0.05), rows * size * (1.18 if labels else 1.03)
     figure = Drawing(figsize=(width, height), dpi=76, facecolor="white")
+    figure.by_row = True
     axes = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
         left=1.05 / width if names else 0.005,
@@ -225,10 +226,10 @@ def image_grid(
         hspace=0.18 if labels else 0.03,
     )
     for r, row in enumerate(cells):
-        for c, ax in enumerate(axes[r]):
+        for ax in axes[r, len(row) :]:
             ax.set_axis_off()
-            if c < len(row):
-                ax.imshow(row[c])
+        for c, ax in enumerate(axes[r, : len(row)]):
+            show_image(ax, row[c])
             if labels and c < len(labels[r]):
                 ax.text(
                     0.5, -0.03, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=8.5, color=SOFT

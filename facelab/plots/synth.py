@@ -37,8 +37,8 @@ def one_factor_at_a_time(varied: Mapping[str, "Varied"]) -> Figure:
         varied: from :func:`facelab.synth.vary.vary`. Two neighbours that both fill at most half of the widest row share
             one.
     """
-    columns = max(len(shown.images) for shown in varied.values())
-    half, row, free = columns // 2, -1, False  # free: the right half of the row
+    half = max(3, -(-max(len(shown.images) for shown in varied.values()) // 2))
+    row, free = -1, False  # free: the right half of the row
     places = []  # row and column of the first image of each
     for shown in varied.values():
         short = len(shown.images) <= half
@@ -48,17 +48,32 @@ def one_factor_at_a_time(varied: Mapping[str, "Varied"]) -> Figure:
         else:
             row, free = row + 1, short
             places.append((row, 0))
-    side, head, foot, gap = 1.14, 0.24, 0.22, 0.12  # inches: an image, the name above, the label below, between halves
-    width, height = columns * side + gap, (row + 1) * (head + side + foot)
-    figure = Drawing(figsize=(width, height), dpi=76, facecolor="white")
+    side, head, foot, gap = (
+        3.42 / half,
+        0.24,
+        0.22,
+        0.12,
+    )  # inches: an image, the name above, the label below, between halves
+    height = (row + 1) * (head + side + foot)
+    figure = Drawing(figsize=(2 * half * side + gap, height), dpi=76, facecolor="white")
+    figure.by_row = True
+    grid = figure.add_gridspec(
+        row + 1,
+        2 * half + 1,  # the one between the halves is empty
+        width_ratios=[side] * half + [gap] + [side] * half,
+        left=0,
+        right=1,
+        top=1 - head / height,
+        bottom=foot / height,
+        wspace=0.03,
+        hspace=(head + foot) / side,
+    )
     for (row, column), (name, shown) in zip(places, varied.items(), strict=True):
-        top = height - row * (head + side + foot) - head
-        for c, (image, label) in enumerate(zip(shown.images, shown.labels, strict=True)):
-            left = (column + c) * side + (gap if column else 0)
-            ax = figure.add_axes((left / width, (top - side) / height, 0.975 * side / width, 0.975 * side / height))
+        for c, (image, label) in enumerate(zip(shown.images, shown.labels, strict=True), column):
+            ax = figure.add_subplot(grid[row, c + (c >= half)])
             show_image(ax, image)
             ax.text(0.5, -0.03, label, transform=ax.transAxes, ha="center", va="top", fontsize=8.5, color=SOFT)
-            if c == 0:
+            if c == column:
                 ax.text(0, 1.02, name, transform=ax.transAxes, va="bottom", fontsize=9.5)
     return figure
 
@@ -114,9 +129,9 @@ def attribute_spread(faces: "FaceSet") -> Figure:
         (people, "melanin", "melanin (optical depth)", None),
         (people, "age", "age (0 young, 1 old)", None),
         (people, "femaleness", "sex-linked shape\n(0 male, 1 female)", None),
-        (faces.table, "yaw", "yaw in degrees", degrees),
-        (faces.table, "light_azimuth", "light's azimuth in degrees", degrees),
-        (faces.table, "distance", "camera distance in dm", None),
+        (faces.table, "yaw", "yaw (°)", degrees),
+        (faces.table, "light_azimuth", "light's azimuth (°)", degrees),
+        (faces.table, "distance", "camera distance (dm)", None),
     ]
     figure, axes = new_figure(2, 3, width=9, height=4.5)
     for ax, (table, column, label, change) in zip(axes.ravel(), panels, strict=True):

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from facelab.evaluate import (
     ErrorReject,
@@ -56,8 +57,13 @@ def score_histograms(scores: Mapping[str, Scores], *, far: float = 0.01) -> Figu
         title = f"{display_name(name)}: TAR {curve.tar[accepted]:.2f} at FAR ≤ {far:.0%}"
         panel.set(title=title, xlabel="cosine similarity", yticks=[])
     axes[0, 0].set_ylabel("density")
-    axes[0, 0].legend(fontsize=8)
+    _legend_below(figure, axes[0, 0], 3 if len(scores) > 1 else 2)
     return figure
+
+
+def _legend_below(figure: Figure, panel: Axes, columns: int) -> None:
+    """The legend of a panel below all, where no histogram lies."""
+    figure.legend(*panel.get_legend_handles_labels(), loc="outside lower center", ncols=columns, fontsize=8)
 
 
 def _by_kind(pairs: Scores) -> dict[str, np.ndarray]:
@@ -100,7 +106,7 @@ def compared_pair(
     panel.axvline(score, color=PINK, linewidth=2.5, label=f"these two {score:.3f}")
     panel.set(xlabel="cosine similarity", yticks=[], xlim=(low, 1.02))
     panel.grid(axis="y", visible=False)
-    panel.legend(fontsize=7, loc="upper left")
+    panel.legend(fontsize=8, loc="upper left")
     figure.suptitle(title, fontsize=11)
     return figure
 
@@ -196,6 +202,7 @@ def group_errors(audit: GroupAudit, *, title: str = "") -> Figure:
         whiskers(panel, range(len(names)), [getattr(group, rate) for group in audit.groups], across=True)
         panel.set(xlabel=label, yticks=range(len(names)), yticklabels=names, xlim=(0, None))
         panel.set_ylim(len(names) - 0.5, -0.5)
+        panel.xaxis.set_major_locator(MaxNLocator(4))
         panel.xaxis.set_major_formatter(PercentFormatter(1, decimals=None))
     axes[0, 0].set_title(title)
     return figure
@@ -220,7 +227,7 @@ def threshold_transfer(chosen_on: Scores, applied_to: Scores, threshold: float, 
         panel.axvline(threshold, color=BLACK, linestyle="--", linewidth=1, label="threshold")
         panel.set(title=f"{name}: FAR {far:.1%}, FRR {frr:.1%}", yticks=[], ylabel="density")
     axes[1, 0].set_xlabel("cosine similarity")
-    axes[0, 0].legend(fontsize=8, loc="upper left")
+    _legend_below(figure, axes[0, 0], 3)
     return figure
 
 

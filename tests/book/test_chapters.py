@@ -16,6 +16,9 @@ notebook_runs = pytest.importorskip("notebook_runs")
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 RECORD = notebook_runs.record(ROOT)
+DRAWN = """<svg xmlns="http://www.w3.org/2000/svg" width="90pt" height="70pt" viewBox="0 0 90 70"><g id="axes_1">
+<g id="text_1"/><g id="legend_1"><g id="text_2"/></g><path id="line"/></g>
+<defs><clipPath id="one"><rect x="20" y="10" width="30" height="40"/></clipPath></defs></svg>"""
 PICTURE = {"figure": {"name": "fig-one"}, "image": {"alt": "One: a point."}}
 
 
@@ -23,7 +26,7 @@ def _notebook(
     folder: Path, time: str = "1.5 minutes to run on a laptop (3 minutes the first time), one hour to read."
 ) -> Path:
     head = f"# A title\n\n**What you will learn**\n\n- Read a\n  [margin](../x.md#y).\n- Two.\n\n**Time**: {time}\n"
-    picture: dict[str, Any] = {"output_type": "display_data", "data": {"image/svg+xml": ["<svg/>"]}}
+    picture: dict[str, Any] = {"output_type": "display_data", "data": {"image/svg+xml": [DRAWN]}}
     cells = [
         {"cell_type": "markdown", "source": [head], "metadata": {}},
         {"cell_type": "code", "source": ["draw()"], "metadata": {"mystnb": PICTURE}, "outputs": [picture]},
@@ -41,7 +44,9 @@ def test_a_card_says_what_the_chapter_says(tmp_path: Path) -> None:
     card = "\n".join(chapters.cards(tmp_path, {"03": "fig-one"}, tmp_path / ".book"))
     assert "**03. A title**" in card
     assert "1.5 min to run, 60 min to read" in card
-    assert (tmp_path / ".book" / "03_title.svg").read_text() == "<svg/>"
+    picture = (tmp_path / ".book" / "03_title.svg").read_text()
+    assert 'viewBox="16 6 38 48"' in picture  # the panel and an edge of 4
+    assert re.findall(r'id="(\w+)"', picture) == ["axes_1", "line", "one"]  # letters would be too small
 
 
 def test_a_card_without_its_figure_or_its_time_says_so(tmp_path: Path) -> None:

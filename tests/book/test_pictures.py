@@ -32,7 +32,7 @@ def figures(path: Path) -> dict[str, str]:
             if "image/svg+xml" in output.get("data", {}):
                 found[name] = "".join(output["data"]["image/svg+xml"])
                 if twin := output["metadata"].get("image/svg+xml", {}).get("narrow"):
-                    found[f"{name} on a phone"] = unpacked(twin)
+                    found[f"{name} on a phone"] = unpacked(twin, found[name])
     return found
 
 

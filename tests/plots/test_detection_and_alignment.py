@@ -193,7 +193,7 @@ def test_chips_by_method_shows_each_chip_with_the_template():
     for panel, image, points in zip(five_points, images, landmarks, strict=True):
         np.testing.assert_array_equal(panel.images[0].get_array(), align(image, points))
     assert len({chips.tobytes() for chips in shown}) == len(METHODS)  # each way gives other chips
-    assert [row[0].texts[0].get_text() for row in panels] == [alignment.NAMES[method] for method in METHODS]
+    assert [row[0].get_ylabel() for row in panels] == [alignment.NAMES[method] for method in METHODS]
     for panel in figure.axes:
         np.testing.assert_allclose(panel.collections[0].get_offsets(), template())
 

@@ -7,12 +7,12 @@ import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
-from letters import cut, extent, sizes
+from letters import TEXT, cut, extent, sizes
 from matplotlib.figure import Figure
 from PIL import Image
 
 from facelab import plots
-from facelab.plots.drawing import INKS, PHONE, dark, narrow, svg, unpacked
+from facelab.plots.drawing import INKS, PHONE, dark, narrow, packed, svg, unpacked
 from facelab.plots.style import LOSS_STYLES, WIDEST, new_figure, show_image, styled
 
 PIXELS = 96 / 72  # of a page, for each point
@@ -124,12 +124,82 @@ def test_one_panel_is_as_wide_as_a_phone_too() -> None:
     assert extent(svg(figure))[0] == pytest.approx(72 * 6)
 
 
-def test_what_is_narrow_and_photographs_have_no_twin_for_a_phone() -> None:
+def test_what_is_narrow_has_no_twin_for_a_phone() -> None:
     figure, _ = new_figure(width=PHONE)
     assert narrow(figure) is None
-    figure, axes = new_figure(1, 2)
-    show_image(axes[0, 0], np.zeros((8, 8, 3), np.uint8))
-    assert narrow(figure) is None
+
+
+def sheet(rows: int, columns: int, *, by_row: bool = False, title: str = "") -> Figure:
+    """Pictures that are named by row and column."""
+    figure, axes = new_figure(rows, columns, width=7.5, height=1.2 * rows)
+    figure.by_row = by_row
+    for (row, column), panel in np.ndenumerate(axes):
+        show_image(panel, np.zeros((8, 6, 3), np.uint8), title or f"{row}{column}")
+        if column == 0:
+            panel.set_ylabel("abc"[row])
+    return figure
+
+
+def seen(picture: str) -> list[str]:
+    """The texts of an SVG as they are read: by line, from left to right."""
+    found = {match["text"]: (float(match["y"]), float(match["x"])) for match in TEXT.finditer(picture)}
+    return sorted((text for text in found if text[0].isdigit()), key=found.__getitem__)
+
+
+def test_on_a_phone_columns_of_pictures_that_find_no_room_follow_below_in_all_rows() -> None:
+    figure = sheet(2, 6)
+    before = svg(figure)
+    on_phone = narrow(figure)
+    assert extent(on_phone)[0] == pytest.approx(72 * PHONE, abs=0.1)
+    assert seen(on_phone) == ["00", "01", "02", "10", "11", "12", "03", "04", "05", "13", "14", "15"]
+    assert [on_phone.count(f"<!-- {name} -->") for name in "ab"] == [2, 2]
+    assert cut(on_phone) == []
+    assert svg(figure) == before
+
+
+def test_on_a_phone_it_does_not_matter_whether_the_figure_was_drawn_before() -> None:
+    tall = [np.zeros((9, 6, 3), np.uint8)] * 4
+    drawn = plots.rows_of_faces({"one": tall})
+    svg(drawn)
+    assert narrow(drawn) == narrow(plots.rows_of_faces({"one": tall}))
+
+
+def test_on_a_phone_rows_of_pictures_that_belong_together_break_into_lines() -> None:
+    figure = sheet(2, 6, by_row=True)
+    before = svg(figure)
+    on_phone = narrow(figure)
+    assert seen(on_phone) == ["00", "01", "02", "03", "04", "05", "10", "11", "12", "13", "14", "15"]
+    assert [on_phone.count(f"<!-- {name} -->") for name in "ab"] == [1, 1]
+    assert svg(figure) == before
+
+
+def test_on_a_phone_pictures_keep_their_shape_and_room_for_their_titles() -> None:
+    few, many = narrow(sheet(1, 3, title="a title of this picture")), narrow(sheet(1, 3))
+    shapes = [re.findall(r'<rect [^>]*width="([\d.]+)" height="([\d.]+)"', twin)[0] for twin in (few, many)]
+    assert all(float(height) / float(width) == pytest.approx(8 / 6, rel=0.02) for width, height in shapes)
+    assert float(shapes[0][0]) > 1.4 * float(shapes[1][0])  # two side by side, not three
+    assert cut(few) == []
+
+
+def test_on_a_phone_two_columns_of_panels_stay_side_by_side() -> None:
+    figure, axes = new_figure(2, 3, width=7, height=4, sharey="row", sharex="col")
+    for row, name in enumerate(("above", "below")):
+        axes[row, 0].set_ylabel(name)
+        for column in range(3):
+            axes[row, column].set_title(f"{row}{column}")
+    before = svg(figure)
+    on_phone = narrow(figure)
+    titles = [text for text in seen(on_phone) if text in {f"{r}{c}" for r in range(2) for c in range(3)}]
+    assert titles == ["00", "01", "10", "11", "02", "12"]
+    assert [on_phone.count(f"<!-- {name} -->") for name in ("above", "below")] == [2, 2]
+    assert svg(figure) == before
+
+
+def test_a_figure_of_pictures_and_curves_is_as_wide_as_a_phone() -> None:
+    figure = plots.compared_pair([np.zeros((8, 8, 3), np.uint8)] * 2, ("one", "another"), 0.5, 0.4)
+    on_phone = narrow(figure)
+    assert extent(on_phone)[0] == pytest.approx(72 * PHONE, abs=0.1)
+    assert cut(on_phone) == []
 
 
 def test_no_figure_is_wider_than_its_letters_can_be_read() -> None:
@@ -159,6 +229,16 @@ def test_photographs_lose_quality_before_a_figure_is_too_large() -> None:
     assert len(coarse) <= 12_000 < len(fine)
 
 
+def test_a_photograph_is_kept_once_for_both_twins() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3, 60, 60, 3), dtype=np.uint8)
+    figure = plots.rows_of_faces({"one": [*noise, *noise], "another": list(noise)})
+    wide, on_phone = svg(figure), narrow(figure)
+    kept = packed(on_phone, wide)
+    assert unpacked(kept, wide) == on_phone
+    assert len(kept) < 0.2 * len(on_phone)
+    assert unpacked(packed(on_phone, ""), "") == on_phone
+
+
 def test_a_notebook_shows_the_svg_and_carries_the_twin(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda data, **how: shown.append((data, how)))
@@ -166,7 +246,7 @@ def test_a_notebook_shows_the_svg_and_carries_the_twin(monkeypatch: pytest.Monke
     ((data, how),) = shown
     assert data["image/svg+xml"].startswith("<svg")
     assert how["raw"]
-    assert unpacked(how["metadata"]["image/svg+xml"]["narrow"]) == narrow(panels())
+    assert unpacked(how["metadata"]["image/svg+xml"]["narrow"], data["image/svg+xml"]) == narrow(panels())
     (plain,) = (
         Image.open(io.BytesIO(base64.b64decode(data[kind]))) for kind in ("image/png", "image/jpeg") if kind in data
     )
