@@ -263,7 +263,7 @@ def test_the_shipped_plan_is_what_it_says():
     assert isinstance(settings, Losses)
     assert {len(settings.trials(loss)) for loss in settings.losses} == {8}
     assert len(settings.losses) == 9
-    assert len(settings.seeds) == 4  # five were planned: see the changes of the plan
+    assert len(settings.seeds) == 5
     assert settings.parts == Parts.model_validate(settings.parts.model_dump())
 
 
