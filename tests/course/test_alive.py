@@ -65,6 +65,6 @@ def test_the_trainings() -> None:
         assert abs((own - other)[-9:].mean()) < 3
         assert own[-1] < 70
     cells = json.loads((ROOT / "notebooks/08_arcface_training.ipynb").read_text("utf8"))["cells"]
-    (table,) = [cell["outputs"][0]["text"] for cell in cells if cell["id"] == "cell-10b"]
+    (table,) = [cell["outputs"][0]["data"]["text/plain"] for cell in cells if cell["id"] == "cell-10b"]
     chapter = [int(angle) for angle in re.findall(r"^ *\d+ +(\d+)°", "".join(table), re.MULTILINE)]
     assert np.allclose(paper[0].reshape(8, -1).mean(axis=1), chapter, atol=5)
