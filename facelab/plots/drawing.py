@@ -37,6 +37,7 @@ INKS = {
     "#d9d9d9": "#4a5057",  # what is left of a bar
     "#cccccc": "#5a6068",  # frame of a legend
 }
+LABEL = ("color", "fontsize", "rotation", "horizontalalignment", "verticalalignment")  # of a label that is repeated
 _SAME = {"svg.hashsalt": "facelab", "svg.fonttype": "path"}  # no font is needed to show it
 _PHOTOGRAPH = re.compile(r'(?<=")data:image/[^"]+')
 _NOTHING = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -169,7 +170,8 @@ def _broken(figure: Figure, across: int) -> Iterator[dict[tuple[int, int], dict[
         same = (len(heads) > 1 and not by_row) or head.get_shared_y_axes().joined(head, panel)
         if panel is not head and not panel.get_ylabel() and same:
             labelled.append(panel)
-            panel.set_ylabel(head.get_ylabel(), fontsize=head.yaxis.label.get_fontsize())
+            label = head.yaxis.label.properties()
+            panel.set_ylabel(label["text"], **{key: label[key] for key in LABEL})
             if not panel.yaxis.get_tick_params().get("labelleft", True):
                 ticked.append(panel)
                 panel.tick_params(labelleft=True)

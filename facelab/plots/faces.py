@@ -85,12 +85,12 @@ def detections_sheet(
 
 @styled
 def rows_of_faces(rows: Mapping[str, Sequence[np.ndarray]]) -> Figure:
-    """Show pictures in rows, each with its title on its left.
+    """Show pictures in rows, each with its title on its left; pictures of a column belong together.
 
     Args:
         rows: title -> RGB uint8 pictures, as many in each row.
     """
-    return image_grid(list(rows.values()), names=list(rows))
+    return image_grid(list(rows.values()), names=list(rows), by_row=False)
 
 
 @styled

@@ -209,13 +209,18 @@ def image_grid(
     *,
     names: Sequence[str] | None = None,
     labels: Sequence[Sequence[str]] | None = None,
+    by_row: bool = True,
 ) -> Figure:
-    """Images in rows; ``names`` at the left of the rows, ``labels`` below the images."""
+    """Images in rows; ``names`` at the left of the rows, ``labels`` below the images.
+
+    Args:
+        by_row: on a phone each row breaks into lines; else columns stay together.
+    """
     rows, columns = len(cells), max(len(row) for row in cells)
     size = (5.9 if names else 7.0) / max(columns, 6)  # inches of an image
     width, height = columns * size + (1.1 if names else 0.05), rows * size * (1.18 if labels else 1.03)
     figure = Drawing(figsize=(width, height), dpi=76, facecolor="white")
-    figure.by_row = True
+    figure.by_row = by_row
     axes = figure.subplots(rows, columns, squeeze=False)
     figure.subplots_adjust(
         left=1.05 / width if names else 0.005,
@@ -235,8 +240,7 @@ def image_grid(
                     0.5, -0.03, labels[r][c], transform=ax.transAxes, ha="center", va="top", fontsize=8.5, color=SOFT
                 )
         if names:
-            where = axes[r, 0].transAxes
-            axes[r, 0].text(-0.06, 0.5, names[r], transform=where, ha="right", va="center", fontsize=8.5, color=SOFT)
+            axes[r, 0].set_ylabel(names[r], rotation=0, ha="right", va="center", fontsize=8.5, color=SOFT)
     return figure
 
 
