@@ -77,6 +77,8 @@ def test_a_page_that_cannot_be_placed_is_refused(tmp_path: Path) -> None:
 def test_a_part_that_is_up_to_date_has_the_same_commands(page: Any) -> None:
     """A part that is behind may differ: the page says that it is, and ``python book/_ext/translations.py`` which."""
     assert page.source.exists()
+    if page.source.suffix == ".ipynb":  # JupyterLab shows its text alone
+        assert f"]({translations.link(page.path, page.source)})" in page.head
     english, behind = translations.parts_of(page.source), page.behind()
     for name, text in page.parts.items():
         if name not in behind:

@@ -35,3 +35,11 @@ def test_few_identities_are_said_beside_the_number():
     assert few.as_dict()["identities"] == 16
     assert "identities" not in Estimate(0.8, 0.7, 0.9, 10).as_dict()
     assert few == Estimate(0.812, 0.74, 0.871, 1920)
+
+
+def test_no_number_is_minus_zero():
+    estimate = Estimate(-0.001, -0.01, 0.001, 5)
+    assert f"{estimate:.2f}" == "0.00 [-0.01, 0.00]"
+    assert f"{estimate:+.1f}" == "+0.0 [+0.0, +0.0]"
+    assert f"{estimate:.0%}" == "0% [-1%, 0%]"
+    assert f"{estimate}" == "-0.001 [-0.010, 0.001]"
