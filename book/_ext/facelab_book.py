@@ -14,6 +14,7 @@ import citation_letters
 import coursework_table
 import notebook_runs
 import page_language
+import study_results
 import translations
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -328,6 +329,17 @@ class DataCards(SphinxDirective):
         return container.children
 
 
+class StudyResults(SphinxDirective):
+    """``{study-results}``: a section for each study whose results come with the package."""
+
+    def run(self) -> list[nodes.Node]:
+        for path in (Path(self.env.srcdir) / "facelab" / "study" / "results").glob("*.json"):
+            self.env.note_dependency(str(path))
+        container = nodes.container()
+        self.state.nested_parse(study_results.lines(), self.content_offset, container, match_titles=True)
+        return container.children
+
+
 class DataSources(SphinxDirective):
     """``{data-sources}``: every row of the table of sources."""
 
@@ -438,6 +450,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.connect("build-finished", copy_mathjax)
     app.add_directive("notebook-runs", NotebookRuns)
     app.add_directive("data-cards", DataCards)
+    app.add_directive("study-results", StudyResults)
     app.add_directive("data-sources", DataSources)
     app.add_directive("chapter-cards", ChapterCards)
     app.add_directive("coursework-table", CourseworkTable)
