@@ -698,7 +698,7 @@ def _(data: ExampleData) -> Figure:
 
 
 @example(
-    "loss_results", "Two panels with one row a loss: a dot with whiskers, and four small marks, the seeds, above it."
+    "loss_results", "Two panels with one row a loss: a dot with whiskers, and five small marks, the seeds, above it."
 )
 def _(data: ExampleData) -> Figure:
     settings = Results.load("gpu").values["settings"]
@@ -711,7 +711,7 @@ def _(data: ExampleData) -> Figure:
 
 
 @example(
-    "paired_differences", "Rows of differences with whiskers beside a line at zero; one is filled, the others hollow."
+    "paired_differences", "Rows of differences with whiskers beside a line at zero; two are filled, the others hollow."
 )
 def _(data: ExampleData) -> Figure:
     pairs = Results.load("gpu").values["settings"]["6"]["comparisons"]["accuracy"]
@@ -724,6 +724,12 @@ def _(data: ExampleData) -> Figure:
 )
 def _(data: ExampleData) -> Figure:
     return plots.wrong_labels(Results.load("noise").values["shares"])
+
+
+@example("ablations", "Rows of dots in two panels: where the scale is 64, most lie below 0.15, far left of the others.")
+def _(data: ExampleData) -> Figure:
+    changes = Results.load("gpu-ablations").values["changes"]
+    return plots.ablations({group: changes[group] for group in ("base", "start", "scale", "margin")})
 
 
 @example("tuning_trials", "One row a loss with eight circles, the trials; the rightmost one is filled.")

@@ -33,7 +33,14 @@ from facelab.plots.losses import (
 from facelab.plots.problems import confusion_sheet, failure_sheet, pair_sheet
 from facelab.plots.projection import projection_grid, projection_map, sphere_map
 from facelab.plots.search import false_match_curves, recall_curves
-from facelab.plots.study import loss_results, paired_differences, replayed_experiments, tuning_trials, wrong_labels
+from facelab.plots.study import (
+    ablations,
+    loss_results,
+    paired_differences,
+    replayed_experiments,
+    tuning_trials,
+    wrong_labels,
+)
 from facelab.plots.style import caption
 from facelab.plots.synth import attribute_spread, one_factor_at_a_time, people_by_scenes, relatives, rendered_truth
 from facelab.plots.training import angle_curves, loss_steps, training_curves
@@ -51,6 +58,7 @@ from facelab.plots.verification import (
 )
 
 __all__ = [
+    "ablations",
     "angle_curves",
     "attribute_spread",
     "caption",

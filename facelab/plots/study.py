@@ -1,4 +1,4 @@
-"""What a study of losses found: each loss with its seeds and interval, differences, trials, replayed experiments."""
+"""What a study of losses found: each loss with its seeds and interval, differences, trials, replays, ablations."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -104,6 +104,35 @@ def replayed_experiments(panels: Mapping[str, Mapping[str, Any]], *, marks: Sequ
         panel.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         panel.grid(axis="x", visible=False)
     axes[0, 0].set_ylabel(f"of {row['experiments']:,} experiments")
+    return figure
+
+
+@styled
+def ablations(groups: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
+    """Draw what each change gives: small marks are the seeds, the dot is their mean; the line is at the first change.
+
+    Args:
+        groups: title of a group -> name of a change -> its row: ``loss``; ``accuracy`` and ``tar_at_far_0.01``, each
+            with ``value`` and ``seeds``. They stand in this order, from the top.
+    """
+    rows: list[tuple[str, Mapping[str, Any] | None]] = []
+    for title, changes in groups.items():
+        rows += [(title, None), *((name, row) for name, row in changes.items())]
+    figure, (panels,) = new_figure(1, 2, width=7.4, height=0.26 * len(rows) + 0.9, sharey=True)
+    measures = {"accuracy": "accuracy", "tar_at_far_0.01": "strangers' TAR at FAR 1 %"}
+    for panel, (key, title) in zip(panels, measures.items(), strict=True):
+        for place, (_, row) in enumerate(rows):
+            if row is not None:
+                look, seeds = LOSS_STYLES[row["loss"]], row[key]["seeds"]
+                panel.plot(seeds, [place - 0.28] * len(seeds), "|", color=GREY, markersize=6)
+                panel.plot(row[key]["value"], place, look.marker, color=look.colour, markersize=6)
+        panel.axvline(next(row for _, row in rows if row)[key]["value"], color=GREY, linewidth=1)
+        panel.set(title=title, xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
+        panel.tick_params(axis="y", length=0)
+        panel.grid(axis="y", visible=False)
+    panels[0].set_yticks(range(len(rows)), [name for name, _ in rows])
+    for label, (_, row) in zip(panels[0].get_yticklabels(), rows, strict=True):
+        label.set_fontweight("normal" if row else "bold")
     return figure
 
 

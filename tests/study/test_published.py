@@ -83,6 +83,30 @@ def test_published_results_belong_to_the_plan_of_their_name(name):
     assert results.provenance.date.startswith("20")
 
 
+def test_published_laws_follow_from_the_published_seeds():
+    """In NumPy alone."""
+    values = Results.load("gpu-ablations").values
+    for name, loss in (("arcface", "arcface"), ("cross-entropy", "cross_entropy")):
+        rows = [values["changes"]["identities"][f"{name}-{n}"] for n in (125, 250)] + [values["changes"]["base"][name]]
+        numbers = np.repeat([row["identities"] for row in rows], 3)
+        for key, errors in (
+            ("frr_at_far_0.01", [1 - tar for row in rows for tar in row["tar_at_far_0.01"]["seeds"]]),
+            ("eer", [eer for row in rows for eer in row["eer"]["seeds"]]),
+        ):
+            law = values["power_laws"][loss][key]
+            slope, height = np.polyfit(np.log(numbers), np.log(errors), 1)
+            assert (law["exponent"], law["factor"]) == pytest.approx((-slope, np.exp(height)))
+            assert law["low"] < law["exponent"] < law["high"]
+    for changes in values["changes"].values():
+        for row in changes.values():
+            assert row["accuracy"]["value"] == pytest.approx(np.mean(row["accuracy"]["seeds"]))
+            assert 0 <= row["accuracy"]["low"] <= row["accuracy"]["high"] <= 1
+            if "minus_first" in row:
+                first = next(r for of in values["changes"].values() for r in of.values() if r["loss"] == row["loss"])
+                difference = row["accuracy"]["value"] - first["accuracy"]["value"]
+                assert row["minus_first"]["value"] == pytest.approx(difference)
+
+
 def test_published_alignment_is_what_its_seeds_say():
     for name, found in Results.load("alignment").values.items():
         assert found["photographs"] - found["missing"] >= found["strangers_chips"]
