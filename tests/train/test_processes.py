@@ -41,7 +41,7 @@ def found(tmp_path_factory) -> list[dict]:
 
 @pytest.mark.parametrize("name", ["arcface", "adaface", "triplet", "shared"])
 def test_same_loss_curve_as_one_process_with_the_same_global_batch(found, name):
-    """With ResNet18 and its batch normalisation, and with losses that look at the whole batch; in float64."""
+    """With ResNet18, and with losses that look at the whole batch; all with batch normalisation, in float64."""
     one = fit(two.recipe(name), two.chips(), device="cpu")
     for rank in range(2):
         curve = [row["loss"] for row in found[rank][name]["history"]]

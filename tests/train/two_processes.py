@@ -14,7 +14,7 @@ from facelab.losses import LOSSES, MarginLoss, PartialFC
 from facelab.train import Checkpoint, Recipe, fit
 from facelab.train.batches import load_batches
 
-SHAPE = {"backbone": "resnet18", "size": 32, "embedding_dim": 8, "epochs": 3, "batch_size": 16, "learning_rate": 0.01}
+SHAPE = {"backbone": "smallnet", "size": 32, "embedding_dim": 8, "epochs": 3, "batch_size": 16, "learning_rate": 0.01}
 TRAININGS = {
     "arcface": {"name": "arcface", "scale": 8, "margin": 0.2},
     "adaface": {"name": "adaface", "scale": 8},
@@ -55,7 +55,9 @@ def chips() -> FaceSet:
 
 
 def recipe(name: str) -> Recipe:
-    return Precise.parse({**SHAPE, "loss": TRAININGS[name]})
+    """Return how a network is trained: ArcFace's is a ResNet18; for the others, one of seconds does."""
+    backbone = "resnet18" if name == "arcface" else SHAPE["backbone"]
+    return Precise.parse({**SHAPE, "backbone": backbone, "loss": TRAININGS[name]})
 
 
 def embeddings_and_labels() -> tuple[torch.Tensor, torch.Tensor]:
