@@ -37,8 +37,8 @@ from facelab.sources import find_source
 from facelab.study.results import Results
 
 MODELS = ("cross_entropy", "arcface")
-COARSE = 64  # dots an inch of a small picture
-MOST_BYTES = 60_000  # of its SVG, if photographs in it can be made smaller
+COARSE = 54  # dots an inch of a small picture
+MOST_BYTES = 45_000  # of its SVG, if photographs in it can be made smaller
 
 INTRODUCTION = """# Figures
 

@@ -245,14 +245,17 @@ def test_a_tile_of_the_page_of_figures_opens_with_its_call(browser: Any, html: P
         link.focus()
         visit.page.keyboard.press("Enter")
     else:
-        box = tile.locator("img").bounding_box()
+        box = tile.locator("img:visible").bounding_box()
         visit.page.evaluate("y => window.scrollTo(0, y)", box["y"] - 300)
-        box = tile.locator("img").bounding_box()
+        box = tile.locator("img:visible").bounding_box()
         visit.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     visit.page.wait_for_selector("#roc-curves:target")
     assert tile.locator("pre:visible").first.inner_text().strip() == "plots.roc_curves(data.scores)"
     assert tile.get_by_role("button", name="Copy").first.is_visible()
     assert not visit.page.locator("dialog.large").count()
+    light = tile.locator("img:visible").get_attribute("src")
+    visit.look(390, "dark")
+    assert tile.locator("img:visible").get_attribute("src") == light.replace(".svg", "-dark.svg") != light
     assert not visit.said
     visit.context.close()
 

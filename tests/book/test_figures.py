@@ -15,7 +15,9 @@ from matplotlib.figure import Figure
 pytest.importorskip("nbformat")
 
 from facelab.course import figures
+from facelab.plots.drawing import unpacked
 
+COVER = "facelab.course.cover"  # its pictures are drawn for either background
 PAGE = Path(__file__).parents[2] / "book/figures.ipynb"
 
 
@@ -34,7 +36,7 @@ def test_the_page_is_small() -> None:
 
 
 def test_a_picture_that_is_too_large_is_drawn_coarser() -> None:
-    figure, axes = plt.subplots(figsize=(4, 4))
+    figure, axes = plt.subplots(figsize=(8, 8))
     axes.imshow(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
     fine, coarse = figures._small(figure), figures._small(figure, most=20_000)
     assert 0 < len(coarse) <= 20_000 < len(fine) <= 150_000
@@ -86,6 +88,8 @@ def test_every_figure_is_drawn_and_described() -> None:
         ]
         assert len(pictures) == 1
         assert len(base64.b64decode(pictures[0])) <= 150_000
+        beside = [kept for output in cell["outputs"] for kept in output.get("metadata", {}).values()]
+        assert [unpacked(kept["svg"], "")[:4] for kept in beside] == ["<svg"] * (function.__module__ != COVER)
         said = cell["metadata"]["mystnb"]
         assert len(said["image"]["alt"]) > 20
         assert said["figure"]["caption"]
