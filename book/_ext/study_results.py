@@ -10,7 +10,9 @@ from facelab.plots.style import display_name
 from facelab.study.plan import Plan
 from facelab.study.results import Results, published
 
-MOST_ROWS, MOST_COLUMNS = 30, 5  # of a table on the page; all of it is in the package
+MOST_ROWS, MOST_COLUMNS = 30, 4  # of a table on the page; all of it is in the package
+MAIN = ("centroid", "tar_at_far_0.01")  # the measures of a comparison of losses that its plan calls main
+NAMES = {"centroid": "accuracy, nearest centroid", "auc": "AUC", "eer": "EER", "p_holm": "p (Holm)"}
 
 
 def lines() -> list[str]:
@@ -52,7 +54,8 @@ def _shown(title: str, table: pd.DataFrame) -> Iterator[str]:
     """A table with the first of its columns: those with an interval, or those of a comparison, if there are any."""
     with_interval = [column for column in table if table[column].astype(str).str.contains(r"\[").any()]
     compared = [column for column in ("value", "low", "high", "p_holm") if column in table]
-    columns = (with_interval or compared or list(table))[:MOST_COLUMNS]
+    main = [column for column in MAIN if len(table.columns.intersection(MAIN)) == len(MAIN)]
+    columns = (main or with_interval or compared or list(table))[:MOST_COLUMNS]
     more = table.shape[1] - len(columns)
     yield from (
         f"*{title}*"
@@ -70,8 +73,8 @@ def _shown(title: str, table: pd.DataFrame) -> Iterator[str]:
 
 def _named(key: Any) -> str:
     """Of a measure, a loss, or two that are compared."""
-    if key in ("auc", "eer"):
-        return str(key).upper()
+    if key in NAMES:
+        return NAMES[key]
     names = str(key).split(" - ")
     rate = re.fullmatch(r"tar_at_far_([\d.]+)", names[0])
     return f"TAR at FAR {100 * float(rate[1]):g} %" if rate else " − ".join(map(display_name, names))

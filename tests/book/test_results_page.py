@@ -38,4 +38,4 @@ def test_a_measure_stands_with_its_interval() -> None:
 def test_a_comparison_stands_with_its_corrected_p() -> None:
     pair = Results.load("gpu-112").values["settings"]["17"]["comparisons"]["accuracy"]["cosface - cross_entropy"]
     assert pair["p_holm"] < 0.05
-    assert any(line.endswith("| value | low | high | p_holm |") for line in section("noise"))
+    assert any(line.endswith("| value | low | high | p (Holm) |") for line in section("noise"))
