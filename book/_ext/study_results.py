@@ -54,7 +54,7 @@ def _shown(title: str, table: pd.DataFrame) -> Iterator[str]:
     """A table with the first of its columns: those with an interval, or those of a comparison, if there are any."""
     with_interval = [column for column in table if table[column].astype(str).str.contains(r"\[").any()]
     compared = [column for column in ("value", "low", "high", "p_holm") if column in table]
-    main = [column for column in MAIN if len(table.columns.intersection(MAIN)) == len(MAIN)]
+    main = list(MAIN) if set(MAIN) <= set(table) else []
     columns = (main or with_interval or compared or list(table))[:MOST_COLUMNS]
     more = table.shape[1] - len(columns)
     yield from (
