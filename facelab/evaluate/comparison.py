@@ -49,7 +49,7 @@ class Comparison:
         value, low, high = d.value * factor, d.low * factor, d.high * factor
         if self.shown and value < 0:
             value, low, high = -value, -high, -low
-        below, middle, above = (f"{x:.{digits}f}".replace("-", "−") for x in (low, value, high))
+        below, middle, above = (f"{x:z.{digits}f}".replace("-", "−") for x in (low, value, high))
         if self.shown:
             start = f"{first} is {'higher' if d.value > 0 else 'lower'} by {middle}{unit}"
         else:

@@ -192,6 +192,13 @@ def test_what_cannot_be_paired_is_an_error():
             5,
             "no difference shown, ArcFace minus softmax is 0.4 points, 95 % interval −1.0 to 1.8, five seeds",
         ),
+        (  # no minus before a zero
+            0.015,
+            -0.0001,
+            0.03,
+            5,
+            "no difference shown, ArcFace minus softmax is 1.5 points, 95 % interval 0.0 to 3.0, five seeds",
+        ),
         (
             0.021,
             0.004,
