@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
-from matplotlib.image import AxesImage
+from matplotlib.image import AxesImage, imsave
 from matplotlib.text import Text
 
 SHARP = 192  # dots an inch of a picture inside: two for each pixel of a page, which has 96
@@ -318,11 +318,13 @@ def _rounded(found: re.Match[str]) -> str:
 
 def _plain(figure: Figure) -> dict[str, str]:
     """Return the smaller of PNG and JPEG, in base64, by its kind."""
-    forms = {}
-    for kind in ("png", "jpeg"):
-        quality = {"quality": 75} if kind == "jpeg" else None
-        figure.savefig(buffer := io.BytesIO(), format=kind, dpi=COARSE, pil_kwargs=quality)
-        forms[f"image/{kind}"] = base64.b64encode(buffer.getvalue()).decode()
+    from PIL import Image
+
+    figure.savefig(png := io.BytesIO(), format="png", dpi=COARSE)
+    with Image.open(png) as picture:  # it is not laid out and drawn again
+        imsave(jpeg := io.BytesIO(), np.asarray(picture), format="jpeg", dpi=COARSE, pil_kwargs={"quality": 75})
+    files = {"png": png, "jpeg": jpeg}
+    forms = {f"image/{kind}": base64.b64encode(file.getvalue()).decode() for kind, file in files.items()}
     return dict([min(forms.items(), key=lambda form: len(form[1]))])
 
 
