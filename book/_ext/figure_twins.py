@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import translations
 from sphinx.application import Sphinx
 
 from facelab.plots.drawing import dark, unpacked
@@ -33,7 +34,9 @@ def show(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree
     if app.builder.name != "html" or "_images/" not in context.get("body", ""):
         return
     sources = {Path(uri).name: Path(app.srcdir) / uri for uri in app.builder.images}
-    phones, small = _stored(Path(app.env.doc2path(page)))
+    source = Path(app.env.doc2path(page))
+    of_translation = {translation.path: translation.source for translation in translations.pages()}
+    phones, small = _stored(of_translation.get(source, source))
 
     def with_twins(found: re.Match[str]) -> str:
         if found["kind"] == "svg":

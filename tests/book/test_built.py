@@ -141,3 +141,9 @@ def test_no_line_ends_between_a_number_and_its_percent_sign(html: Path) -> None:
     paragraphs = re.sub(r"<(code|annotation)\b.*?</\1>", "", "".join(re.findall(r"<p>.*?</p>", text, re.DOTALL)))
     assert paragraphs.count("\N{NO-BREAK SPACE}%") > 10
     assert not re.search(r"\d %", paragraphs)
+
+
+def test_a_translated_page_has_the_figures_for_a_phone(html: Path) -> None:
+    pages = ("notebooks/00_quickstart.html", "book/ru/00_quickstart.html")
+    english, russian = ((html / page).read_text("utf8").count("-phone.svg") for page in pages)
+    assert english == russian > 0
