@@ -19,6 +19,11 @@ RECORD = notebook_runs.record(ROOT)
 DRAWN = """<svg xmlns="http://www.w3.org/2000/svg" width="90pt" height="70pt" viewBox="0 0 90 70"><g id="axes_1">
 <g id="text_1"/><g id="legend_1"><g id="text_2"/></g><path id="line"/></g>
 <defs><clipPath id="one"><rect x="20" y="10" width="30" height="40"/></clipPath></defs></svg>"""
+WORDS, CODE_CELLS = range(800, 1_851), range(10, 21)  # book/writing.md says 1,800: a sentence more is no fault
+# What is folded or a prompt, code, formulas that stand by themselves, and marks, which no reader sees.
+NO_WORDS = re.compile(
+    r"^(`{3,})\{(?:admonition|dropdown)\}.*?^\1$|^(```|~~~)\w+\n.*?^\2$|^\$\$$.*?^\$\$$|<!--.*?-->", re.S | re.M
+)
 PICTURE = {"figure": {"name": "fig-one"}, "image": {"alt": "One: a point."}}
 
 
@@ -69,6 +74,40 @@ def test_a_chapter_states_the_time_that_was_recorded(path: Path) -> None:
         stated = 60 * chapter.run
         assert run["seconds"] < 2.5 * max(stated, 60 * chapter.first, 60 * (chapter.run + chapter.first)), "state more"
         assert stated <= max(60, 5 * run["seconds"]), "state less"
+
+
+def length(cells: list[dict[str, Any]]) -> tuple[int, int]:
+    """Return how many words and code cells a reader meets up to the quiz, which every chapter has."""
+    sources = ["".join(cell["source"]) for cell in cells]
+    body = cells[: next(k for k, source in enumerate(sources) if source.startswith("## Quiz"))]
+    text = "\n".join("".join(cell["source"]) for cell in body if cell["cell_type"] == "markdown")
+    code = [c for c in body if c["cell_type"] == "code" and "remove-cell" not in c["metadata"].get("tags", [])]
+    return len(NO_WORDS.sub("", text).split()), len(code)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_chapter_is_read_in_one_sitting(path: Path) -> None:
+    words, code = length(json.loads(path.read_text("utf8"))["cells"])
+    assert words in WORDS, f"{words} words: cut, or make an exercise or a folded box of what the argument does not need"
+    assert code in CODE_CELLS, f"{code} code cells up to the quiz: join what belongs together"
+
+
+def test_what_counts_as_words() -> None:
+    def markdown(source: str) -> dict[str, Any]:
+        return {"cell_type": "markdown", "source": source, "metadata": {}}
+
+    folded = "```{admonition} Predict, then run\n:class: tip\nno no\n```\n\n```{dropdown} No\nno no\n```"
+    nested = "````{admonition} No\n:class: dropdown\n```bash\nno\n```\nno\n````"
+    cells = [
+        markdown(f"# One two\n\n{folded}\n\nthree $x + y$\n\n$$\nno\n$$\n\neight<!-- gpu: no/no -->"),
+        markdown(f"{nested}\n\n```bash\nno no\n```\n~~~python\nno\n~~~"),
+        {"cell_type": "code", "source": ["1"], "metadata": {}},
+        {"cell_type": "code", "source": ["2"], "metadata": {"tags": ["remove-cell"]}},
+        markdown("```{prf:definition} ten\neleven\n```\n\nthirteen\n\n```bash\nno\n```"),
+        markdown("## Quiz\n\nno no"),
+        {"cell_type": "code", "source": ["3"], "metadata": {}},
+    ]
+    assert length(cells) == (13, 1)
 
 
 def test_the_start_page_calls_chapters_as_they_are_called() -> None:
