@@ -44,6 +44,9 @@ def _facts(results: Results) -> dict[str, str]:
     told |= {key: value for key, value in results.values.items() if type(value) is int}
     facts = {"n": ", ".join(f"{value:,} {key.replace('_', ' ')}" for key, value in told.items() if value)}
     facts |= {"made by": f"`uv run {made.command}`", "last run": made.date[:10], "device": made.device}
+    training = results.plan["settings"].get("training")
+    if isinstance(training, dict) and "precision" in training:
+        facts["precision"] = {"bf16": "bf16, losses in float32", "fp32": "float32"}[training["precision"]]
     if made.seconds:
         facts["time of all runs"] = f"{made.seconds / 60:,.0f} minutes"
     facts["versions"] = f"facelab {made.facelab}, torch {made.torch}"

@@ -29,6 +29,11 @@ def test_a_study_says_where_it_comes_from(name: str) -> None:
     assert min(rows) >= 3
 
 
+def test_a_training_says_its_precision() -> None:
+    assert "| precision | bf16, losses in float32 |" in section("gpu")
+    assert "| precision | float32 |" in section("laptop")
+
+
 def test_a_measure_stands_with_its_interval() -> None:
     row = Results.load("gpu").values["settings"]["6"]["losses"]["arcface"]["centroid"]
     told = f"{row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}]"
