@@ -5,9 +5,11 @@ from html import escape
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
+from facelab.plots.drawing import PHONE
 from facelab.plots.style import (
     BLUE,
     FORMULA,
@@ -136,12 +138,37 @@ def loss_families(literature: pd.DataFrame) -> Figure:
             _box(ax, (2.1, row), 2.75, f"{family}\n{formula}", colour)
             ax.text(5.0, row, _wrap(methods, 42), va="center", fontsize=9.5)
             row += 1
+    figure.phone = _loss_families_on_a_phone(literature)
     return figure
 
 
-def _box(ax, left_middle: tuple[float, float], width: float, text: str, colour: str) -> None:
+def _loss_families_on_a_phone(literature: pd.DataFrame) -> Figure:
+    """The same tree with the methods of a family below its box."""
+    figure, axes = new_figure(width=PHONE, height=6.2)
+    ax = axes[0, 0]
+    ax.set(xlim=(0, 5), ylim=(8.4, -0.4))
+    ax.set_axis_off()
+    row = 0.0
+    for name, (colour, families) in _TREE.items():
+        _box(ax, (0.02, row), 4.96, name.replace("\n", " "), colour, height=0.5)
+        top = row + 0.25
+        row += 0.75
+        for family, formula in families.items():
+            text = _wrap(literature.loc[literature["family"] == family, "method"].tolist(), 38)
+            ax.plot([0.25, 0.25, 0.5], [top, row, row], color=GREY, lw=1, zorder=0)
+            _box(ax, (0.5, row), 4.48, f"{family}: {formula}", colour, height=0.46)
+            ax.text(0.6, row + 0.3, text, va="top", fontsize=9)
+            row += 0.82 + 0.19 * text.count("\n")
+        row += 0.1
+    ax.set_ylim(row - 0.3, -0.3)
+    return figure
+
+
+def _box(
+    ax: Axes, left_middle: tuple[float, float], width: float, text: str, colour: str, *, height: float = 0.72
+) -> None:
     left, middle = left_middle
-    shape = FancyBboxPatch((left, middle - 0.36), width, 0.72, boxstyle="round,pad=0,rounding_size=0.08")
+    shape = FancyBboxPatch((left, middle - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.08")
     shape.set(facecolor="white", edgecolor=colour, linewidth=1.6)
     ax.add_patch(shape)
     ax.text(left + width / 2, middle, text, ha="center", va="center", fontsize=9, gid=FORMULA)

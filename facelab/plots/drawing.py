@@ -50,9 +50,11 @@ class Drawing(Figure):
 
     Attributes:
         by_row: what belongs together are the panels of a row, not those of a column; see :func:`narrow`.
+        phone: what a phone shows instead, of a figure that cannot be made narrow; a diagram with words in boxes, say.
     """
 
     by_row = False
+    phone: Figure | None = None
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -112,8 +114,10 @@ def narrow(figure: Figure) -> str | None:
 
     Curves stand one panel below the other, or in two columns if the panels are small or have several rows. Of pictures,
     as many stand in a line as can be seen. Columns that find no room follow below, in all rows; where a figure says
-    ``by_row``, each row breaks into lines instead.
+    ``by_row``, each row breaks into lines instead. A figure with its own one for a ``phone`` has that.
     """
+    if (own := getattr(figure, "phone", None)) is not None:
+        return svg(own)
     width, height = figure.get_size_inches()
     panels = panels_of(figure)
     if width <= 1.05 * PHONE or not panels or not all(panel.get_subplotspec() for panel in panels):
@@ -175,6 +179,8 @@ def _broken(figure: Figure, across: int) -> Iterator[dict[tuple[int, int], dict[
             if not panel.yaxis.get_tick_params().get("labelleft", True):
                 ticked.append(panel)
                 panel.tick_params(labelleft=True)
+                for old, new in zip(head.get_yticklabels(), panel.get_yticklabels(), strict=False):
+                    new.set_fontweight(old.get_fontweight())
     try:
         yield dict(sorted(lines.items()))
     finally:

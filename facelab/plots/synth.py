@@ -92,7 +92,8 @@ def rendered_truth(picture: "Picture") -> Figure:
     for points, seen, size in ((picture.dense, picture.dense_visible, 7), (picture.landmarks, picture.visible, 26)):
         for rows, colour in ((seen, YELLOW), (~seen, "none")):
             axes[0, 1].scatter(*points[rows].T, s=size, c=colour, edgecolors="black", linewidths=0.5, zorder=3)
-    colours = np.array([to_rgb(c) for c in ("#dddddd", ORANGE, "black", SKY, PINK, BLUE, GREEN)])
+    # the background is no ink of drawing.INKS: on a dark page its key has to stay as light as it is in the picture
+    colours = np.array([to_rgb(c) for c in ("#dcdcdc", ORANGE, "black", SKY, PINK, BLUE, GREEN)])
     show_image(axes[0, 2], colours[picture.kinds], "what each pixel shows")
     handles = [
         Patch(facecolor=colours[k], edgecolor="grey", label=KINDS[k]) for k in range(len(KINDS)) if k in picture.kinds

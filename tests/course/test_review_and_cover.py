@@ -46,6 +46,23 @@ def test_the_tree_names_every_loss() -> None:
     assert not [method for method in losses["method"] if method not in drawn]
 
 
+def test_on_a_phone_the_families_have_boxes_as_wide_as_their_words() -> None:
+    papers = literature()
+    phone = figures.loss_families(papers).phone
+    phone.draw_without_rendering()
+    axes = phone.axes[0]
+    boxes = [patch.get_window_extent() for patch in axes.patches]
+    words = [text.get_window_extent() for text in axes.texts]
+    for box in boxes:
+        inside = [word for word in words if box.x0 <= word.x0 and word.x1 <= box.x1 and box.y0 <= word.y0 <= box.y1]
+        assert len(inside) == 1
+    assert not [word for word in words if word.x1 > phone.bbox.x1 or word.y0 < 0]
+    assert not [(a, b) for n, a in enumerate(words) for b in words[:n] if a.overlaps(b)]
+    drawn = " ".join(text.get_text() for text in axes.texts)
+    losses = papers[papers["family"].isin(figures.FAMILIES[1:7])]
+    assert not [method for method in losses["method"] if method not in drawn]
+
+
 def test_a_row_and_a_marker_for_each_published_number() -> None:
     table = published("arcface-table-2")
     axes = figures.published_dots(table, xlabel="accuracy (%)").axes[0]

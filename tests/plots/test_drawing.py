@@ -124,6 +124,22 @@ def test_one_panel_is_as_wide_as_a_phone_too() -> None:
     assert extent(svg(figure))[0] == pytest.approx(72 * 6)
 
 
+def test_a_figure_can_bring_its_own_for_a_phone() -> None:
+    figure, _ = new_figure(width=7)
+    figure.phone, axes = new_figure(width=PHONE)
+    axes[0, 0].set_title("its own")
+    assert narrow(figure) == svg(figure.phone)
+
+
+def test_labels_that_are_shown_again_are_as_bold_as_before() -> None:
+    figure, axes = new_figure(1, 2, width=7, sharey=True)
+    axes[0, 0].set_yticks([0, 1], ["a heading", "a row"])
+    axes[0, 0].get_yticklabels()[0].set_fontweight("bold")
+    assert narrow(figure).count("<!-- a heading -->") == 2
+    heading = re.findall(r"<!-- a heading -->(.*?)</g></g>", narrow(figure))
+    assert all("Bold" in letters for letters in heading)
+
+
 def test_what_is_narrow_has_no_twin_for_a_phone() -> None:
     figure, _ = new_figure(width=PHONE)
     assert narrow(figure) is None
