@@ -635,7 +635,7 @@ class _Tested:
                 mean = drawn_share_over_seeds(points, self.draws[key], self.pairs[key], self.strangers).as_dict()
             result[key] = mean | {"seeds": points.tolist()}
         right, draws = self.right["centroid"], self.draws["tar_at_far_0.01"]
-        result["variation"] = {  # standard deviations of one training's result
+        result["variation"] = {  # standard deviations: over trainings, and, of their mean, over draws of identities
             "accuracy": {
                 "seed": float(right.mean(axis=1).std(ddof=1)),
                 "identities": float(right.mean(axis=0).std(ddof=1) / np.sqrt(right.shape[1])),
