@@ -96,7 +96,7 @@ def spectrum_curves(spectra: Mapping[str, np.ndarray]) -> Figure:
         said.append(f"{display_name(name)} {ratio:.1f} of {len(shares)} axes, which hold {held:.0%} of the variance")
     panel.set(xscale="log", xlabel="number of principal axes, k", ylabel="share of the variance", ylim=(0, 1.02))
     panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    panel.legend(loc="lower right", fontsize=9)
+    figure.legend(loc="outside lower center", fontsize=9, frameon=False)  # inside, a phone has no room for it
     return with_caption(figure, "Participation ratio: " + "; ".join(said) + ".")
 
 
