@@ -124,3 +124,11 @@ def test_the_names_of_rows_stand_beside_those_of_columns() -> None:
         assert rows(kept, joined) == rows(kept, str)
     sphinx = '<thead>\n<tr class="row-odd"><th class="head"><p>a</p></th></tr>\n</thead>'
     assert joined(sphinx) == sphinx
+
+
+def test_an_interval_in_a_table_is_kept_together() -> None:
+    mark = importlib.import_module("facelab_book").kept
+    for told in ("[0.992, 1.000]", "[−0.9, +0.6]", "[98.3%, 99.6%]"):
+        assert mark(f"<td>0.99 {told}</td>") == f'<td>0.99 <span class="interval">{told}</span></td>'
+    for other in ("<td>[0.1, 0.3, 0.5]</td>", "<td>[2, a]</td>", '<td title="x">0.5</td>'):
+        assert mark(other) == other
