@@ -12,6 +12,7 @@ from facelab.study.results import Results, published
 
 MOST_ROWS, MOST_COLUMNS = 30, 4  # of a table on the page; all of it is in the package
 MAIN = ("centroid", "tar_at_far_0.01")  # the measures of a comparison of losses that its plan calls main
+MEASURES = ("accuracy", *MAIN[1:])  # as its comparisons call them; of others, they are in the package
 NAMES = {"centroid": "accuracy, nearest centroid", "auc": "AUC", "eer": "EER", "p_holm": "p (Holm)"}
 
 
@@ -30,8 +31,13 @@ def _section(name: str) -> Iterator[str]:
         yield from (f"- {change.date}: {change.reason}" for change in plan.changes)
         yield ""
     tables = plan.settings.tables(results.values)
+    compared = tables.get("comparisons")
+    if compared is not None and len(compared) > MOST_ROWS:
+        tables["comparisons"] = compared[compared.index.isin(MEASURES, level="measure")]
     first = next(iter(tables))
-    shown = [title for title in tables if title in (first, "comparisons") and len(tables[title]) <= MOST_ROWS]
+    shown = [
+        title for title in tables if title == "comparisons" or (title == first and len(tables[title]) <= MOST_ROWS)
+    ]
     for title in shown:
         yield from _shown(title, tables[title])
     if others := [f"*{title}* ({len(table)} rows)" for title, table in tables.items() if title not in shown]:
@@ -59,6 +65,7 @@ def _shown(title: str, table: pd.DataFrame) -> Iterator[str]:
     compared = [column for column in ("value", "low", "high", "p_holm") if column in table]
     main = list(MAIN) if set(MAIN) <= set(table) else []
     columns = (main or with_interval or compared or list(table))[:MOST_COLUMNS]
+    columns += [column for column in ("p (Holm)", "p_holm") if column in table and column not in columns]
     more = table.shape[1] - len(columns)
     yield from (
         f"*{title}*"

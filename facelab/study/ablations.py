@@ -130,6 +130,7 @@ class Ablations(Experiment):
             (group, name): {
                 "accuracy": told(found["accuracy"]),
                 "minus first": told(found["minus_first"]) if "minus_first" in found else "",
+                "p (Holm)": f"{found['minus_first']['p_holm']:.3f}" if "minus_first" in found else "",
                 **{key: f"{found[key]['value']:.3f}" for key in (TAR, "eer")},
             }
             for group, changes in values["changes"].items()

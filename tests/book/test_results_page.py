@@ -43,4 +43,7 @@ def test_a_measure_stands_with_its_interval() -> None:
 def test_a_comparison_stands_with_its_corrected_p() -> None:
     pair = Results.load("gpu-112").values["settings"]["17"]["comparisons"]["accuracy"]["cosface - cross_entropy"]
     assert pair["p_holm"] < 0.05
-    assert any(line.endswith("| value | low | high | p (Holm) |") for line in section("noise"))
+    row = f"{pair['value']:.3f} | {pair['low']:.3f} | {pair['high']:.3f} | {pair['p_holm']:.3f} |"
+    assert f"| 17 | accuracy | CosFace − cross entropy | {row}" in section("gpu-112")
+    for name in ("gpu", "laptop", "noise", "gpu-ablations"):
+        assert any(line.startswith("|") and "| p (Holm) |" in line for line in section(name))
