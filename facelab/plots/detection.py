@@ -1,5 +1,6 @@
 """Detectors: what P-Net sees, and how good they are."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -57,15 +58,23 @@ def precision_recall_curves(results: Mapping[str, Mapping[str, Any]]) -> Figure:
 def recall_by_group(results: Mapping[str, Mapping[str, Any]], kinds: Sequence[str]) -> Figure:
     """Draw each detector's recall in the groups of each kind (``"yaw"``, ``"height"``, ``"occluder"``, ``"skin"``)."""
     titles = {"yaw": "turned away by", "height": "height of the face", "occluder": "covered by", "skin": "skin"}
-    figure, axes = new_figure(1, len(kinds), width=3.3 * len(kinds), height=3.2, sharey=True)
-    for panel, kind in zip(axes[0], kinds, strict=True):
-        labels = list(next(iter(results.values()))["recall_by"][kind])
+    groups = {kind: list(next(iter(results.values()))["recall_by"][kind]) for kind in kinds}
+    figure, axes = new_figure(
+        1,
+        len(kinds),
+        width=3.3 * len(kinds),
+        height=3.2,
+        sharey=True,
+        width_ratios=[max(3, len(labels)) for labels in groups.values()],  # so that no label meets the next one
+    )
+    for panel, (kind, labels) in zip(axes[0], groups.items(), strict=True):
         for k, (name, result) in enumerate(results.items()):
             shares = [result["recall_by"][kind][label] for label in labels]
             place = np.arange(len(labels)) + 0.16 * (k - (len(results) - 1) / 2)
             whiskers(panel, place, shares, fmt=MARKERS[k], color=CYCLE[k], label=detector_title(name))
         counts = [next(iter(results.values()))["recall_by"][kind][label]["n"] for label in labels]
-        panel.set_xticks(range(len(labels)), [f"{a}\nn={n}" for a, n in zip(labels, counts, strict=True)], fontsize=8)
+        names = [f"{textwrap.fill(label, 11)}\nn={n}" for label, n in zip(labels, counts, strict=True)]
+        panel.set_xticks(range(len(labels)), names, fontsize=8)
         panel.set(title=titles.get(kind, kind), ylim=(0, 1.02))
         panel.grid(axis="x", visible=False)
     axes[0, 0].set_ylabel("recall")

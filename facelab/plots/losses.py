@@ -171,7 +171,7 @@ def triplet_zones(positives: np.ndarray, negatives: np.ndarray, margin: float) -
     zones = ("hard", 0, farthest), ("semi-hard", farthest, farthest + margin), ("easy", farthest + margin, end)
     for (name, low, high), colour in zip(zones, (ORANGE, YELLOW, "white"), strict=True):
         panel.axvspan(low, high, color=colour, alpha=0.25, linewidth=0)
-        panel.text((low + high) / 2, 1.45, name, ha="center", fontsize=9)
+        panel.text((low + high) / 2, 1.85, name, ha="center", fontsize=9)  # above: a zone may be narrower than its name
     for height, values, colour, marker in ((1, positives, BLUE, "o"), (0, negatives, ORANGE, "s")):
         panel.scatter(values, np.full(len(values), height), color=colour, marker=marker, s=28, linewidths=0, alpha=0.8)
     panel.axvline(farthest, color=BLUE, linestyle="--", linewidth=1)

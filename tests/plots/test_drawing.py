@@ -197,6 +197,20 @@ def test_on_a_phone_pictures_keep_their_shape_and_room_for_their_titles() -> Non
     assert cut(few) == []
 
 
+def test_on_a_phone_square_panels_leave_no_empty_bands() -> None:
+    """A line is as high as a panel and its letters."""
+
+    @styled
+    def drawn(aspect: str) -> Figure:
+        figure, axes = new_figure(1, 4, width=8.0, height=2.9, sharey=True)
+        for panel in axes.flat:
+            panel.set(title="square", xlabel="x", aspect=aspect)
+        return figure
+
+    square, free = extent(narrow(drawn("equal")))[1], extent(narrow(drawn("auto")))[1]
+    assert 2 * 72 * PHONE / 2 * 0.8 < square <= 2 * 72 * (PHONE / 2 + 0.5) < free
+
+
 def test_on_a_phone_two_columns_of_panels_stay_side_by_side() -> None:
     figure, axes = new_figure(2, 3, width=7, height=4, sharey="row", sharex="col")
     for row, name in enumerate(("above", "below")):
