@@ -51,10 +51,12 @@ class Drawing(Figure):
     Attributes:
         by_row: what belongs together are the panels of a row, not those of a column; see :func:`narrow`.
         phone: what a phone shows instead, of a figure that cannot be made narrow; a diagram with words in boxes, say.
+        dark: what a dark page of figures shows instead, of a figure with inks of its own; itself if it fits both.
     """
 
     by_row = False
     phone: Figure | None = None
+    dark: Figure | None = None
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
@@ -152,7 +154,14 @@ def _stacked(figure: Figure) -> Iterator[float]:
         for number, line in enumerate(lines.values()):
             for slot, panel in line.items():
                 panel.set_subplotspec(grid[number, slot])
-        yield len(lines) * min(height / rows, max(2.9, LINE * ticks))
+        tall = len(lines) * min(height / rows, max(2.9, LINE * ticks))
+        if all(panel.get_aspect() != "auto" for panel in panels_of(figure)):  # no empty bands between them
+            figure.set_size_inches(PHONE, tall)
+            figure.draw_without_rendering()
+            high = max(panel.bbox.height for panel in panels_of(figure)) / figure.dpi
+            letters = max(sum(_around(line, across)[2:]) for line in lines.values())
+            tall = min(tall, len(lines) * (high + letters + 2 * GAP))
+        yield tall
 
 
 @contextmanager
