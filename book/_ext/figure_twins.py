@@ -41,13 +41,14 @@ def show(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree
     def with_twins(found: re.Match[str]) -> str:
         if found["kind"] == "svg":
             light = sources[f"{found['name']}.svg"].read_text("utf8")
+            darkened = dark(light)
         elif found["name"] in small:
-            light = small[found["name"]]
+            light, darkened = small[found["name"]]
             _write(app, found["name"], light)
         else:
             return f'<a class="enlarge" href="{found["folder"]}{found["name"]}.{found["kind"]}">{found[0]}</a>'
         names = {"light": found["name"], "dark": f"{found['name']}-dark"}
-        _write(app, names["dark"], dark(light))
+        _write(app, names["dark"], darkened)
         phone = phones.get(light)
         if phone:
             _write(app, f"{names['light']}-phone", phone)
@@ -72,13 +73,14 @@ def show(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree
 
 
 @cache
-def _stored(source: Path) -> tuple[dict[str, str], dict[str, str]]:
+def _stored(source: Path) -> tuple[dict[str, str], dict[str, tuple[str, str]]]:
     """The SVGs that a notebook stores beside its figures, by what myst-nb writes of these.
 
-    One for a phone, by the text of the file; one of a small picture, by the name of the file, its SHA-256.
+    One for a phone, by the text of the file; one of a small picture, and its dark twin, by the name of the file, its
+    SHA-256.
     """
     phones: dict[str, str] = {}
-    small: dict[str, str] = {}
+    small: dict[str, tuple[str, str]] = {}
     if source.suffix != ".ipynb":
         return phones, small
     for cell in json.loads(source.read_text("utf8"))["cells"]:
@@ -89,7 +91,9 @@ def _stored(source: Path) -> tuple[dict[str, str], dict[str, str]]:
                 if "narrow" in beside:
                     phones[os.linesep.join(text.splitlines())] = unpacked(beside["narrow"], text)
                 if "svg" in beside:
-                    small[hashlib.sha256(base64.b64decode(text)).hexdigest()] = unpacked(beside["svg"], "")
+                    light = unpacked(beside["svg"], "")
+                    own = unpacked(beside["dark"], "") if "dark" in beside else dark(light)
+                    small[hashlib.sha256(base64.b64decode(text)).hexdigest()] = light, own
     return phones, small
 
 

@@ -83,7 +83,9 @@ document.addEventListener("DOMContentLoaded", () => {
 // On the page of figures the mark of a heading is the link that opens it.
 document.addEventListener("DOMContentLoaded", () => {
   for (const link of document.querySelectorAll("section:has(> .tag_figure) > h3 > a.headerlink")) {
-    link.setAttribute("aria-label", `Open ${link.parentElement.firstChild.textContent}`);
+    const name = link.parentElement.firstChild;
+    link.setAttribute("aria-label", `Open ${name.textContent}`);
+    name.replaceWith(...name.textContent.split(/(?<=_)/).flatMap((word) => [document.createElement("wbr"), word]));
   }
 });
 

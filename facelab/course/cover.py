@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Ellipse, FancyArrowPatch, FancyBboxPatch, Rectangle, Wedge
 
 from facelab.align import template
+from facelab.plots.drawing import Drawing
 
 LANDMARKS = template(1)  # in chip units 0 .. 1, y down
 # What the pictures of the start page say, by language; the end of a file's name says which.
@@ -71,7 +72,10 @@ def chain_figure(*, dark: bool = False, columns: int = 4, language: str = "") ->
     """The chain of the course as four drawings. ``columns=2`` gives the version for a phone."""
     ink = DARK if dark else LIGHT
     rows = 4 // columns
-    figure = Figure(figsize=(3.0 * columns, 3.55 * rows))
+    figure = Drawing(figsize=(3.0 * columns, 3.55 * rows), facecolor="none")
+    figure.dark = figure if dark else chain_figure(dark=True, columns=columns, language=language)
+    if columns > 2:
+        figure.phone = chain_figure(dark=dark, columns=2, language=language)
     words = WORDS[language]
     draws: list[Callable[[Axes, Ink], None]] = [_detect, _align, _embed, partial(_match, words=words)]
     stages = zip(figure.subplots(rows, columns).flat, words["steps"], draws, strict=True)
@@ -90,7 +94,8 @@ def chain_figure(*, dark: bool = False, columns: int = 4, language: str = "") ->
 
 def logo_figure() -> Figure:
     """The mark of the course: five landmarks in an oval head. Drawn for either background."""
-    figure = Figure(figsize=(1, 1))
+    figure = Drawing(figsize=(1, 1), facecolor="none")
+    figure.dark = figure
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, 1), ylim=(1, 0), aspect="equal")
     axes.axis("off")

@@ -194,7 +194,8 @@ def call(name: str) -> str:
 def small_pictures() -> None:
     """Let the running notebook show figures as pictures so small that sixty of them fit on one page.
 
-    The SVG of each is stored beside it, packed: the book's page shows that, and its twin for a dark page.
+    The SVG of each is stored beside it, packed: the book's page shows that, and its twin for a dark page, which is
+    stored, too, if the figure has one of its own.
     """
     from IPython import get_ipython
     from IPython.display import display
@@ -202,7 +203,8 @@ def small_pictures() -> None:
     def show(figure: Figure) -> None:
         picture = _small(figure)
         kind = "image/png" if picture.startswith(b"\x89PNG") else "image/jpeg"
-        beside = {kind: {"svg": packed(svg(figure, most=MOST_BYTES), "")}} if isinstance(figure, Drawing) else {}
+        twins = {"svg": figure, "dark": figure.dark} if isinstance(figure, Drawing) else {}
+        beside = {kind: {name: packed(svg(twin, most=MOST_BYTES), "") for name, twin in twins.items() if twin}}
         display({kind: base64.b64encode(picture).decode(), "text/plain": repr(figure)}, metadata=beside, raw=True)
 
     get_ipython().display_formatter.ipython_display_formatter.for_type(Figure, show)
@@ -217,7 +219,7 @@ def _small(figure: Figure, most: int = 150_000) -> bytes:
 
     dpi = min(figure.dpi, COARSE)
     while True:
-        figure.savefig(buffer := io.BytesIO(), format="png", bbox_inches="tight", dpi=dpi)
+        figure.savefig(buffer := io.BytesIO(), format="png", bbox_inches="tight", dpi=dpi, facecolor="white")
         picture = Image.open(buffer).convert("RGB")
         picture.quantize(256).save(png := io.BytesIO(), format="png", optimize=True)
         picture.save(jpeg := io.BytesIO(), format="jpeg", quality=80, optimize=True)

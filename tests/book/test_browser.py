@@ -241,6 +241,7 @@ def test_a_tile_of_the_page_of_figures_opens_with_its_call(browser: Any, html: P
     link = visit.page.get_by_role("link", name="Open roc_curves")
     tile = visit.page.locator("#roc-curves")
     assert not tile.locator("pre:visible").count()
+    assert tile.locator("h3 > wbr").count(), "a name breaks behind a _"
     if way == "key":
         link.focus()
         visit.page.keyboard.press("Enter")
