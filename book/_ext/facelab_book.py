@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import book_tables
 import chapter_numbers
 import chapters
 import citation_letters
@@ -81,35 +82,10 @@ def mend_roles(app: Sphinx, page: str, template: str, context: dict[str, Any], d
         context["body"] = context["body"].replace('<div role="list" class="citation-list', '<div class="citation-list')
 
 
-def join_headers(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """pandas gives the names of a table's rows a row of their own, with nothing above and beside them: here they stand
-    in the row of the columns' names."""
+def mend_tables(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Tables of pandas name their rows beside their columns, and a wide page breaks no interval."""
     if "body" in context:
-        context["body"] = re.sub(r"<thead>.*?</thead>", lambda head: joined(head[0]), context["body"], flags=re.DOTALL)
-
-
-def keep_intervals(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """On a wide page no line of a table ends inside of an interval, such as ``0.91 [0.90, 0.92]`` (facelab.css)."""
-    if "body" in context:
-        context["body"] = re.sub(r"<td\b.*?</td>", lambda cell: kept(cell[0]), context["body"], flags=re.DOTALL)
-
-
-def kept(cell: str) -> str:
-    """A cell whose intervals are marked."""
-    return re.sub(r"\[[-−+\d.%]+, [-−+\d.%]+\]", r'<span class="interval">\g<0></span>', cell)
-
-
-def joined(head: str) -> str:
-    """The head of a table, its last two rows as one if no column has a name in both."""
-    rows = re.findall(r"<tr\b.*?</tr>", head, re.DOTALL)
-    cells = [re.findall(r"<th>(.*?)</th>", row, re.DOTALL) for row in rows[-2:]]
-    if len({len(row) for row in cells}) != 1 or len(rows) < 2 or not cells[0]:
-        return head  # a name over several columns, or no table of pandas
-    if any(map(all, zip(*cells, strict=True))):
-        return head
-    names = iter(map("".join, zip(*cells, strict=True)))
-    row = re.sub(r"<th>.*?</th>", lambda _: f"<th>{next(names)}</th>", rows[-2], flags=re.DOTALL)
-    return head.replace(rows[-1], "").replace(rows[-2], row)
+        context["body"] = book_tables.mended(context["body"])
 
 
 def lead_to_cards(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
@@ -401,14 +377,12 @@ class CourseworkTable(SphinxDirective):
         for assignment in found:
             self.env.note_dependency(str(assignment.source))
         said = [getattr(coursework_table, self.arguments[0])(assignment) for assignment in found]
-        lines = "\n".join(said if isinstance(said[0], str) else _markdown(said)).splitlines()
+        if not isinstance(said[0], str):
+            said = book_tables.markdown(said[0], [row.values() for row in said])
+        lines = "\n".join(said).splitlines()
         container = nodes.container()
         self.state.nested_parse(lines, self.content_offset, container)
         return container.children
-
-
-def _markdown(rows: list[dict[str, str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in [rows[0], ["---"] * len(rows[0]), *(row.values() for row in rows)]]
 
 
 def _table(rows: list[dict[str, str]], title: str) -> nodes.table:
@@ -451,8 +425,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     app.add_post_transform(SolutionTitles)
     app.connect("html-page-context", render_in_its_language, priority=100)  # before the theme writes its words
     app.connect("html-page-context", mend_roles)
-    app.connect("html-page-context", join_headers)
-    app.connect("html-page-context", keep_intervals)
+    app.connect("html-page-context", mend_tables)
     app.connect("html-page-context", lead_to_cards)
     app.connect("html-page-context", enliven)
     app.connect("html-page-context", describe)

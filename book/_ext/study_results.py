@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
+from book_tables import markdown
 
 from facelab.plots.style import display_name
 from facelab.study.plan import Plan
@@ -25,7 +26,7 @@ def _section(name: str) -> Iterator[str]:
     results = Results.load(name)
     plan = Plan.parse(results.plan)
     yield from (f"(study-{name})=", f"## {plan.title}", "")
-    yield from _table(["study", f"`{name}`"], [[what, said] for what, said in _facts(results).items()])
+    yield from (*markdown(["study", f"`{name}`"], _facts(results).items()), "")
     if plan.changes:
         yield from ("The plan was changed after it had been written down:", "")
         yield from (f"- {change.date}: {change.reason}" for change in plan.changes)
@@ -78,7 +79,7 @@ def _shown(title: str, table: pd.DataFrame) -> Iterator[str]:
         [*map(_named, label if isinstance(label, tuple) else (label,)), *map(_said, row)]
         for label, row in zip(table.index, table[columns].to_numpy(), strict=True)
     ]
-    yield from _table(head, rows)
+    yield from (*markdown(head, rows), "")
 
 
 def _named(key: Any) -> str:
@@ -94,8 +95,3 @@ def _said(value: Any) -> str:
     if isinstance(value, float):
         return "" if value != value else f"{value:z.3f}" if abs(value) < 1000 else f"{value:,.0f}"
     return str(value)
-
-
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *rows]
-    return [*(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines), ""]

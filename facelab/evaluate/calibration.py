@@ -63,10 +63,10 @@ class Calibration:
         with np.errstate(invalid="ignore"):  # a draw without genuine or impostor pairs is NaN, and does not count
             for weights in identity_bootstrap(scores, replicates, seeded(seed), block=10):
                 weighted = weights * bits
-                draws += [weighted[:, kind].sum(axis=1) / weights[:, kind].sum(axis=1) for kind in (genuine, ~genuine)]
-        drawn = (np.concatenate(draws[::2]) + np.concatenate(draws[1::2])) / 2
+                both = (weighted[:, kind].sum(axis=1) / weights[:, kind].sum(axis=1) for kind in (genuine, ~genuine))
+                draws.append(sum(both) / 2)
         identities = len(np.union1d(scores.first, scores.second))
-        return bootstrap_interval(cllr(ratios, genuine), drawn, len(scores), identities, share=False)
+        return bootstrap_interval(cllr(ratios, genuine), np.concatenate(draws), len(scores), identities, share=False)
 
 
 def calibrate(scores: Scores) -> Calibration:

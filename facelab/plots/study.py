@@ -131,9 +131,8 @@ def ablations(groups: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Figure:
         panel.tick_params(axis="y", length=0)
         panel.grid(axis="y", visible=False)
     panels[0].set_yticks(range(len(rows)), [name for name, _ in rows])
-    for panel in panels:  # on a phone the second has its labels, too
-        for tick, (_, row) in zip(panel.yaxis.get_major_ticks(), rows, strict=True):
-            tick.label1.set_fontweight("normal" if row else "bold")
+    for label, (_, row) in zip(panels[0].get_yticklabels(), rows, strict=True):
+        label.set_fontweight("normal" if row else "bold")
     return figure
 
 

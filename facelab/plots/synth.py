@@ -48,12 +48,8 @@ def one_factor_at_a_time(varied: Mapping[str, "Varied"]) -> Figure:
         else:
             row, free = row + 1, short
             places.append((row, 0))
-    side, head, foot, gap = (
-        3.42 / half,
-        0.24,
-        0.22,
-        0.12,
-    )  # inches: an image, the name above, the label below, between halves
+    side = 3.42 / half  # inches: an image, the name above, the label below, between halves
+    head, foot, gap = 0.24, 0.22, 0.12
     height = (row + 1) * (head + side + foot)
     figure = Drawing(figsize=(2 * half * side + gap, height), dpi=76, facecolor="white")
     figure.by_row = True

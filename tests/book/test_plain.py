@@ -110,7 +110,7 @@ def test_one_setting_shows_all_buttons_that_need_a_repository(module: Any, addre
 
 def test_the_names_of_rows_stand_beside_those_of_columns() -> None:
     """Rows of a table's head that say nothing against each other become one; no name is lost, others stay."""
-    joined = importlib.import_module("facelab_book").joined
+    joined = importlib.import_module("book_tables").joined
     table = pd.DataFrame({"a": [1], "b": [2]}, index=pd.MultiIndex.from_tuples([("x", "y")], names=["one", "two"]))
     parts = pd.DataFrame({("train", "a"): [1], ("train", "b"): [2]})
 
@@ -127,7 +127,7 @@ def test_the_names_of_rows_stand_beside_those_of_columns() -> None:
 
 
 def test_an_interval_in_a_table_is_kept_together() -> None:
-    mark = importlib.import_module("facelab_book").kept
+    mark = importlib.import_module("book_tables").marked
     for told in ("[0.992, 1.000]", "[−0.9, +0.6]", "[98.3%, 99.6%]"):
         assert mark(f"<td>0.99 {told}</td>") == f'<td>0.99 <span class="interval">{told}</span></td>'
     for other in ("<td>[0.1, 0.3, 0.5]</td>", "<td>[2, a]</td>", '<td title="x">0.5</td>'):
